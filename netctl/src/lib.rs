@@ -1,1 +1,4 @@
-//! placeholder
+//! netctl: container networking in eBPF.
+pub mod kernel;
+pub mod model;
+pub mod view;

@@ -1,0 +1,104 @@
+//! Endpoints: the ENDPOINT, FDB, NEIGH4 and FLOOD maps.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{
+    pod,
+    wire::{Mac, V4, V6},
+};
+
+/// ENDPOINT value; the key is the ifindex (`u32`) of the veth's host side.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+pub struct Endpoint {
+    /// Index into NETWORK.
+    pub network: u32,
+    /// Differs from every earlier endpoint's that had this ifindex; flows remember it.
+    pub generation: u32,
+    /// [`flags`].
+    pub flags: u32,
+    /// The container's address; nothing else may be its source. 0: none.
+    pub addr4: V4,
+    /// The container's IPv6 address. 0: none.
+    pub addr6: V6,
+    /// The container's MAC; nothing else may be its source.
+    pub mac: Mac,
+    /// Zero.
+    pub _pad: u16,
+}
+
+/// Bits of [`Endpoint::flags`].
+pub mod flags {
+    /// A published port leads here: same-network packets that it sends may be replies to
+    /// translated flows and need the flow lookup.
+    pub const PUBLISHED: u32 = 1 << 0;
+}
+
+/// FDB key: where a MAC is inside one network.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable, PartialOrd, Ord)]
+pub struct FdbKey {
+    /// Index into NETWORK.
+    pub network: u32,
+    /// Destination MAC.
+    pub mac: Mac,
+    /// Zero.
+    pub _pad: u16,
+}
+
+/// FDB value.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+pub struct Fdb {
+    /// Host side of the owner's veth.
+    pub ifindex: u32,
+    /// Address of the remote VTEP (overlay), 0 for a local endpoint.
+    pub vtep: V4,
+}
+
+/// NEIGH4 key: who has an address inside one network.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
+pub struct NeighKey {
+    /// Index into NETWORK.
+    pub network: u32,
+    /// The address.
+    pub addr: V4,
+}
+
+/// NEIGH4 value.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+pub struct Neigh {
+    /// Host side of the owner's veth.
+    pub ifindex: u32,
+    /// The owner's MAC.
+    pub mac: Mac,
+    /// Zero.
+    pub _pad: u16,
+}
+
+/// Members in one FLOOD entry.
+pub const FLOOD_CHUNK: usize = 32;
+/// FLOOD entries of one network at most: with [`FLOOD_CHUNK`] its limit of endpoints.
+pub const FLOOD_CHUNKS: u32 = 128;
+
+/// FLOOD key: one slice of a network's members.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable, PartialOrd, Ord)]
+pub struct FloodKey {
+    /// Index into NETWORK.
+    pub network: u32,
+    /// 0, 1, … without a gap: the first one that is missing ends the walk.
+    pub chunk: u32,
+}
+
+/// FLOOD value: ifindexes of members, filled from the front, 0 where free.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+pub struct Flood {
+    /// Host sides of the members' veths.
+    pub ifindex: [u32; FLOOD_CHUNK],
+}
+
+pod!(Endpoint, FdbKey, Fdb, NeighKey, Neigh, FloodKey, Flood);

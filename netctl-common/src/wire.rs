@@ -1,0 +1,153 @@
+//! Network-order numbers and addresses: the only code that swaps bytes.
+//!
+//! A bare `u16` port or `u32` is always host order; a value as it stands in a packet has a type
+//! from here. Addresses of both families implement [`Address`], over which flows, published
+//! ports and their lookups are generic.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::pod;
+
+/// A 16-bit number in network byte order, as it stands in the packet.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable, PartialOrd, Ord)]
+pub struct Be16(pub u16);
+
+impl Be16 {
+    /// From host order.
+    #[inline(always)]
+    pub const fn new(host: u16) -> Self {
+        Self(host.to_be())
+    }
+    /// To host order.
+    #[inline(always)]
+    pub const fn get(self) -> u16 {
+        u16::from_be(self.0)
+    }
+}
+
+impl core::fmt::Debug for Be16 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.get())
+    }
+}
+
+/// An IPv4 address in network byte order, as it stands in the packet.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
+pub struct V4(pub u32);
+
+/// An IPv6 address in network byte order, as four words of the packet.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
+pub struct V6(pub [u32; 4]);
+
+/// An Ethernet address.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable, PartialOrd, Ord)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// ff:ff:ff:ff:ff:ff
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// The group bit: broadcast and multicast (IEEE 802, I/G bit).
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+}
+
+impl core::fmt::Display for Mac {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl core::fmt::Debug for Mac {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the datapath needs of an address of either family.
+pub trait Address: Copy + Eq + Default + Pod {
+    /// The unspecified address: "any local address" in a published port.
+    const ANY: Self;
+    /// IP version, 4 or 6.
+    const VERSION: u8;
+    /// Length in bits.
+    const BITS: u32;
+    /// 127.0.0.0/8 or ::1.
+    fn is_loopback(self) -> bool;
+}
+
+impl Address for V4 {
+    const ANY: Self = Self(0);
+    const VERSION: u8 = 4;
+    const BITS: u32 = 32;
+    #[inline(always)]
+    fn is_loopback(self) -> bool {
+        self.0 & 0xff00_0000_u32.to_be() == 0x7f00_0000_u32.to_be()
+    }
+}
+
+impl Address for V6 {
+    const ANY: Self = Self([0; 4]);
+    const VERSION: u8 = 6;
+    const BITS: u32 = 128;
+    #[inline(always)]
+    fn is_loopback(self) -> bool {
+        self.0 == [0, 0, 0, 1_u32.to_be()]
+    }
+}
+
+impl V4 {
+    /// Limited broadcast, 255.255.255.255.
+    pub const BROADCAST: Self = Self(u32::MAX);
+
+    /// 224.0.0.0/4.
+    #[inline(always)]
+    pub const fn is_multicast(self) -> bool {
+        self.0 & 0xf000_0000_u32.to_be() == 0xe000_0000_u32.to_be()
+    }
+}
+
+impl From<core::net::Ipv4Addr> for V4 {
+    fn from(a: core::net::Ipv4Addr) -> Self {
+        Self(u32::from_ne_bytes(a.octets()))
+    }
+}
+
+impl From<V4> for core::net::Ipv4Addr {
+    fn from(a: V4) -> Self {
+        Self::from(a.0.to_ne_bytes())
+    }
+}
+
+impl From<core::net::Ipv6Addr> for V6 {
+    fn from(a: core::net::Ipv6Addr) -> Self {
+        Self(bytemuck::cast(a.octets()))
+    }
+}
+
+impl From<V6> for core::net::Ipv6Addr {
+    fn from(a: V6) -> Self {
+        Self::from(bytemuck::cast::<[u32; 4], [u8; 16]>(a.0))
+    }
+}
+
+impl core::fmt::Debug for V4 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(&core::net::Ipv4Addr::from(*self), f)
+    }
+}
+
+impl core::fmt::Debug for V6 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(&core::net::Ipv6Addr::from(*self), f)
+    }
+}
+
+pod!(Be16, V4, V6, Mac);

@@ -1,0 +1,2 @@
+//! The machine: everything that reads or changes it.
+pub mod names;

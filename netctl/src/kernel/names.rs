@@ -1,0 +1,42 @@
+//! How a freshly started daemon, with no memory, knows what on the machine is ours.
+//!
+//! | kind of object | ours when |
+//! | --- | --- |
+//! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl` |
+//! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias `netctl` |
+//! | address, route, sysctl | on one of these links, or on the interface inside a sandbox |
+//! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
+//! | programs, links, maps | pinned below BPFFS/netctl/v<LAYOUT_VERSION>/ |
+//! | clsact filter (no TCX) | priority [`FILTER_PRIORITY`], handle 1, program named by us |
+
+use crate::model::{EndpointId, NetworkId};
+
+/// Alias (IFLA_IFALIAS) of every link that netctl makes on the host.
+pub const LINK_ALIAS: &str = "netctl";
+/// Priority of our clsact filters.
+pub const FILTER_PRIORITY: u16 = 0x6e63;
+
+const ANCHOR_BASE: u32 = 0x1000_0000;
+const ENDPOINT_BASE: u32 = 0x2000_0000;
+
+/// Name of a network's anchor.
+pub fn anchor_name(network: NetworkId) -> String {
+    format!("nc-br{network}")
+}
+
+/// Name of the host side of an endpoint's veth.
+pub fn endpoint_name(endpoint: EndpointId) -> String {
+    format!("nc-ep{endpoint}")
+}
+
+/// The interface index that we ask the kernel for (accepted in RTM_NEWLINK since 3.7). Chosen by
+/// us so that the whole desired state is known before anything is made, and far above what the
+/// kernel counts up to by itself.
+pub const fn anchor_ifindex(network: NetworkId) -> u32 {
+    ANCHOR_BASE + network
+}
+
+/// See [`anchor_ifindex`]. Endpoint numbers are never used again, so neither are these.
+pub const fn endpoint_ifindex(endpoint: EndpointId) -> u32 {
+    ENDPOINT_BASE + endpoint
+}

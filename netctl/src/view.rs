@@ -1,0 +1,138 @@
+//! What is seen of the running machine: filled in by `kernel` and `reconcile`, served as JSON by
+//! the API, shown as tables by the CLI, exported by the metrics.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::model::PortId;
+
+/// The host as netlink shows it: what front ends check input against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// By interface index.
+    pub uplinks: BTreeMap<u32, Uplink>,
+    /// Every IPv4 address of the host (loopback included) with its interface index.
+    pub addresses: BTreeMap<Ipv4Addr, u32>,
+    /// Destinations of the host's IPv4 routes that are not ours and not the default route.
+    pub routes: Vec<Ipv4Net>,
+    /// Interface index of the default route with the lowest metric.
+    pub default_uplink: Option<u32>,
+}
+
+/// An interface towards the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uplink {
+    pub name: String,
+    pub mtu: u32,
+    pub mac: String,
+    /// Address that masqueraded flows take.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// One tracked connection, seen from the direction that opened it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// tcp, udp, icmp, sctp.
+    pub proto: String,
+    /// snat, dnat, hairpin, local (a host process through a published port) or routed.
+    pub kind: String,
+    /// TCP state; for others "unreplied" or "replied".
+    pub state: String,
+    /// Tuple as the opening side sent it. For ICMP the ports are the echo identifier.
+    pub src: SocketAddrV4,
+    pub dst: SocketAddrV4,
+    /// Tuple as the answering side sees it.
+    pub translated_src: SocketAddrV4,
+    pub translated_dst: SocketAddrV4,
+    /// Endpoint's interface index (`kernel::names::endpoint_ifindex`).
+    pub endpoint: u32,
+    /// Published port it came through.
+    pub port_id: Option<PortId>,
+    /// Seconds since the last packet of either direction (to about a second).
+    pub idle_seconds: u64,
+    /// Seconds until it is swept if no packet comes.
+    pub expires_seconds: u64,
+}
+
+/// Dropped packets of one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    pub reason: String,
+    pub description: String,
+    pub packets: u64,
+    /// Latest samples, newest first, at most 8.
+    pub samples: Vec<DropSample>,
+}
+
+/// One dropped packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropSample {
+    /// Seconds since 1970.
+    pub time: u64,
+    pub interface: String,
+    pub src_mac: String,
+    pub dst_mac: String,
+    /// For example `tcp 172.18.0.2:4242 -> 198.51.100.1:80`, or `ethertype 0x86dd`.
+    pub packet: String,
+}
+
+/// Counters of one published host port that saw traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortCounters {
+    pub port_id: PortId,
+    pub host_port: u16,
+    /// Towards the container.
+    pub rx_packets: u64,
+    pub rx_bytes: u64,
+    /// From the container.
+    pub tx_packets: u64,
+    pub tx_bytes: u64,
+    pub connections_opened: u64,
+    pub connections_active: u64,
+}
+
+/// Health of the daemon: what the last pass of each kind found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// True when the last full pass left nothing to do and nothing failed.
+    pub healthy: bool,
+    /// The machine's features that were chosen, for example "attach" -> "tcx".
+    pub features: BTreeMap<String, String>,
+    pub passes: u64,
+    /// Seconds since 1970 of the last complete pass.
+    pub last_pass: Option<u64>,
+    pub last_pass_milliseconds: u64,
+    /// Steps that the last passes had to take to heal drift, newest first, at most 32.
+    pub healed: Vec<Healed>,
+    /// Steps that keep failing, with the error.
+    pub failures: Vec<String>,
+    pub uplinks: Vec<String>,
+    /// Things that work less well than they could, for a person: e.g. an interface that was
+    /// skipped since it has no Ethernet header.
+    pub warnings: Vec<String>,
+}
+
+/// Something that was found changed by others and put right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healed {
+    /// Seconds since 1970.
+    pub time: u64,
+    pub step: String,
+}
+
+/// Totals for the metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub flows: u64,
+    pub endpoints: u64,
+    pub networks: u64,
+    pub published_ports: u64,
+    pub reconcile_microseconds_sum: u64,
+    pub reconcile_count: u64,
+    pub reconcile_failures: u64,
+}
