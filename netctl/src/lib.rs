@@ -1,4 +1,6 @@
 //! netctl: container networking in eBPF.
+pub mod config;
 pub mod kernel;
 pub mod model;
+pub mod store;
 pub mod view;

@@ -56,7 +56,9 @@ impl Delta {
         }
         for (name, (before, _)) in self.sandboxes {
             model.sandboxes.remove(&name);
-            model.sandboxes.extend(before.map(|sandbox| (name, sandbox)));
+            model
+                .sandboxes
+                .extend(before.map(|sandbox| (name, sandbox)));
         }
         for (id, (before, _)) in self.endpoints {
             model.endpoints.remove(&id);
@@ -65,7 +67,10 @@ impl Delta {
                 e.network == endpoint.network && (e.addr == endpoint.addr || e.mac == endpoint.mac)
             };
             if model.endpoints.values().any(same) {
-                lost.push(format!("address {} of namespace {:?}", endpoint.addr, endpoint.sandbox));
+                lost.push(format!(
+                    "address {} of namespace {:?}",
+                    endpoint.addr, endpoint.sandbox
+                ));
             } else {
                 model.endpoints.insert(id, endpoint);
             }
@@ -74,7 +79,10 @@ impl Delta {
             model.ports.remove(&id);
             let Some(port) = before else { continue };
             if model.ports.values().any(|p| p.conflicts_with(&port)) {
-                lost.push(format!("published port {port} of namespace {:?}", port.sandbox));
+                lost.push(format!(
+                    "published port {port} of namespace {:?}",
+                    port.sandbox
+                ));
             } else {
                 model.ports.insert(id, port);
             }
@@ -106,7 +114,10 @@ mod tests {
     use crate::model::{Netns, Proto};
 
     fn sandbox(model: &mut Model, name: &str, id: u32) {
-        let sandbox = Sandbox { name: name.into(), netns: Netns::Named };
+        let sandbox = Sandbox {
+            name: name.into(),
+            netns: Netns::Named,
+        };
         model.sandboxes.insert(name.into(), sandbox);
         let addr = Ipv4Addr::new(10, 0, 0, id as u8);
         let endpoint = Endpoint {
@@ -164,6 +175,9 @@ mod tests {
         }
         let lost = delta.undo(&mut now);
         assert_eq!(lost.len(), 2, "{lost:?}");
-        assert!(lost[0].contains("10.0.0.1") && lost[1].contains("8001"), "{lost:?}");
+        assert!(
+            lost[0].contains("10.0.0.1") && lost[1].contains("8001"),
+            "{lost:?}"
+        );
     }
 }

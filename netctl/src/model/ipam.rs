@@ -35,10 +35,7 @@ pub enum IpamError {
     #[error("subnet {0}: its prefix length is not between /{SHORTEST} and /{LONGEST}")]
     Size(Ipv4Net),
     #[error("subnet {subnet} contains {what} addresses; choose a private one such as 10.1.2.0/24")]
-    Special {
-        subnet: Ipv4Net,
-        what: &'static str,
-    },
+    Special { subnet: Ipv4Net, what: &'static str },
     #[error("address {0:?} is not an IPv4 address; write for example 10.1.2.3")]
     AddressSyntax(String),
     #[error("address {addr} is outside of {subnet}; choose one of {first} to {last}")]
@@ -60,10 +57,22 @@ pub enum IpamError {
 
 /// Ranges that no network may contain a part of (RFC 6890).
 const SPECIAL: [(Ipv4Net, &str); 4] = [
-    (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "unspecified"),
-    (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
-    (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4), "multicast"),
-    (Ipv4Net::new_assert(Ipv4Addr::new(240, 0, 0, 0), 4), "reserved"),
+    (
+        Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8),
+        "unspecified",
+    ),
+    (
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
+        "loopback",
+    ),
+    (
+        Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4),
+        "multicast",
+    ),
+    (
+        Ipv4Net::new_assert(Ipv4Addr::new(240, 0, 0, 0), 4),
+        "reserved",
+    ),
 ];
 
 /// Parses and checks a subnet by itself.

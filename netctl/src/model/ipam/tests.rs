@@ -49,11 +49,16 @@ fn malformed_subnets_are_refused_with_reason_and_remedy() {
 fn addresses_that_a_member_cannot_have() {
     let subnet = net("10.1.2.0/24");
     for (addr, reason) in [
-        ("10.1.3.1", "is outside of 10.1.2.0/24; choose one of 10.1.2.1 to 10.1.2.254"),
+        (
+            "10.1.3.1",
+            "is outside of 10.1.2.0/24; choose one of 10.1.2.1 to 10.1.2.254",
+        ),
         ("10.1.2.0", "is the network address"),
         ("10.1.2.255", "is the broadcast address"),
     ] {
-        let error = check_address(addr.parse().unwrap(), subnet).unwrap_err().to_string();
+        let error = check_address(addr.parse().unwrap(), subnet)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(reason), "{error}");
     }
     assert_eq!(check_address("10.1.2.254".parse().unwrap(), subnet), Ok(()));
@@ -62,8 +67,14 @@ fn addresses_that_a_member_cannot_have() {
 #[test]
 fn subnets_are_taken_in_order_around_what_is_there() {
     let pools = [
-        Pool { base: net("10.8.0.0/22"), size: 24 },
-        Pool { base: net("10.9.0.0/24"), size: 25 },
+        Pool {
+            base: net("10.8.0.0/22"),
+            size: 24,
+        },
+        Pool {
+            base: net("10.9.0.0/24"),
+            size: 25,
+        },
     ];
     let mut taken = vec![net("10.8.0.128/25"), net("10.8.2.0/23")];
     let expected = ["10.8.1.0/24", "10.9.0.0/25", "10.9.0.128/25"];
@@ -78,7 +89,10 @@ fn subnets_are_taken_in_order_around_what_is_there() {
 
 #[test]
 fn the_end_of_the_address_space_is_no_trap() {
-    let pools = [Pool { base: net("255.255.255.0/24"), size: 24 }];
+    let pools = [Pool {
+        base: net("255.255.255.0/24"),
+        size: 24,
+    }];
     assert_eq!(free_subnet(&pools, &[net("255.255.255.255/32")]), None);
     assert_eq!(free_subnet(&pools, &[]), Some(net("255.255.255.0/24")));
 }
@@ -92,7 +106,10 @@ fn the_lowest_address_is_given_but_not_the_gateways() {
         given.push(addr.to_string());
         taken.insert(addr);
     }
-    assert_eq!(given, ["10.1.2.1", "10.1.2.3", "10.1.2.4", "10.1.2.5", "10.1.2.6"]);
+    assert_eq!(
+        given,
+        ["10.1.2.1", "10.1.2.3", "10.1.2.4", "10.1.2.5", "10.1.2.6"]
+    );
     taken.remove(&"10.1.2.4".parse().unwrap());
     assert_eq!(free_address(&n, &taken), Some("10.1.2.4".parse().unwrap()));
 }
@@ -101,7 +118,10 @@ fn the_lowest_address_is_given_but_not_the_gateways() {
 fn a_range_limits_what_is_chosen() {
     let n = network("10.1.2.0/24", "10.1.2.1", Some("10.1.2.252/30"));
     let taken = HashSet::from(["10.1.2.252".parse().unwrap()]);
-    assert_eq!(free_address(&n, &taken), Some("10.1.2.253".parse().unwrap()));
+    assert_eq!(
+        free_address(&n, &taken),
+        Some("10.1.2.253".parse().unwrap())
+    );
 }
 
 proptest! {

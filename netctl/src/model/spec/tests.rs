@@ -23,8 +23,22 @@ fn dockers_forms_are_understood() {
         ("8080:80", spec(None, From(8080), 80, 1)),
         (":80", spec(None, Any, 80, 1)),
         ("8080-8082:80-82", spec(None, From(8080), 80, 3)),
-        ("8000-8010:80", spec(None, OneOf { first: 8000, last: 8010 }, 80, 1)),
-        ("127.0.0.1:8080:80", spec(Some("127.0.0.1"), From(8080), 80, 1)),
+        (
+            "8000-8010:80",
+            spec(
+                None,
+                OneOf {
+                    first: 8000,
+                    last: 8010,
+                },
+                80,
+                1,
+            ),
+        ),
+        (
+            "127.0.0.1:8080:80",
+            spec(Some("127.0.0.1"), From(8080), 80, 1),
+        ),
         ("127.0.0.1::80", spec(Some("127.0.0.1"), Any, 80, 1)),
         ("127.0.0.1:80", spec(Some("127.0.0.1"), Any, 80, 1)),
         ("[::1]:8080:80", spec(Some("::1"), From(8080), 80, 1)),
@@ -50,7 +64,10 @@ fn every_refusal_names_input_reason_and_remedy() {
         ("[::1]", "the container port is missing"),
         ("0", "\"0\" is not a port"),
         ("8080:0", "\"0\" is not a port"),
-        ("65536", "\"65536\" is not a port; a port is a number from 1 to 65535"),
+        (
+            "65536",
+            "\"65536\" is not a port; a port is a number from 1 to 65535",
+        ),
         ("65536:80", "\"65536\" is not a port"),
         ("99999999999999999999:80", "is not a port"),
         ("+80", "\"+80\" is not a port"),
@@ -58,10 +75,19 @@ fn every_refusal_names_input_reason_and_remedy() {
         ("80-", "\"\" is not a port"),
         ("http", "\"http\" is not a port"),
         ("80 ", "\"80 \" is not a port"),
-        ("90-80", "the container range 90-80 runs backwards; write 80-90"),
+        (
+            "90-80",
+            "the container range 90-80 runs backwards; write 80-90",
+        ),
         ("8090-8080:80", "the host range 8090-8080 runs backwards"),
-        ("8080-8081:80-82", "2 host ports cannot lead to 3 container ports"),
-        ("8080:80-82", "1 host ports cannot lead to 3 container ports"),
+        (
+            "8080-8081:80-82",
+            "2 host ports cannot lead to 3 container ports",
+        ),
+        (
+            "8080:80-82",
+            "1 host ports cannot lead to 3 container ports",
+        ),
         ("localhost:8080:80", "\"localhost\" is not an IP address"),
         ("1.2.3:8080:80", "\"1.2.3\" is not an IP address"),
         ("1.2.3.4.5:80", "\"1.2.3.4.5\" is not an IP address"),
@@ -77,7 +103,10 @@ fn every_refusal_names_input_reason_and_remedy() {
     ] {
         let error = text.parse::<Spec>().unwrap_err().to_string();
         assert!(error.contains(reason), "{text}: {error}");
-        assert!(error.starts_with(&format!("published port {text:?}")), "{error}");
+        assert!(
+            error.starts_with(&format!("published port {text:?}")),
+            "{error}"
+        );
     }
 }
 
@@ -95,10 +124,22 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             let (host, count) = match kind {
                 0 => (HostPorts::Any, count),
                 1 => (HostPorts::From(a), count),
-                _ if count > 1 => (HostPorts::OneOf { first: a, last: a + (count - 1) }, 1),
+                _ if count > 1 => (
+                    HostPorts::OneOf {
+                        first: a,
+                        last: a + (count - 1),
+                    },
+                    1,
+                ),
                 _ => (HostPorts::From(a), 1),
             };
-            Spec { host_ip, host, container_port: b, count, proto }
+            Spec {
+                host_ip,
+                host,
+                container_port: b,
+                count,
+                proto,
+            }
         },
     )
 }
