@@ -1,6 +1,10 @@
 //! netctl: container networking in eBPF.
+pub mod api;
 pub mod config;
 pub mod kernel;
 pub mod model;
+pub mod reconcile;
+pub mod service;
 pub mod store;
+pub mod version;
 pub mod view;
