@@ -106,6 +106,8 @@ impl Service {
         };
         self.engine.purge().await.map_err(failed)?;
         self.store.remove()?;
+        let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        *model = Arc::default();
         *purged = true;
         Ok(())
     }
