@@ -1,5 +1,6 @@
 //! netctl: container networking in eBPF.
 pub mod api;
+pub mod client;
 pub mod config;
 pub mod kernel;
 pub mod model;
