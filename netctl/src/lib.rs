@@ -3,6 +3,7 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod kernel;
+pub mod metrics;
 pub mod model;
 pub mod reconcile;
 pub mod service;

@@ -124,6 +124,8 @@ pub struct Ns {
     pub path: PathBuf,
     /// Whether netctl made it and removes it.
     pub managed: bool,
+    /// Which namespace the path meant when it was given, if netctl did not make it.
+    pub inode: Option<u64>,
     pub endpoints: Vec<Endpoint>,
     pub ports: Vec<Port>,
 }

@@ -145,15 +145,17 @@ fn endpoint(model: &Model, endpoint: &Endpoint) -> Option<types::Endpoint> {
 
 fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
     let Sandbox { name, netns } = sandbox;
+    let (path, inode) = match netns {
+        Netns::Named => (format!("/run/netns/{name}").into(), None),
+        Netns::Path { path, inode } => (path.clone(), Some(*inode)),
+    };
     let endpoints = model.endpoints.values().filter(|e| e.sandbox == *name);
     let ports = model.ports.values().filter(|p| p.sandbox == *name);
     types::Ns {
         name: name.clone(),
-        path: match netns {
-            Netns::Named => format!("/run/netns/{name}").into(),
-            Netns::Path { path, .. } => path.clone(),
-        },
-        managed: *netns == Netns::Named,
+        path,
+        managed: inode.is_none(),
+        inode,
         endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
         ports: ports.map(|p| port(model, p)).collect(),
     }
