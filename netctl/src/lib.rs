@@ -1,6 +1,8 @@
 //! netctl: container networking in eBPF.
 pub mod api;
+pub mod cli;
 pub mod client;
+pub mod cmd;
 pub mod config;
 pub mod kernel;
 pub mod metrics;

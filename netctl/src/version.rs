@@ -1,5 +1,7 @@
 //! Which netctl this is.
 
+use std::sync::LazyLock;
+
 use netctl_common::LAYOUT_VERSION;
 
 /// The release.
@@ -13,10 +15,10 @@ pub fn revision() -> &'static str {
 }
 
 /// For `netctl --version`: with the commit and the version of the maps' layout.
-pub fn long() -> String {
-    format!(
-        "{} (commit {}, map layout {LAYOUT_VERSION})",
-        short(),
-        revision()
-    )
+pub fn long() -> &'static str {
+    static LONG: LazyLock<String> = LazyLock::new(|| {
+        let (release, commit) = (short(), revision());
+        format!("{release} (commit {commit}, map layout {LAYOUT_VERSION})")
+    });
+    &LONG
 }

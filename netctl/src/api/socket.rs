@@ -21,18 +21,25 @@ pub fn path(run: &Path) -> PathBuf {
     run.join(FILE)
 }
 
-/// Listens, in place of whatever a daemon that was killed has left. The caller holds the run
-/// folder's lock.
-pub fn listen(run: &Path) -> Result<UnixListener> {
+/// Refuses a folder that no socket can be in.
+pub fn check(run: &Path) -> Result<()> {
     let path = path(run);
-    // Made under another name, it takes its place only with the right owner and mode.
-    let new = run.join("netctl.new");
-    if new.as_os_str().len().max(path.as_os_str().len()) > MAX_PATH {
+    if path.as_os_str().len() > MAX_PATH {
         bail!(
             "socket {} has a path of more than {MAX_PATH} bytes; choose a shorter one by --run",
             path.display()
         );
     }
+    Ok(())
+}
+
+/// Listens, in place of whatever a daemon that was killed has left. The caller holds the run
+/// folder's lock.
+pub fn listen(run: &Path) -> Result<UnixListener> {
+    check(run)?;
+    let path = path(run);
+    // Made under another name, it takes its place only with the right owner and mode.
+    let new = run.join("netctl.new");
     let about = || format!("socket {}", path.display());
     match fs::remove_file(&new) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).with_context(about),
