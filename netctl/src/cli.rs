@@ -24,11 +24,12 @@ pub struct Cli {
         env = "NETCTL_RUN",
         hide_env_values = true,
         global = true,
-        value_name = "DIR"
+        value_name = "DIR",
+        help_heading = "Everywhere"
     )]
     pub run: Option<PathBuf>,
-    /// How to print results
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true, value_name = "table|json")]
+    /// How to print results [default: table]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true, hide_default_value = true, value_name = "table|json", help_heading = "Everywhere")]
     pub output: Format,
     #[command(subcommand)]
     pub command: Command,
@@ -124,12 +125,15 @@ pub enum Network {
     Inspect { name: String },
     /// Remove networks that nobody uses
     Rm {
+        /// What to remove; one that cannot be removed does not keep the others
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
     /// Connect a namespace to a network
     Connect {
+        /// Name of the network
         net: String,
+        /// Name of the namespace
         ns: String,
         /// Its address [default: a free one]
         #[arg(long)]
@@ -141,6 +145,7 @@ pub enum Network {
 
 #[derive(Debug, Args)]
 pub struct NetworkCreate {
+    /// Name of the network: 1 to 64 letters, digits, "_", "." and "-"
     pub name: String,
     /// Addresses of the network [default: a free subnet of the configured pools]
     #[arg(long, value_name = "CIDR")]
@@ -177,12 +182,15 @@ pub enum Ns {
     Inspect { name: String },
     /// Remove namespaces with their published ports
     Rm {
+        /// What to remove; one that cannot be removed does not keep the others
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
     /// Run a command inside a namespace; its exit status is passed on
     Exec {
+        /// Name of the namespace
         name: String,
+        /// The command and its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
@@ -190,6 +198,7 @@ pub enum Ns {
 
 #[derive(Debug, Args)]
 pub struct NsCreate {
+    /// Name of the namespace: 1 to 64 letters, digits, "_", "." and "-"
     pub name: String,
     /// Network to connect it to
     #[arg(long, value_name = "NET")]
@@ -218,7 +227,9 @@ pub enum Port {
     /// SPEC is [hostIP:][hostPort[-end]:]port[-end][/tcp|udp|sctp]. Without a host port a free
     /// one is chosen and printed. All of the SPECs are published, or none.
     Add {
+        /// Name of the namespace
         ns: String,
+        /// Published ports
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<String>,
     },
@@ -226,7 +237,9 @@ pub enum Port {
     ///
     /// A SPEC may leave out what is not needed to tell one published port from the others.
     Rm {
+        /// Name of the namespace
         ns: String,
+        /// Published ports
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<String>,
     },

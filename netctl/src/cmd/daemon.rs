@@ -68,11 +68,17 @@ async fn serve(config: Config) -> Result<()> {
     // What can be refused without having changed anything comes first.
     let options = settings::options(&config)?;
     socket::check(&config.daemon.run)?;
-    let metrics = match config.daemon.metrics {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
     let folder = RunFolder::take(&config.daemon.run)?;
+    let metrics = match config.daemon.metrics.map(listen) {
+        None => None,
+        Some(listening) => match listening.await {
+            Ok(listener) => Some(listener),
+            Err(e) => {
+                folder.give_back()?;
+                return Err(e);
+            }
+        },
+    };
     let (service, folder) = start(&config, options, folder).await?;
     let purged = Arc::new(Notify::new());
     let (end, ended) = watch::channel(());

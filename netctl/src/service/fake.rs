@@ -24,6 +24,9 @@ use crate::{
 /// Inode of the fake host's own namespace.
 pub(crate) const HOST_NETNS: u64 = 1;
 
+/// Something that happens while a pass runs.
+type Interference = Box<dyn FnMut(&mut World) + Send>;
+
 /// What the test looks at and changes.
 #[derive(Default)]
 pub(crate) struct World {
@@ -41,7 +44,7 @@ pub(crate) struct World {
     pub totals: view::Totals,
     pub status: view::Status,
     /// Called in every pass.
-    pub during: Option<Box<dyn FnMut(&mut World) + Send>>,
+    pub during: Option<Interference>,
 }
 
 #[derive(Clone, Default)]

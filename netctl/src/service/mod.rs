@@ -8,6 +8,7 @@
 //! written before the machine; an operation that has begun must be polled to its end (the API
 //! runs each on a task of its own), since half of one is what this layer exists to prevent.
 
+mod endpoints;
 pub mod engine;
 mod error;
 #[cfg(test)]
