@@ -4,6 +4,7 @@ pub mod cli;
 pub mod client;
 pub mod cmd;
 pub mod config;
+pub mod flows;
 pub mod kernel;
 pub mod metrics;
 pub mod model;
