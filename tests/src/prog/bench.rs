@@ -52,6 +52,8 @@ pub struct Bench {
     pub names: Names,
     settings: Settings,
     members: BTreeMap<u32, Vec<u32>>,
+    /// Interface that packets on an anchor were received on; 0: the host sent them itself.
+    pub forwarded_from: u32,
     _thread: PhantomData<*mut ()>,
 }
 
@@ -89,16 +91,11 @@ impl Bench {
                 .with("gw2", world::gateway_mac(2)),
             settings,
             members: BTreeMap::new(),
+            forwarded_from: 0,
             _thread: PhantomData,
         };
         bench.settings(|_| ());
-        let uplink = Uplink {
-            addr4: UPLINK_ADDR.into(),
-            mtu: 1500,
-            mac: UPLINK_MAC,
-            _pad: 0,
-        };
-        maps::insert(&mut bench.ebpf, "UPLINK", UPLINK, uplink);
+        bench.uplink_address(UPLINK_ADDR);
         bench.local(UPLINK_ADDR, UPLINK);
         bench
     }
@@ -107,8 +104,14 @@ impl Bench {
     /// network 2 with `far` 172.19.0.2.
     #[track_caller]
     pub fn usual() -> Self {
+        Self::usual_with_flows(object::TEST_FLOWS)
+    }
+
+    /// The same with a flow table of that size.
+    #[track_caller]
+    pub fn usual_with_flows(flows: u32) -> Self {
         use netctl_common::network::flags::{ICC, MASQUERADE};
-        let mut bench = Self::new();
+        let mut bench = Self::with_flows(flows);
         bench.network(Network {
             id: 1,
             flags: ICC | MASQUERADE,
@@ -143,6 +146,30 @@ impl Bench {
     pub fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings);
         maps::set(&mut self.ebpf, "SETTINGS", 0, self.settings);
+    }
+
+    /// Address that the uplink gives to masqueraded flows; unspecified: it has none.
+    #[track_caller]
+    pub fn uplink_address(&mut self, addr: Ipv4Addr) {
+        let uplink = Uplink {
+            addr4: addr.into(),
+            mtu: 1500,
+            mac: UPLINK_MAC,
+            _pad: 0,
+        };
+        maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
+    }
+
+    /// Changes the world by an `ip` command.
+    #[track_caller]
+    pub fn ip(&self, words: &str) {
+        world::ip(words);
+    }
+
+    /// Packets that have arrived inside an endpoint's container.
+    #[track_caller]
+    pub fn delivered(&self, endpoint: u32) -> u64 {
+        world::received(&format!("in{endpoint}"))
     }
 
     /// An address of the host.
@@ -371,7 +398,11 @@ impl Bench {
             .try_into()
             .unwrap();
         let mut out = vec![0; bytes.len() + 256];
-        let context = skb::context(ifindex, gso);
+        let ingress = match program {
+            Program::FromHost => self.forwarded_from,
+            Program::FromContainer | Program::FromUplink => ifindex,
+        };
+        let context = skb::context(ifindex, ingress, gso);
         let result = classifier
             .test_run(TestRunOptions {
                 data_in: Some(bytes),
@@ -401,6 +432,12 @@ impl Bench {
     #[track_caller]
     pub fn remove_flow(&mut self, key: FlowKey<V4>) {
         maps::remove::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4", key);
+    }
+
+    /// Host ports that have counters.
+    #[track_caller]
+    pub fn ports_with_stats(&self) -> usize {
+        maps::per_cpu_entries::<PortStatsKey, PortStats>(&self.ebpf, "PORT_STATS").len()
     }
 
     /// Counters of a published port, over all CPUs.

@@ -97,8 +97,21 @@ pub(super) fn add_endpoint(endpoint: &Endpoint) {
     ));
 }
 
+/// Packets that an interface of the calling thread's namespace has received.
 #[track_caller]
-fn ip(script: &str) {
+pub(super) fn received(name: &str) -> u64 {
+    // /proc/net would show the process's namespace, not this thread's.
+    let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    let fields = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(interface, _)| interface.trim() == name)
+        .map(|(_, fields)| fields.split_whitespace().nth(1).unwrap().parse().unwrap());
+    fields.unwrap_or_else(|| panic!("no interface {name}"))
+}
+
+#[track_caller]
+pub(super) fn ip(script: &str) {
     let mut child = Command::new("ip")
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
