@@ -27,6 +27,10 @@ pub struct Settings {
     pub hz: u32,
     /// Broadcast and multicast packets an endpoint may send a second before they are dropped.
     pub flood_rate: u32,
+    /// Secret of this boot that spreads masqueraded source ports over their range.
+    pub nat_seed: u32,
+    /// Zero.
+    pub _pad: u32,
 }
 
 /// Bits of [`Settings::flags`].

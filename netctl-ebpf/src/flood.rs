@@ -1,0 +1,128 @@
+//! Broadcast and multicast inside a network: a copy for every other member.
+//!
+//! A program of its own, jumped to from `from_container`, so that its loop is verified once and
+//! not once for each way that leads to it.
+
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_ANY},
+    helpers::generated::{bpf_clone_redirect, bpf_tail_call},
+    macros::classifier,
+    programs::TcContext,
+};
+use netctl_common::{
+    drop_reason::DropReason,
+    endpoint::{FLOOD_CHUNKS, FloodKey},
+};
+
+use crate::{
+    drop,
+    helpers::{self, verdict},
+    host,
+    maps::{self, FLOOD, FLOOD_BUDGET, JUMP, JUMP_FLOOD},
+};
+
+/// Chunks that one run of `flood` serves. The kernel allows 33 jumps in a row (32 from 5.17 on
+/// counts them differently), more than a full network needs.
+const CHUNKS_A_JUMP: u32 = 8;
+const _: () = assert!(FLOOD_CHUNKS / CHUNKS_A_JUMP < 32);
+
+/// Token bucket of an endpoint: a second's worth of packets may be sent at once.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct FloodBudget {
+    /// Jiffies when `tokens` was last filled.
+    filled: u64,
+    /// Packets that may still be sent.
+    tokens: u64,
+}
+
+/// Jumps to `flood` if the endpoint has not sent too many. Returns only on failure.
+#[inline(always)]
+pub(crate) fn start(skb: *mut __sk_buff, ifindex: u32) -> Result<i32, DropReason> {
+    if !take_token(ifindex) {
+        return Err(DropReason::FloodLimit);
+    }
+    jump(skb, 0)
+}
+
+/// Jumps to `flood`, to begin with that chunk. Returns only on failure.
+#[inline(always)]
+fn jump(skb: *mut __sk_buff, chunk: u32) -> Result<i32, DropReason> {
+    // SAFETY: the context of the running program and a program array.
+    unsafe {
+        (*skb).cb[0] = chunk;
+        bpf_tail_call(
+            skb.cast(),
+            core::ptr::from_ref(&JUMP).cast_mut().cast(),
+            JUMP_FLOOD,
+        );
+    }
+    Err(DropReason::RedirectFailed)
+}
+
+#[inline(always)]
+fn take_token(ifindex: u32) -> bool {
+    let Some(settings) = maps::settings() else {
+        return false;
+    };
+    let (rate, hz, now) = (
+        u64::from(settings.flood_rate),
+        u64::from(settings.hz),
+        helpers::now(),
+    );
+    let Some(budget) = FLOOD_BUDGET.get_ptr_mut(&ifindex) else {
+        let full = FloodBudget {
+            filled: now,
+            tokens: rate.saturating_sub(1),
+        };
+        // A table that takes no more means no limit yet, not no broadcast.
+        let _stored = FLOOD_BUDGET.insert(&ifindex, &full, u64::from(BPF_ANY));
+        return rate > 0;
+    };
+    // SAFETY: a live value; a race between two CPUs costs or gives a token.
+    let budget = unsafe { &mut *budget };
+    if now.wrapping_sub(budget.filled) >= hz {
+        (budget.filled, budget.tokens) = (now, rate);
+    }
+    if budget.tokens == 0 {
+        return false;
+    }
+    budget.tokens -= 1;
+    true
+}
+
+/// Clones the packet to every other member of its sender's network.
+#[classifier]
+#[inline(always)]
+pub(crate) fn flood(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish(skb, copy_to_members(skb))
+}
+
+#[inline(always)]
+fn copy_to_members(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    // SAFETY: the context of the running program.
+    let (sender, first) = unsafe { ((*skb).ifindex, (*skb).cb[0]) };
+    let network = host::endpoint(sender)
+        .ok_or(DropReason::NoEndpoint)?
+        .network;
+    // VERIFIER: "The sequence of 8193 jumps is too complex": a few chunks, then a jump.
+    for step in 0..CHUNKS_A_JUMP {
+        let key = FloodKey {
+            network,
+            chunk: first.wrapping_add(step),
+        };
+        let Some(members) = FLOOD.get_ptr(&key) else {
+            // The copies are out; the original has nowhere to go and is not a loss.
+            return Ok(verdict::DROP);
+        };
+        // SAFETY: the daemon replaces entries whole.
+        for &member in unsafe { &(*members).ifindex } {
+            if member != 0 && member != sender {
+                // SAFETY: a live context. A member that is just going away gets no copy.
+                let _sent = unsafe { bpf_clone_redirect(skb, member, 0) };
+            }
+        }
+    }
+    jump(skb, first.wrapping_add(CHUNKS_A_JUMP))
+}

@@ -1,0 +1,278 @@
+//! Tracked connections: find, follow, create, remove.
+//!
+//! The reverse entry is inserted first, with BPF_NOEXIST: that insert *is* the allocation of the
+//! translated tuple. A full table refuses new flows and never evicts one.
+
+use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
+use netctl_common::{
+    drop_reason::DropReason,
+    flow::{Flow, FlowKey, flags},
+    packet::proto,
+    stats::{PortStats, PortStatsKey},
+    tcp::{self, TcpState, header, seen},
+    wire::{Address, Be16, Mac},
+};
+
+use crate::{
+    helpers, host,
+    maps::{Family, PORT_STATS, settings},
+    packet::Packet,
+};
+
+const EEXIST: i32 = -17;
+
+/// The flow that the packet belongs to, if it is alive. Follows its state and counts.
+#[inline(always)]
+pub(crate) fn follow<A: Family>(key: &FlowKey<A>, packet: &Packet) -> Option<&'static mut Flow<A>> {
+    let found = A::flows().get_ptr_mut(key)?;
+    // SAFETY: a live value; entries are deleted only by the sweep, when nothing uses them, and
+    // by `remove` below. Fields that two CPUs may write at once are single words.
+    let flow = unsafe { &mut *found };
+    let alive = host::endpoint(flow.endpoint).is_some_and(|e| e.generation == flow.generation);
+    if !alive || (flow.port_id != 0 && !count(flow, packet)) {
+        remove(key, flow);
+        return None;
+    }
+    let hz = settings().map_or(0, |s| u64::from(s.hz));
+    let now = helpers::now();
+    if now.wrapping_sub(flow.last_seen) >= hz {
+        flow.last_seen = now;
+    }
+    if flow.proto == proto::TCP {
+        follow_tcp(flow, packet, now);
+    }
+    Some(flow)
+}
+
+#[inline(always)]
+fn follow_tcp<A: Family>(flow: &mut Flow<A>, packet: &Packet, now: u64) {
+    let shown = tcp::observe(packet.tcp_flags);
+    if shown & seen::SYN != 0 && flow.flags & flags::REPLY == 0 {
+        reopen(flow, now);
+    }
+    if flow.tcp_seen | shown != flow.tcp_seen {
+        flow.tcp_seen |= shown;
+        // Timeouts change with the state: the sweep counts from here.
+        flow.last_seen = now;
+    }
+}
+
+/// A SYN on a closing connection starts a new one on the same tuple (RFC 9293, section 3.6.1).
+#[inline(always)]
+fn reopen<A: Family>(flow: &mut Flow<A>, now: u64) {
+    let Some(sibling) = A::flows().get_ptr_mut(flow.sibling_key()) else {
+        return;
+    };
+    // SAFETY: a live value; see `follow`.
+    let sibling = unsafe { &mut *sibling };
+    if TcpState::of(flow.tcp_seen, sibling.tcp_seen) == TcpState::Closing {
+        (flow.tcp_seen, sibling.tcp_seen) = (0, 0);
+        (flow.created, sibling.created) = (now, now);
+        if let Some(stats) = stats(flow.port_id, flow.host_port) {
+            stats.opened += 1;
+        }
+    }
+}
+
+/// Counts the packet for its published port; false when the port is gone.
+#[inline(always)]
+fn count<A: Address>(flow: &Flow<A>, packet: &Packet) -> bool {
+    let Some(stats) = stats(flow.port_id, flow.host_port) else {
+        return false;
+    };
+    let packets = packet.segments();
+    let bytes = packet.wire_bytes(packets);
+    if flow.flags & flags::PORT_RX != 0 {
+        stats.rx_packets += packets;
+        stats.rx_bytes += bytes;
+    } else {
+        stats.tx_packets += packets;
+        stats.tx_bytes += bytes;
+    }
+    true
+}
+
+#[inline(always)]
+fn stats(port_id: u32, port: Be16) -> Option<&'static mut PortStats> {
+    let key = PortStatsKey {
+        port_id,
+        port,
+        _pad: 0,
+    };
+    // SAFETY: a per-CPU value; nothing else on this CPU runs now.
+    PORT_STATS.get_ptr_mut(&key).map(|s| unsafe { &mut *s })
+}
+
+/// Forgets both halves.
+#[inline(always)]
+pub(crate) fn remove<A: Family>(key: &FlowKey<A>, flow: &Flow<A>) {
+    let sibling = flow.sibling_key();
+    // "Not there" is as good as removed.
+    let _gone = A::flows().remove(&sibling);
+    let _gone = A::flows().remove(key);
+}
+
+/// One direction's delivery.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Leg {
+    pub(crate) out_ifindex: u32,
+    /// The container whose end ends this half, and its generation.
+    pub(crate) endpoint: u32,
+    pub(crate) generation: u32,
+    pub(crate) flags: u16,
+    pub(crate) smac: Mac,
+    pub(crate) dmac: Mac,
+}
+
+/// A flow to create.
+#[repr(C)]
+pub(crate) struct NewFlow<A> {
+    /// The first packet as it is.
+    pub(crate) key: FlowKey<A>,
+    /// The same packet as it leaves, `side` being where its replies will come from.
+    pub(crate) reply: FlowKey<A>,
+    pub(crate) forward_leg: Leg,
+    pub(crate) reply_leg: Leg,
+    pub(crate) port_id: u32,
+    pub(crate) host_port: Be16,
+    pub(crate) tcp_flags: u8,
+    /// Which source ports may be tried.
+    pub(crate) keep: Keep,
+}
+
+/// Whether the source port that the packet came with may stay, and others may take its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It must stay: the packet was translated before it came here.
+    Only,
+    /// It stays unless another flow has the tuple: the address is the client's own.
+    Always,
+    /// It stays if the host, whose address it gets, does not use the port.
+    IfUnused,
+}
+
+/// Puts both halves of the flow together in this CPU's scratch space, with the source port that
+/// `new.reply.dport` has so far.
+#[inline(always)]
+pub(crate) fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>; 2], DropReason> {
+    let scratch = A::flow_scratch()
+        .get_ptr_mut(0)
+        .ok_or(DropReason::FlowTableFull)?;
+    // SAFETY: a per-CPU value; nothing else on this CPU runs now.
+    let both = unsafe { &mut *scratch };
+    let [forward, reverse] = both;
+    let now = helpers::now();
+    fill(
+        forward,
+        new,
+        &new.forward_leg,
+        &new.reply.reversed(new.key.side),
+        now,
+    );
+    forward.sibling_side = new.reply.side;
+    forward.tcp_seen = if new.key.proto == proto::TCP {
+        tcp::observe(new.tcp_flags)
+    } else {
+        0
+    };
+    fill(
+        reverse,
+        new,
+        &new.reply_leg,
+        &new.key.reversed(new.reply.side),
+        now,
+    );
+    reverse.sibling_side = new.key.side;
+    reverse.tcp_seen = 0;
+    reverse.flags |= flags::REPLY;
+    Ok(both)
+}
+
+/// Inserts the reverse half: true when the translated tuple was free, or held by the lost half
+/// of this very flow, whose sibling is then made again.
+#[inline(always)]
+pub(crate) fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<bool, DropReason> {
+    match A::flows().insert(key, half, u64::from(BPF_NOEXIST)) {
+        Ok(()) => return Ok(true),
+        Err(EEXIST) => {}
+        Err(_) => return Err(DropReason::FlowTableFull),
+    }
+    let Some(found) = A::flows().get_ptr(key) else {
+        return Ok(false);
+    };
+    // SAFETY: a live value; a torn read can only make the port look taken.
+    let found = unsafe { &*found };
+    let same = found.src == half.src
+        && found.dst == half.dst
+        && found.sport == half.sport
+        && found.dport == half.dport;
+    // The same translation is the same flow: of an endpoint that was made anew, perhaps.
+    Ok(same && A::flows().insert(key, half, u64::from(BPF_ANY)).is_ok())
+}
+
+/// Inserts the forward half and opens the flow's published port.
+#[inline(always)]
+pub(crate) fn complete<A: Family>(
+    new: &NewFlow<A>,
+    forward: &Flow<A>,
+    packet: &Packet,
+) -> Result<(), DropReason> {
+    if A::flows()
+        .insert(&new.key, forward, u64::from(BPF_ANY))
+        .is_err()
+    {
+        let _gone = A::flows().remove(&new.reply);
+        return Err(DropReason::FlowTableFull);
+    }
+    if new.port_id != 0 {
+        open_port(new)?;
+        count(forward, packet);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn fill<A: Family>(flow: &mut Flow<A>, new: &NewFlow<A>, leg: &Leg, out: &FlowKey<A>, now: u64) {
+    (flow.src, flow.dst, flow.sport, flow.dport) = (out.src, out.dst, out.sport, out.dport);
+    flow.out_ifindex = leg.out_ifindex;
+    (flow.endpoint, flow.generation) = (leg.endpoint, leg.generation);
+    (flow.port_id, flow.host_port) = (new.port_id, new.host_port);
+    flow.flags = leg.flags;
+    (flow.last_seen, flow.created) = (now, now);
+    (flow.smac, flow.dmac) = (leg.smac, leg.dmac);
+    flow.proto = new.key.proto;
+    flow._pad = 0;
+}
+
+/// Makes the port's counters on its first flow and counts the connection.
+#[inline(always)]
+fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
+    if stats(new.port_id, new.host_port).is_none() {
+        let key = PortStatsKey {
+            port_id: new.port_id,
+            port: new.host_port,
+            _pad: 0,
+        };
+        let zero = PortStats {
+            rx_packets: 0,
+            rx_bytes: 0,
+            tx_packets: 0,
+            tx_bytes: 0,
+            opened: 0,
+        };
+        // Another CPU may have been faster: then the entry is there, which is all we want.
+        let _there = PORT_STATS.insert(&key, &zero, u64::from(BPF_NOEXIST));
+    }
+    let Some(stats) = stats(new.port_id, new.host_port) else {
+        return Err(DropReason::FlowTableFull);
+    };
+    stats.opened += 1;
+    Ok(())
+}
+
+/// A packet that may start a flow: not the end of a TCP connection that we do not know.
+#[inline(always)]
+pub(crate) fn may_open(packet: &Packet) -> bool {
+    packet.headers.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
+}

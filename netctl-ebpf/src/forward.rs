@@ -1,0 +1,77 @@
+//! Hands a packet on, once everything about it is decided.
+
+use netctl_common::{
+    drop_reason::DropReason,
+    flow::{Flow, flags},
+    settings,
+    wire::{Mac, V4},
+};
+
+use crate::{helpers, host, maps, packet::Packet, rewrite};
+
+/// Where the running program is attached: `redirect_peer` works from ingress only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Ingress,
+    Egress,
+}
+
+/// Rewrites the packet as its flow says and sends it where the flow says.
+#[inline(always)]
+pub(crate) fn by_flow(packet: &mut Packet, flow: &Flow<V4>, hook: Hook) -> Result<i32, DropReason> {
+    if flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0 {
+        check_mtu(packet, flow.out_ifindex)?;
+    }
+    rewrite::apply(packet, flow)?;
+    let code = if flow.flags & flags::TO_CONTAINER != 0 {
+        to_container(packet, flow.out_ifindex, hook)
+    } else if flow.flags & flags::TO_UPLINK != 0 {
+        helpers::redirect_neigh(flow.out_ifindex)
+    } else if flow.flags & flags::TO_UPLINK_L2 != 0 {
+        helpers::redirect(flow.out_ifindex)
+    } else {
+        helpers::redirect_ingress(flow.out_ifindex)
+    };
+    Ok(code)
+}
+
+/// Into the container behind `ifindex`, MACs already right.
+#[inline(always)]
+pub(crate) fn to_container(packet: &Packet, ifindex: u32, hook: Hook) -> i32 {
+    let may_peer = maps::settings().is_some_and(|s| s.flags & settings::flags::REDIRECT_PEER != 0);
+    helpers::redirect_peer(packet.skb, ifindex, hook == Hook::Ingress && may_peer)
+}
+
+/// Into the container with MACs of the network's gateway and of the container.
+#[inline(always)]
+pub(crate) fn to_container_as(
+    packet: &mut Packet,
+    ifindex: u32,
+    (smac, dmac): (Mac, Mac),
+    hook: Hook,
+) -> Result<i32, DropReason> {
+    (packet.headers.smac, packet.headers.dmac) = (smac, dmac);
+    packet.store_headers()?;
+    Ok(to_container(packet, ifindex, hook))
+}
+
+/// To the host's own stack, as received on the anchor: its firewall and rp_filter see it.
+#[inline(always)]
+pub(crate) fn to_host(anchor: u32) -> i32 {
+    helpers::redirect_ingress(anchor)
+}
+
+/// A packet that is one on the wire must fit the uplink; the kernel would drop it unseen.
+#[inline(always)]
+fn check_mtu(packet: &Packet, ifindex: u32) -> Result<(), DropReason> {
+    /// Every IPv4 host takes this much in practice; smaller packets skip the lookup.
+    const SMALL: u16 = 1_280;
+    let length = packet.headers.tot_len.get();
+    if length <= SMALL || packet.segments() > 1 {
+        return Ok(());
+    }
+    match host::uplink(ifindex) {
+        Some(uplink) if u32::from(length) > uplink.mtu => Err(DropReason::TooBig),
+        _ => Ok(()),
+    }
+}

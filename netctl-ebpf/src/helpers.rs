@@ -1,0 +1,269 @@
+//! The kernel's helpers that are called directly: the one place of raw calls and their layouts.
+
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR},
+    helpers as bpf,
+};
+use netctl_common::{
+    drop_reason::DropReason,
+    packet::proto,
+    wire::{Be16, V4},
+};
+
+/// Return codes of TC programs (linux/pkt_cls.h).
+pub(crate) mod verdict {
+    /// Not ours: the next program or the stack goes on with the packet.
+    pub(crate) const NEXT: i32 = -1;
+    /// Drop.
+    pub(crate) const DROP: i32 = 2;
+}
+
+const PACKET_HOST: u32 = 0;
+const ANY_NETNS: u64 = u64::MAX;
+
+/// 64-bit jiffies: as good as free, where the clock costs a tenth of the packet's budget.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: no arguments; the helper only reads a counter.
+    unsafe { bpf::bpf_jiffies64() }
+}
+
+/// A pseudo-random number.
+#[inline(always)]
+pub(crate) fn random() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { bpf::generated::bpf_get_prandom_u32() }
+}
+
+/// Copies `size_of::<T>() - skip` bytes of the packet from `offset` into `into`, leaving its
+/// first `skip` bytes alone (they align the rest).
+#[inline(always)]
+pub(crate) fn load<T>(skb: *mut __sk_buff, offset: u32, into: &mut T, skip: usize) -> bool {
+    // SAFETY: the destination is `size_of::<T>() - skip` bytes inside `into`.
+    unsafe {
+        bpf::generated::bpf_skb_load_bytes(
+            skb.cast(),
+            offset,
+            core::ptr::from_mut(into).cast::<u8>().add(skip).cast(),
+            (size_of::<T>() - skip) as u32,
+        ) == 0
+    }
+}
+
+/// Writes `from` into the packet at `offset`. Checksums are the caller's business.
+#[inline(always)]
+pub(crate) fn store<T>(skb: *mut __sk_buff, offset: u32, from: &T) -> Result<(), DropReason> {
+    store_from(skb, offset, from, 0)
+}
+
+/// [`store`] without the first `skip` bytes of `from`.
+#[inline(always)]
+pub(crate) fn store_from<T>(
+    skb: *mut __sk_buff,
+    offset: u32,
+    from: &T,
+    skip: usize,
+) -> Result<(), DropReason> {
+    // SAFETY: the source is `size_of::<T>() - skip` bytes inside `from`.
+    let error = unsafe {
+        bpf::generated::bpf_skb_store_bytes(
+            skb,
+            offset,
+            core::ptr::from_ref(from).cast::<u8>().add(skip).cast(),
+            (size_of::<T>() - skip) as u32,
+            0,
+        )
+    };
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(DropReason::RewriteFailed)
+    }
+}
+
+/// Whether a checksum covers the field that changed through the pseudo header. Matters for
+/// packets whose checksum the device will finish: they hold the pseudo header's sum alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Covers {
+    PseudoHeader,
+    Payload,
+}
+
+/// Adjusts the L4 checksum at `offset` by `diff`, the ones' complement sum of what changed.
+/// A UDP checksum of 0 means "none" and stays (RFC 768).
+#[inline(always)]
+pub(crate) fn l4_checksum(
+    skb: *mut __sk_buff,
+    offset: u32,
+    protocol: u8,
+    diff: u32,
+    covers: Covers,
+) -> Result<(), DropReason> {
+    let mut flags = 0_u64;
+    if covers == Covers::PseudoHeader {
+        flags |= u64::from(BPF_F_PSEUDO_HDR);
+    }
+    if protocol == proto::UDP {
+        flags |= u64::from(BPF_F_MARK_MANGLED_0);
+    }
+    // SAFETY: plain integers; size bits 0 in the flags mean that `to` is a ready difference.
+    let error =
+        unsafe { bpf::generated::bpf_l4_csum_replace(skb, offset, 0, u64::from(diff), flags) };
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(DropReason::RewriteFailed)
+    }
+}
+
+/// Into the network namespace at the other end of the veth `ifindex`, in the same softirq.
+/// From TC ingress only. Falls back to the veth's own queue.
+#[inline(always)]
+pub(crate) fn redirect_peer(skb: *mut __sk_buff, ifindex: u32, peer: bool) -> i32 {
+    // SAFETY: a live context; the type is what ip_rcv would otherwise refuse (OTHERHOST).
+    unsafe {
+        if peer {
+            bpf::generated::bpf_skb_change_type(skb, PACKET_HOST);
+            bpf::generated::bpf_redirect_peer(ifindex, 0) as i32
+        } else {
+            bpf::generated::bpf_redirect(ifindex, 0) as i32
+        }
+    }
+}
+
+/// Out of `ifindex` as the frame is.
+#[inline(always)]
+pub(crate) fn redirect(ifindex: u32) -> i32 {
+    // SAFETY: plain integers.
+    unsafe { bpf::generated::bpf_redirect(ifindex, 0) as i32 }
+}
+
+/// Out of `ifindex` to the next hop of the route, MACs from the neighbour table.
+#[inline(always)]
+pub(crate) fn redirect_neigh(ifindex: u32) -> i32 {
+    // SAFETY: no next hop given: the kernel looks up the route by the packet.
+    unsafe { bpf::generated::bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
+}
+
+/// Into the host's stack as if received on `ifindex`.
+#[inline(always)]
+pub(crate) fn redirect_ingress(ifindex: u32) -> i32 {
+    // SAFETY: plain integers.
+    unsafe { bpf::generated::bpf_redirect(ifindex, u64::from(BPF_F_INGRESS)) as i32 }
+}
+
+/// `struct bpf_fib_lookup` (64 bytes; linux/bpf.h), the IPv4 view of its unions.
+#[repr(C)]
+struct Fib {
+    family: u8,
+    protocol: u8,
+    sport: u16,
+    dport: u16,
+    tot_len: u16,
+    ifindex: u32,
+    tos: u32,
+    src: V4,
+    src_rest: [u32; 3],
+    dst: V4,
+    dst_rest: [u32; 3],
+    vlan: u32,
+    macs: [u16; 6],
+}
+
+const _: () = assert!(size_of::<Fib>() == 64);
+
+const FIB_SUCCESS: i64 = 0;
+const FIB_NO_NEIGH: i64 = 7;
+const AF_INET: u8 = 2;
+
+/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, or to the
+/// host itself. The length stays 0: the MTU check inside the helper counts L2 bytes.
+#[inline(always)]
+pub(crate) fn route(
+    skb: *mut __sk_buff,
+    iif: u32,
+    src: V4,
+    dst: V4,
+    default_uplink: u32,
+) -> Option<u32> {
+    let mut fib = Fib {
+        family: AF_INET,
+        protocol: 0,
+        sport: 0,
+        dport: 0,
+        tot_len: 0,
+        ifindex: iif,
+        tos: 0,
+        src,
+        src_rest: [0; 3],
+        dst,
+        dst_rest: [0; 3],
+        vlan: 0,
+        macs: [0; 6],
+    };
+    // SAFETY: the parameter block is 64 bytes, as the kernel expects from 4.18 on.
+    let found = unsafe {
+        bpf::generated::bpf_fib_lookup(
+            skb.cast(),
+            core::ptr::from_mut(&mut fib).cast(),
+            size_of::<Fib>() as i32,
+            0,
+        )
+    };
+    match found {
+        FIB_SUCCESS => Some(fib.ifindex),
+        // Before d1c362e1dd68 (5.12) the interface is not told when the neighbour is unknown.
+        FIB_NO_NEIGH if fib.ifindex == iif => (default_uplink != 0).then_some(default_uplink),
+        FIB_NO_NEIGH => Some(fib.ifindex),
+        _ => None,
+    }
+}
+
+/// IPv4 view of `struct bpf_sock_tuple`.
+#[repr(C)]
+struct SockTuple {
+    src: V4,
+    dst: V4,
+    sport: Be16,
+    dport: Be16,
+}
+
+/// Whether a socket of the host would receive a packet of this tuple.
+#[inline(always)]
+pub(crate) fn host_socket(
+    skb: *mut __sk_buff,
+    protocol: u8,
+    (src, sport): (V4, Be16),
+    (dst, dport): (V4, Be16),
+) -> bool {
+    let mut tuple = SockTuple {
+        src,
+        dst,
+        sport,
+        dport,
+    };
+    let size = size_of::<SockTuple>() as u32;
+    // SAFETY: the tuple is the 12 bytes that mark it as IPv4; a socket found is released.
+    unsafe {
+        let ptr = core::ptr::from_mut(&mut tuple).cast();
+        let socket = if protocol == proto::TCP {
+            bpf::generated::bpf_skc_lookup_tcp(skb.cast(), ptr, size, ANY_NETNS, 0)
+        } else if protocol == proto::UDP {
+            bpf::generated::bpf_sk_lookup_udp(skb.cast(), ptr, size, ANY_NETNS, 0)
+        } else {
+            return false;
+        };
+        if socket.is_null() {
+            return false;
+        }
+        bpf::generated::bpf_sk_release(socket.cast());
+        true
+    }
+}
+
+/// Cookie of the socket that sends the packet, 0 if none.
+#[inline(always)]
+pub(crate) fn socket_cookie(context: *mut core::ffi::c_void) -> u64 {
+    // SAFETY: the context of the running program.
+    unsafe { bpf::generated::bpf_get_socket_cookie(context) }
+}

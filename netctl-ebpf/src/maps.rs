@@ -1,0 +1,172 @@
+//! Every map: who writes it, who reads it. Pinned by name below the layout's folder.
+//!
+//! "user" is the daemon, which reconciles the contents; "bpf" is state that programs write and
+//! the daemon only sweeps. Maps of configuration allocate entries as they are needed; FLOW4 is
+//! allocated whole, so that a packet never waits for memory and a full table is a known size.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{
+        Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf,
+    },
+};
+use netctl_common::{
+    drop_reason::DROP_REASONS,
+    endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
+    event::Clock,
+    flow::{Flow, FlowKey},
+    host::{Local, Uplink},
+    network::{MAX_NETWORKS, Network},
+    publish::{PublishKey, Published},
+    settings::Settings,
+    sock::{Sock, SockKey},
+    stats::{DropCount, PortStats, PortStatsKey},
+    wire::{Address, V4},
+};
+
+use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
+
+/// user → every hook: who is behind a veth.
+#[map]
+pub(crate) static ENDPOINT: HashMap<u32, Endpoint> =
+    HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// user → `from_container`: where a MAC is.
+#[map]
+pub(crate) static FDB: HashMap<FdbKey, Fdb> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// user → ARP, `from_host`: who has an address.
+#[map]
+pub(crate) static NEIGH4: HashMap<NeighKey, Neigh> =
+    HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// user → every hook.
+#[map]
+pub(crate) static NETWORK: Array<Network> = Array::with_max_entries(MAX_NETWORKS, 0);
+
+/// user → `flood`: members of a network.
+#[map]
+pub(crate) static FLOOD: HashMap<FloodKey, Flood> =
+    HashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
+
+/// bpf: tokens for broadcasts, one bucket an endpoint.
+#[map]
+pub(crate) static FLOOD_BUDGET: LruHashMap<u32, FloodBudget> =
+    LruHashMap::with_max_entries(16_384, 0);
+
+/// user → every hook: single published ports.
+#[map]
+pub(crate) static PUBLISHED4: HashMap<PublishKey<V4>, Published<V4>> =
+    HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+
+/// user → every hook: published ranges, split into aligned blocks.
+#[map]
+pub(crate) static PUBLISHED_RANGE4: LpmTrie<PublishKey<V4>, Published<V4>> =
+    LpmTrie::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// user → bind hooks, masquerade: every published port of any address.
+#[map]
+pub(crate) static RESERVED: LpmTrie<PublishKey<V4>, u32> =
+    LpmTrie::with_max_entries(196_608, BPF_F_NO_PREALLOC);
+
+/// user → every hook: the host's addresses, without 127.0.0.0/8.
+#[map]
+pub(crate) static LOCAL4: HashMap<V4, Local> = HashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
+
+/// user → `from_container`: interfaces towards the outside.
+#[map]
+pub(crate) static UPLINK: HashMap<u32, Uplink> =
+    HashMap::with_max_entries(1_024, BPF_F_NO_PREALLOC);
+
+/// user → every hook: which network an address belongs to.
+#[map]
+pub(crate) static SUBNET4: LpmTrie<V4, u32> =
+    LpmTrie::with_max_entries(MAX_NETWORKS, BPF_F_NO_PREALLOC);
+
+/// user → every hook.
+#[map]
+pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+
+/// bpf: tracked connections, two entries each.
+#[map]
+pub(crate) static FLOW4: HashMap<FlowKey<V4>, Flow<V4>> = HashMap::with_max_entries(524_288, 0);
+
+/// bpf: both halves of a flow under construction. Per CPU: TC programs do not nest.
+#[map]
+pub(crate) static FLOW4_SCRATCH: PerCpuArray<[Flow<V4>; 2]> = PerCpuArray::with_max_entries(1, 0);
+
+/// bpf: the flow that a hook is about to create, and what it is made from. See FLOW4_SCRATCH.
+#[map]
+pub(crate) static DRAFT4: PerCpuArray<NewFlow<V4>> = PerCpuArray::with_max_entries(1, 0);
+
+/// bpf: ports of fragmented datagrams, from the first fragment.
+#[map]
+pub(crate) static FRAG4: LruHashMap<FragmentKey<V4>, u32> = LruHashMap::with_max_entries(8_192, 0);
+
+/// bpf: sockets of host processes that were led to a container.
+#[map]
+pub(crate) static SOCK4: LruHashMap<SockKey, Sock> = LruHashMap::with_max_entries(65_536, 0);
+
+/// bpf → metrics: counters of published ports.
+#[map]
+pub(crate) static PORT_STATS: PerCpuHashMap<PortStatsKey, PortStats> =
+    PerCpuHashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+
+/// bpf → metrics: dropped packets by reason.
+#[map]
+pub(crate) static DROPS: PerCpuArray<DropCount> = PerCpuArray::with_max_entries(DROP_REASONS, 0);
+
+/// bpf → daemon: samples of dropped packets.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+
+/// bpf → daemon: answer of the `clock` program.
+#[map]
+pub(crate) static CLOCK: Array<Clock> = Array::with_max_entries(1, 0);
+
+/// user: programs that others jump to.
+#[map]
+pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(4, 0);
+
+/// JUMP index of `flood`.
+pub(crate) const JUMP_FLOOD: u32 = 0;
+
+/// The maps of one address family: what lets flows, published ports and fragments be written
+/// once for both.
+pub(crate) trait Family: Address {
+    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
+    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
+    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
+    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
+    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
+}
+
+impl Family for V4 {
+    #[inline(always)]
+    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>> {
+        &FLOW4
+    }
+    #[inline(always)]
+    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]> {
+        &FLOW4_SCRATCH
+    }
+    #[inline(always)]
+    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>> {
+        &PUBLISHED4
+    }
+    #[inline(always)]
+    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>> {
+        &PUBLISHED_RANGE4
+    }
+    #[inline(always)]
+    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32> {
+        &FRAG4
+    }
+}
+
+/// The settings, or zeroes before the daemon wrote them (an array's entry always exists).
+#[inline(always)]
+pub(crate) fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}

@@ -1,0 +1,91 @@
+//! A source port that is free, when a source address is translated.
+//!
+//! A packet keeps its own port when the host's own processes cannot draw it by chance (it lies
+//! outside ip_local_port_range), no published port and no host socket has it, and no other flow
+//! uses it towards this destination. Otherwise one is drawn, starting from a hash of the source:
+//! so one UDP socket mostly has one port for all destinations (RFC 4787, REQ-1).
+
+use netctl_common::{
+    drop_reason::DropReason,
+    flow::Flow,
+    packet::proto,
+    port,
+    settings::Settings,
+    wire::{Be16, V4},
+};
+
+use crate::{
+    flow::{self, Keep, NewFlow},
+    helpers,
+    maps::settings,
+    packet::Packet,
+    publish,
+};
+
+/// Creates the flow with a source port (or echo identifier) that makes its replies unambiguous.
+/// `new.reply.dport` is what the replies will be sent to: the port looked for.
+#[inline(always)]
+pub(crate) fn create(
+    new: &mut NewFlow<V4>,
+    packet: &Packet,
+) -> Result<&'static Flow<V4>, DropReason> {
+    let settings = settings().ok_or(DropReason::NatPortsExhausted)?;
+    let seed = spread(packet, new.reply.dport, settings.nat_seed);
+    let [forward, reverse] = flow::draft(new)?;
+    for try_no in 0..=port::TRIES {
+        if try_no > 0 {
+            // SCTP's ports are under its CRC, which is not recomputed here.
+            if new.keep == Keep::Only || new.key.proto == proto::SCTP {
+                break;
+            }
+            let (first, last) = (settings.nat_port_first, settings.nat_port_last);
+            set_port(new, forward, port::candidate(first, last, seed, try_no - 1));
+        }
+        let kept = try_no == 0 && new.keep != Keep::IfUnused;
+        if (kept || is_unused(new, packet, settings)) && flow::reserve(&new.reply, reverse)? {
+            flow::complete(new, forward, packet)?;
+            return Ok(forward);
+        }
+    }
+    Err(DropReason::NatPortsExhausted)
+}
+
+/// Replies to an echo carry its identifier in both places of the key.
+#[inline(always)]
+fn set_port(new: &mut NewFlow<V4>, forward: &mut Flow<V4>, port: u16) {
+    let port = Be16::new(port);
+    (new.reply.dport, forward.sport) = (port, port);
+    if new.key.proto == proto::ICMP {
+        (new.reply.sport, forward.dport) = (port, port);
+    }
+}
+
+/// No process and no published port of the host has, or will by chance draw, the port.
+#[inline(always)]
+fn is_unused(new: &NewFlow<V4>, packet: &Packet, settings: &Settings) -> bool {
+    let port = new.reply.dport;
+    if new.key.proto == proto::ICMP {
+        return true;
+    }
+    !settings.is_ephemeral(port)
+        && !publish::is_reserved(port, new.key.proto)
+        && !helpers::host_socket(
+            packet.skb,
+            new.key.proto,
+            (new.reply.src, new.reply.sport),
+            (new.reply.dst, port),
+        )
+}
+
+/// Hash of the inner source with the boot's secret; ICMP and rare protocols draw at random.
+#[inline(always)]
+fn spread(packet: &Packet, port: Be16, secret: u32) -> u32 {
+    if packet.headers.proto == proto::ICMP {
+        return helpers::random();
+    }
+    let mut hash = secret ^ packet.headers.src.0;
+    hash = (hash ^ (hash >> 16)).wrapping_mul(0x7feb_352d);
+    hash ^= u32::from(port.0) | u32::from(packet.headers.proto) << 16;
+    hash = (hash ^ (hash >> 15)).wrapping_mul(0x846c_a68b);
+    hash ^ (hash >> 16)
+}

@@ -1,0 +1,221 @@
+//! What a hook knows of its packet: loaded once, in at most two calls.
+
+use aya_ebpf::bindings::__sk_buff;
+use netctl_common::{
+    drop_reason::DropReason,
+    flow::FlowKey,
+    packet::{ETH_LEN, IPV4_LEN, ethertype, icmp, proto},
+    wire::{Be16, Mac, V4},
+};
+
+use crate::helpers;
+
+/// Ethernet and IPv4 header in one piece. The lead makes the addresses 4-byte aligned on the
+/// stack, which the verifier asks for.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Headers {
+    lead: [u8; 2],
+    pub(crate) dmac: Mac,
+    pub(crate) smac: Mac,
+    pub(crate) ethertype: Be16,
+    pub(crate) version_ihl: u8,
+    pub(crate) tos: u8,
+    pub(crate) tot_len: Be16,
+    pub(crate) id: Be16,
+    pub(crate) frag: Be16,
+    pub(crate) ttl: u8,
+    pub(crate) proto: u8,
+    /// As it stands in the packet.
+    pub(crate) check: u16,
+    pub(crate) src: V4,
+    pub(crate) dst: V4,
+}
+
+const LEAD: usize = 2;
+const _: () = assert!(size_of::<Headers>() == LEAD + (ETH_LEN + IPV4_LEN) as usize);
+
+/// First bytes of a TCP header.
+#[repr(C)]
+#[derive(Default)]
+struct Tcp {
+    sport: Be16,
+    dport: Be16,
+    seq: u32,
+    ack: u32,
+    offset: u8,
+    flags: u8,
+    window: u16,
+}
+
+/// A packet with its tuple.
+pub(crate) struct Packet {
+    pub(crate) skb: *mut __sk_buff,
+    pub(crate) headers: Headers,
+    /// Ports, or the ICMP echo identifier; 0 where there are none.
+    pub(crate) sport: Be16,
+    pub(crate) dport: Be16,
+    /// Offset of the transport header in the frame.
+    pub(crate) l4: u32,
+    /// Length of the transport header in bytes.
+    pub(crate) l4_len: u32,
+    /// TCP header flags.
+    pub(crate) tcp_flags: u8,
+    pub(crate) icmp_type: u8,
+    /// The transport header is in this packet (not a later fragment) and is one we know.
+    pub(crate) has_l4: bool,
+}
+
+const MORE_FRAGMENTS: u16 = 0x2000;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+
+/// What the Ethernet header says.
+pub(crate) enum Kind {
+    Ipv4,
+    Arp,
+    Other,
+}
+
+impl Packet {
+    /// Nothing loaded yet.
+    // VERIFIER: "invalid size of register fill": a packet is made in place and never returned
+    // inside a Result, or the context pointer is copied in halves.
+    #[inline(always)]
+    pub(crate) fn new(skb: *mut __sk_buff) -> Self {
+        Self {
+            skb,
+            headers: Headers::default(),
+            sport: Be16(0),
+            dport: Be16(0),
+            l4: ETH_LEN + IPV4_LEN,
+            l4_len: 0,
+            tcp_flags: 0,
+            icmp_type: 0,
+            has_l4: false,
+        }
+    }
+
+    /// Loads the Ethernet header and, for IPv4, the fixed IPv4 header.
+    #[inline(always)]
+    pub(crate) fn load(&mut self) -> Result<Kind, DropReason> {
+        // Every ARP packet (28 bytes) is longer than an IPv4 header: one load serves both.
+        if !helpers::load(self.skb, 0, &mut self.headers, LEAD) {
+            return Err(DropReason::Malformed);
+        }
+        Ok(match self.headers.ethertype.get() {
+            ethertype::IPV4 => Kind::Ipv4,
+            ethertype::ARP => Kind::Arp,
+            _ => Kind::Other,
+        })
+    }
+
+    /// Checks the IPv4 header and loads the transport header.
+    #[inline(always)]
+    pub(crate) fn parse_ipv4(&mut self) -> Result<(), DropReason> {
+        let ihl = u32::from(self.headers.version_ihl & 0x0f) * 4;
+        if self.headers.version_ihl >> 4 != 4 || ihl < IPV4_LEN {
+            return Err(DropReason::Malformed);
+        }
+        self.l4 = ETH_LEN + ihl;
+        if u32::from(self.headers.tot_len.get()) < ihl {
+            return Err(DropReason::Malformed);
+        }
+        if self.is_later_fragment() {
+            return Ok(());
+        }
+        match self.headers.proto {
+            proto::TCP => {
+                let mut tcp = Tcp::default();
+                if !helpers::load(self.skb, self.l4, &mut tcp, 0) {
+                    return Err(DropReason::Malformed);
+                }
+                (self.sport, self.dport) = (tcp.sport, tcp.dport);
+                self.tcp_flags = tcp.flags;
+                self.l4_len = u32::from(tcp.offset >> 4) * 4;
+            }
+            proto::UDP | proto::SCTP => {
+                let mut ports = [Be16(0); 4];
+                if !helpers::load(self.skb, self.l4, &mut ports, 0) {
+                    return Err(DropReason::Malformed);
+                }
+                (self.sport, self.dport) = (ports[0], ports[1]);
+                self.l4_len = 8;
+            }
+            proto::ICMP => {
+                let mut words = [0_u16; 4];
+                if !helpers::load(self.skb, self.l4, &mut words, 0) {
+                    return Err(DropReason::Malformed);
+                }
+                self.icmp_type = words[0].to_ne_bytes()[0];
+                self.l4_len = 8;
+                if self.icmp_type != icmp::ECHO && self.icmp_type != icmp::ECHO_REPLY {
+                    return Ok(());
+                }
+                (self.sport, self.dport) = (Be16(words[2]), Be16(words[2]));
+            }
+            _ => return Ok(()),
+        }
+        self.has_l4 = true;
+        Ok(())
+    }
+
+    /// A fragment without the transport header.
+    #[inline(always)]
+    pub(crate) fn is_later_fragment(&self) -> bool {
+        self.headers.frag.get() & FRAGMENT_OFFSET != 0
+    }
+
+    /// The first of several fragments.
+    #[inline(always)]
+    pub(crate) fn is_first_fragment(&self) -> bool {
+        self.headers.frag.get() & (FRAGMENT_OFFSET | MORE_FRAGMENTS) == MORE_FRAGMENTS
+    }
+
+    /// Writes the Ethernet and IPv4 header back, as [`Self::headers`] has them now.
+    #[inline(always)]
+    pub(crate) fn store_headers(&self) -> Result<(), DropReason> {
+        helpers::store_from(self.skb, 0, &self.headers, LEAD)
+    }
+
+    /// The key of its flow.
+    #[inline(always)]
+    pub(crate) fn key(&self, side: u8) -> FlowKey<V4> {
+        FlowKey {
+            src: self.headers.src,
+            dst: self.headers.dst,
+            sport: self.sport,
+            dport: self.dport,
+            proto: self.headers.proto,
+            side,
+            zone: 0,
+        }
+    }
+
+    /// Interface that the program runs on.
+    #[inline(always)]
+    pub(crate) fn ifindex(&self) -> u32 {
+        // SAFETY: the context of the running program.
+        unsafe { (*self.skb).ifindex }
+    }
+
+    /// How many packets it is on the wire (segmentation offload), at least 1.
+    #[inline(always)]
+    pub(crate) fn segments(&self) -> u64 {
+        // SAFETY: the context of the running program.
+        let segments = unsafe { (*self.skb).gso_segs };
+        if segments == 0 {
+            1
+        } else {
+            u64::from(segments)
+        }
+    }
+
+    /// Bytes of the IP layer on the wire: every segment has its own headers.
+    #[inline(always)]
+    pub(crate) fn wire_bytes(&self, segments: u64) -> u64 {
+        // SAFETY: the context of the running program.
+        let length = u64::from(unsafe { (*self.skb).len }.wrapping_sub(ETH_LEN));
+        let headers = u64::from(self.l4 - ETH_LEN + self.l4_len);
+        length + segments.wrapping_sub(1) * headers
+    }
+}

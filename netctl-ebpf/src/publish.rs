@@ -1,0 +1,71 @@
+//! Published ports by host address and port.
+
+use aya_ebpf::maps::lpm_trie::Key;
+use netctl_common::{
+    publish::{PublishKey, Published, range_prefix},
+    settings::flags,
+    wire::{Address, Be16, V4},
+};
+
+use crate::maps::{Family, RESERVED, settings};
+
+/// Which entries may answer for an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// The address is the host's own: those of any address answer too.
+    Local,
+    /// Only those of the very address.
+    Exact,
+}
+
+/// The published port that `addr:port` leads to. At a constant cost, however many there are:
+/// two lookups, four where ranges exist.
+#[inline(always)]
+pub(crate) fn lookup<A: Family>(
+    addr: A,
+    port: Be16,
+    proto: u8,
+    which: Match,
+) -> Option<&'static Published<A>> {
+    let mut key = PublishKey {
+        addr,
+        proto,
+        _pad: 0,
+        port,
+    };
+    let ranges = settings().is_some_and(|s| s.flags & flags::HAS_RANGES != 0);
+    if let Some(found) = one(&key, ranges) {
+        return Some(found);
+    }
+    if which == Match::Exact {
+        return None;
+    }
+    key.addr = A::ANY;
+    one(&key, ranges)
+}
+
+#[inline(always)]
+fn one<A: Family>(key: &PublishKey<A>, ranges: bool) -> Option<&'static Published<A>> {
+    if let Some(found) = A::published().get_ptr(key) {
+        // SAFETY: the daemon replaces entries whole; a reader sees the old or the new one.
+        return Some(unsafe { &*found });
+    }
+    if !ranges {
+        return None;
+    }
+    A::ranges().get(&Key::new(range_prefix::<A>(16), *key))
+}
+
+/// Whether any published spec has the port, on whatever address.
+#[inline(always)]
+pub(crate) fn is_reserved(port: Be16, proto: u8) -> bool {
+    let key = PublishKey {
+        addr: V4::ANY,
+        proto,
+        _pad: 0,
+        port,
+    };
+    RESERVED
+        .get(&Key::new(range_prefix::<V4>(16), key))
+        .is_some()
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask test`: every tier, and one line that says how many passed.
+//!
+//! **Invariant**: a tier that was asked for and could not run is a failure, never a pass.
+
+mod libtest;
+mod privileged;
+mod summary;
+mod unit;
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+
+use crate::{kernel, setup, workspace::Workspace};
+
+use summary::Outcome;
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Only this tier; may be repeated
+    #[arg(long = "tier", value_name = "TIER")]
+    tiers: Vec<Tier>,
+    /// Passed on to each test executable, such as `--nocapture`
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// Pure and property tests; needs no privilege
+    Unit,
+    /// eBPF programs by BPF_PROG_TEST_RUN, packet in and packet out; needs root
+    Datapath,
+    /// Real namespaces, links and traffic; needs root
+    Netns,
+}
+
+impl Tier {
+    const ALL: [Self; 3] = [Self::Unit, Self::Datapath, Self::Netns];
+
+    /// Also the name of the test target, for the privileged tiers.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Datapath => "datapath",
+            Self::Netns => "netns",
+        }
+    }
+
+    fn is_privileged(self) -> bool {
+        match self {
+            Self::Unit => false,
+            Self::Datapath | Self::Netns => true,
+        }
+    }
+}
+
+impl Options {
+    fn wants(&self, tier: Tier) -> bool {
+        self.tiers.is_empty() || self.tiers.contains(&tier)
+    }
+
+    /// What each test executable gets.
+    fn libtest_args(&self) -> impl Iterator<Item = &String> {
+        self.filter.iter().chain(&self.args)
+    }
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let privileged: Vec<Tier> = Tier::ALL
+        .into_iter()
+        .filter(|tier| tier.is_privileged() && options.wants(*tier))
+        .collect();
+    // Before the build, so that a refusal does not come minutes later.
+    if !privileged.is_empty() {
+        privileged::check_root()?;
+        kernel::check()?;
+    }
+    setup::build_tools(workspace)?;
+
+    let mut outcomes = Vec::new();
+    if options.wants(Tier::Unit) {
+        outcomes.push(unit::run(workspace, options));
+    }
+    if !privileged.is_empty() {
+        setup::test_tools()?;
+        match privileged::build(workspace, &privileged) {
+            Ok(built) => outcomes.extend(
+                privileged
+                    .iter()
+                    .map(|tier| privileged::run(workspace, &built, *tier, options)),
+            ),
+            Err(error) => outcomes.extend(
+                privileged
+                    .iter()
+                    .map(|tier| Outcome::not_run(*tier, &error)),
+            ),
+        }
+    }
+    // A filter may well leave a tier without tests, but not all of them.
+    if options.filter.is_none() {
+        for outcome in &mut outcomes {
+            outcome.refuse_empty();
+        }
+    }
+    let ran_any = outcomes.iter().any(|outcome| outcome.counts.total() > 0);
+    let all_held = outcomes.iter().all(Outcome::held);
+    summary::print(&outcomes);
+    if let Some(filter) = &options.filter {
+        ensure!(ran_any, "no test's name contains {filter:?}");
+    }
+    ensure!(all_held, "tests failed");
+    Ok(())
+}
