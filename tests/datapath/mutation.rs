@@ -75,7 +75,8 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
             0 => bytes[at] = random.below(256) as u8,
             1 => bytes[at] ^= 1 << random.below(8),
             2 => bytes[at] = [0, 0xff, 0x7f, 0x80, 0x45, 6, 17, 1][random.below(8)],
-            _ => bytes.truncate((at + 1).max(14)),
+            // A test run refuses less than an IPv4 header by itself.
+            _ => bytes.truncate((at + 1).max(34)),
         }
     }
 }

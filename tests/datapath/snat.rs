@@ -94,10 +94,6 @@ fn what_cannot_leave_says_why() {
             DropReason::TtlExceeded,
         ),
         (
-            "udp 172.18.0.2:4001>203.0.113.9:53 len=1500",
-            DropReason::TooBig,
-        ),
-        (
             "tcp 172.18.0.2:4000>203.0.113.9:80 flags=FA",
             DropReason::NoFlow,
         ),
@@ -118,6 +114,17 @@ fn what_cannot_leave_says_why() {
             .from_container(1, &format!("web>gw {line}"))
             .dropped(reason);
     }
+}
+
+#[test]
+fn a_packet_larger_than_the_uplink_takes() {
+    let mut bench = Bench::usual();
+    let line = "web>gw udp 172.18.0.2:4000>203.0.113.9:53";
+    let fits = bench.from_container(1, &format!("{line} len=1472"));
+    fits.redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=1472");
+    bench
+        .from_container(1, &format!("{line} len=1473"))
+        .dropped(DropReason::TooBig);
 }
 
 #[test]

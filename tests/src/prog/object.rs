@@ -23,16 +23,26 @@ pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
         .load(&bytes)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));
     for (name, program) in ebpf.programs_mut() {
-        if !wanted(name) {
-            continue;
+        if wanted(name) {
+            load_program(name, program);
         }
-        let loaded = match program {
-            AyaProgram::SchedClassifier(program) => program.load(),
-            AyaProgram::CgroupSockAddr(program) => program.load(),
-            AyaProgram::CgroupSock(program) => program.load(),
-            other => panic!("{name}: unexpected kind {:?}", other.prog_type()),
-        };
-        loaded.unwrap_or_else(|error| panic!("load {name}: {error:?}"));
     }
     ebpf
+}
+
+#[track_caller]
+pub(super) fn load_program(name: &str, program: &mut AyaProgram) {
+    let loaded = match program {
+        AyaProgram::SchedClassifier(program) => program.load(),
+        AyaProgram::CgroupSockAddr(program) => program.load(),
+        AyaProgram::CgroupSock(program) => program.load(),
+        other => panic!("{name}: unexpected kind {:?}", other.prog_type()),
+    };
+    if let Err(error) = loaded {
+        // The verifier says at the end of its long log why it refused.
+        let text = format!("{error:?}");
+        let last: Vec<&str> = text.lines().rev().take(12).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        panic!("load {name}:\n{}", last.join("\n"));
+    }
 }

@@ -59,6 +59,8 @@ pub const fn endpoint_mac(id: u32) -> Mac {
 #[track_caller]
 pub(super) fn enter() {
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace: run as root");
+    // IPv6 greets its neighbours by itself: frames that a test would count.
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
     ip(&format!(
         "link set lo up\n\
          link add up0 index {UPLINK} address {UPLINK_MAC} type veth peer name lan0 address {LAN_MAC}\n\
