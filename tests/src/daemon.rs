@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Read,
-    os::unix::net::UnixDatagram,
+    os::unix::{net::UnixDatagram, process::CommandExt},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -81,6 +81,13 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(|error| error.to_string())?)
             .stderr(file);
+        // SAFETY: one system call between fork and exec. The daemon goes with a test that is
+        // killed, as agents do by their closed pipes.
+        unsafe {
+            command.pre_exec(|| {
+                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
+            })
+        };
         let child = command
             .spawn()
             .map_err(|error| format!("{}: {error}", netctl_path().display()))?;

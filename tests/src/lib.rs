@@ -17,6 +17,7 @@ pub mod daemon;
 pub mod demo;
 pub mod eventually;
 pub mod lab;
+pub mod metrics;
 pub mod packet;
 pub mod place;
 pub mod prog;

@@ -52,7 +52,7 @@ fn question(ask: &Connect, client: &Client, limit: Duration) -> io::Result<Conne
         Client::Stream(stream) => {
             stream.set_read_timeout(Some(limit))?;
             let text = match ask.proto {
-                Proto::Http => http_get(stream, false)?,
+                Proto::Http => http_get(stream, "/", false)?,
                 Proto::Tcp | Proto::Udp => {
                     let mut stream = stream;
                     stream.write_all(QUESTION)?;
@@ -98,10 +98,19 @@ fn parse(text: &str) -> io::Result<SocketAddr> {
     })
 }
 
+/// A page of a server in the agent's namespace.
+pub(super) fn fetch(target: SocketAddr, path: &str) -> io::Result<String> {
+    http_get(
+        &socket::tcp(target, None, Duration::from_secs(5))?,
+        path,
+        true,
+    )
+}
+
 /// One GET; the body of the answer. The connection stays open unless `close`.
-pub(super) fn http_get(mut stream: &TcpStream, close: bool) -> io::Result<String> {
+pub(super) fn http_get(mut stream: &TcpStream, path: &str, close: bool) -> io::Result<String> {
     let connection = if close { "close" } else { "keep-alive" };
-    let request = format!("GET / HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: {connection}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut reader = BufReader::new(stream);
     let mut length = 0;

@@ -129,6 +129,14 @@ impl Agent {
         self.ask(&Request::Connect(ask))
     }
 
+    /// A page of an HTTP server of this namespace.
+    pub fn fetch(&self, target: impl Into<SocketAddr>, path: &str) -> Result<String, String> {
+        self.ask(&Request::Fetch {
+            target: target.into(),
+            path: path.to_owned(),
+        })
+    }
+
     /// Sends exact amounts.
     #[track_caller]
     pub fn exchange(&self, ask: Exchange) -> Exchanged {

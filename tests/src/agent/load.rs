@@ -177,7 +177,7 @@ fn keep_alive(target: SocketAddr, until: &Until, report: &mut LoadReport) {
                 continue;
             }
         };
-        match http_get(&stream, false) {
+        match http_get(&stream, "/", false) {
             Ok(_) => {
                 report.requests += 1;
                 connection = Some(stream);
@@ -193,7 +193,7 @@ fn new_connections(target: SocketAddr, until: &Until, report: &mut LoadReport) {
     while !until.over() {
         let begin = Instant::now();
         let answer =
-            socket::tcp(target, None, ANSWER_LIMIT).and_then(|stream| http_get(&stream, true));
+            socket::tcp(target, None, ANSWER_LIMIT).and_then(|stream| http_get(&stream, "/", true));
         report.connections += 1;
         match answer {
             Ok(_) => report.requests += 1,

@@ -38,6 +38,8 @@ pub enum Request {
     Serve { proto: Proto, addr: SocketAddr },
     /// Asks a server whom it sees. Answer: [`Connected`].
     Connect(Connect),
+    /// HTTP GET of a path on a server of this namespace; answers the body.
+    Fetch { target: SocketAddr, path: String },
     /// Sends exact amounts and counts what comes back. Answer: [`Exchanged`].
     Exchange(Exchange),
     /// Binds a socket. Answer: null, or the error.

@@ -90,6 +90,7 @@ impl State {
         match request {
             Request::Serve { proto, addr } => value(echo::serve(*proto, *addr)?),
             Request::Connect(ask) => value(client::connect(ask, &mut self.clients)?),
+            Request::Fetch { target, path } => value(client::fetch(*target, path)?),
             Request::Exchange(ask) => value(client::exchange(ask)?),
             Request::Bind(ask) => value(self.bind(ask)?),
             Request::Release { hold } => {

@@ -1,8 +1,16 @@
 //! Everything of the host that netctl might change, to prove that it is as it was.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    path::Path,
+    thread,
+};
+
+use nix::sched::{CloneFlags, setns};
 
 use super::Lab;
+use crate::prog::attached;
 
 /// What was found, by a name for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,16 +73,42 @@ impl Lab {
         }
         found.insert("namespaces".to_owned(), list(&self.inside("/run/netns")));
         found.insert("pins".to_owned(), list(&self.inside(self.bpffs())));
-        found.insert(
-            "tcx and cgroup programs".to_owned(),
-            self.attached().join("\n"),
-        );
+        let attached: Vec<String> = self
+            .attached()
+            .iter()
+            .map(|(place, hook, _)| format!("{place} {hook}"))
+            .collect();
+        found.insert("programs".to_owned(), attached.join("\n"));
         Snapshot(found)
     }
 
-    /// BPF links of this lab: pinned ones, found from here through the host's mounts.
-    fn attached(&self) -> Vec<String> {
-        crate::prog::attached::cgroup_programs(self.cgroup.path())
+    /// Programs on the lab's cgroup and by TCX on the host's interfaces: place, hook, id.
+    pub fn attached(&self) -> Vec<(String, &'static str, u32)> {
+        let on_cgroup = attached::cgroup_programs(self.cgroup.path());
+        let mut all: Vec<_> = on_cgroup
+            .into_iter()
+            .map(|(hook, id)| ("cgroup".to_owned(), hook, id))
+            .collect();
+        let links = self.host.links();
+        let net = File::open(format!("/proc/{}/ns/net", self.host.pid())).unwrap();
+        // A thread of its own, since its namespace is for good.
+        let on_links = thread::spawn(move || {
+            setns(net, CloneFlags::CLONE_NEWNET).unwrap();
+            let mut found = Vec::new();
+            for link in links {
+                for (hook, id) in attached::tcx_programs(link.index) {
+                    found.push((link.name.clone(), hook, id));
+                }
+            }
+            found
+        });
+        all.extend(on_links.join().unwrap());
+        all
+    }
+
+    /// Ids of the programs that [`Self::attached`] finds.
+    pub fn own_programs(&self) -> BTreeSet<u32> {
+        self.attached().into_iter().map(|(_, _, id)| id).collect()
     }
 }
 

@@ -60,25 +60,24 @@ fn query(target: u32, attach_type: u32) -> io::Result<Vec<u32>> {
     Ok(ids[..(attr.prog_count as usize).min(LIMIT)].to_vec())
 }
 
-/// Hooks of a cgroup that have programs, with how many.
-pub fn cgroup_programs(folder: &Path) -> Vec<String> {
+/// Programs on a cgroup: hook and program id.
+pub fn cgroup_programs(folder: &Path) -> Vec<(&'static str, u32)> {
     let Ok(folder) = File::open(folder) else {
         return Vec::new();
     };
+    let on = |hook: u32| query(folder.as_raw_fd() as u32, hook).unwrap_or_default();
     CGROUP_HOOKS
         .iter()
-        .filter_map(|(name, hook)| {
-            let ids = query(folder.as_raw_fd() as u32, *hook).ok()?;
-            (!ids.is_empty()).then(|| format!("{name}: {}", ids.len()))
-        })
+        .flat_map(|(name, hook)| on(*hook).into_iter().map(|id| (*name, id)))
         .collect()
 }
 
-/// How many TCX programs an interface of the calling thread's namespace has.
-pub fn tcx_programs(ifindex: u32) -> usize {
-    [TCX_INGRESS, TCX_EGRESS]
-        .iter()
-        // Kernels before 6.6 know neither the hook nor any program on it.
-        .map(|hook| query(ifindex, *hook).map_or(0, |ids| ids.len()))
-        .sum()
+/// TCX programs on an interface of the calling thread's namespace.
+pub fn tcx_programs(ifindex: u32) -> Vec<(&'static str, u32)> {
+    // Kernels before 6.6 know neither the hook nor any program on it.
+    let on = |hook: u32| query(ifindex, hook).unwrap_or_default();
+    [("tcx ingress", TCX_INGRESS), ("tcx egress", TCX_EGRESS)]
+        .into_iter()
+        .flat_map(|(name, hook)| on(hook).into_iter().map(move |id| (name, id)))
+        .collect()
 }
