@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, ensure};
 pub use command::{TARGET, Verb};
 pub use linker::{LINKER, LINKER_VERSION, Linker, tools_dir};
 pub use llvm::LLVM_MAJOR;
-pub use toolchain::{NoToolchain, Origin, PINNED, Rejected, Toolchain};
+pub use toolchain::{NoToolchain, Origin, PINNED, Reason, Rejected, Toolchain};
 
 /// Everything that compiling takes, found but not yet used.
 pub struct Builder {

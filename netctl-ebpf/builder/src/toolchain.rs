@@ -5,12 +5,16 @@
 //! fixed order; each that does not qualify says why and what would change that.
 
 use std::{
+    cmp::Ordering,
     fmt, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::llvm::{LLVM_MAJOR, find_library};
+use crate::{
+    LINKER_VERSION,
+    llvm::{LLVM_MAJOR, find_library},
+};
 
 /// A stable toolchain whose LLVM fits, for when nightly's has become too new.
 pub const PINNED: &str = "1.95.0";
@@ -47,8 +51,61 @@ pub struct Toolchain {
 #[derive(Debug)]
 pub struct Rejected {
     pub origin: Origin,
-    pub reason: String,
-    pub remedy: String,
+    pub reason: Reason,
+}
+
+/// Why a candidate does not qualify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    NotInstalled,
+    Unintelligible { answer: String },
+    NoCargo,
+    LlvmTooOld { version: String },
+    LlvmTooNew { version: String },
+    NoLlvmLibrary,
+    NoSource,
+    OtherSource { compiler: String, source: String },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled => f.write_str("not installed"),
+            Self::Unintelligible { answer } => {
+                write!(f, "its answer to --version is not understood: {answer:?}")
+            }
+            Self::NoCargo => f.write_str("no cargo beside its rustc"),
+            Self::LlvmTooOld { version } | Self::LlvmTooNew { version } => write!(
+                f,
+                "it has LLVM {version}, and bpf-linker {LINKER_VERSION} needs LLVM {LLVM_MAJOR}"
+            ),
+            Self::NoLlvmLibrary => write!(f, "its libLLVM.so.{LLVM_MAJOR} is not there"),
+            Self::NoSource => f.write_str("the source of core is not there"),
+            Self::OtherSource { compiler, source } => write!(
+                f,
+                "compiler {compiler} and source {source} are not of the same version"
+            ),
+        }
+    }
+}
+
+impl Rejected {
+    /// What the user can run to make this candidate qualify.
+    pub fn remedy(&self) -> String {
+        let rustup = |name| {
+            format!("`rustup toolchain install {name} --profile minimal --component rust-src`")
+        };
+        match (&self.origin, &self.reason) {
+            (Origin::Rustup("nightly"), Reason::LlvmTooNew { .. }) => {
+                format!("use {PINNED} beside it: {}", rustup(PINNED))
+            }
+            (Origin::Rustup(name), _) => rustup(name),
+            (Origin::Distribution, _) => {
+                "on Debian `apt-get update && apt-get install rustc-web cargo-web rust-web-src`"
+                    .to_owned()
+            }
+        }
+    }
 }
 
 /// No candidate qualifies.
@@ -60,13 +117,9 @@ impl std::error::Error for NoToolchain {}
 impl fmt::Display for NoToolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no toolchain here can compile eBPF programs")?;
-        for Rejected {
-            origin,
-            reason,
-            remedy,
-        } in &self.0
-        {
-            write!(f, "\n  {origin}: {reason}; remedy: {remedy}")?;
+        for rejected in &self.0 {
+            let Rejected { origin, reason } = rejected;
+            write!(f, "\n  {origin}: {reason}; remedy: {}", rejected.remedy())?;
         }
         Ok(())
     }
@@ -81,93 +134,58 @@ impl Toolchain {
             Origin::Rustup(PINNED),
             Origin::Distribution,
         ] {
-            match Self::inspect(origin) {
+            match Self::inspect(origin.clone()) {
                 Ok(toolchain) => return Ok(toolchain),
-                Err(reason) => rejected.push(reason),
+                Err(reason) => rejected.push(Rejected { origin, reason }),
             }
         }
         Err(NoToolchain(rejected))
     }
 
-    fn inspect(origin: Origin) -> Result<Self, Rejected> {
-        let reject = |reason: String, remedy: String| Rejected {
-            origin: origin.clone(),
-            reason,
-            remedy,
-        };
-        let obtain = match &origin {
-            Origin::Rustup(name) => {
-                format!("`rustup toolchain install {name} --profile minimal --component rust-src`")
-            }
-            Origin::Distribution => {
-                "on Debian `apt-get update && apt-get install rustc-web cargo-web rust-web-src`"
-                    .to_owned()
-            }
-        };
-
+    fn inspect(origin: Origin) -> Result<Self, Reason> {
         let (Some(sysroot), Some(about)) = (
             ask(&origin, &["--print", "sysroot"]),
             ask(&origin, &["--version", "--verbose"]),
         ) else {
-            return Err(reject("not installed".to_owned(), obtain));
+            return Err(Reason::NotInstalled);
         };
         let sysroot = PathBuf::from(sysroot.trim());
-        let Some((release, llvm_version)) = versions(&about) else {
-            return Err(reject(
-                format!("its answer to --version is not understood: {about:?}"),
-                obtain,
-            ));
+        let Some((release, llvm_version, llvm_major)) = versions(&about) else {
+            return Err(Reason::Unintelligible { answer: about });
         };
-
         let bin = sysroot.join("bin");
         if !bin.join("cargo").is_file() {
-            return Err(reject(format!("no cargo in {}", bin.display()), obtain));
+            return Err(Reason::NoCargo);
         }
+        // Before the source, which is of no use to a compiler that the linker cannot follow.
+        match llvm_major.cmp(&LLVM_MAJOR) {
+            Ordering::Less => {
+                return Err(Reason::LlvmTooOld {
+                    version: llvm_version,
+                });
+            }
+            Ordering::Greater => {
+                return Err(Reason::LlvmTooNew {
+                    version: llvm_version,
+                });
+            }
+            Ordering::Equal => {}
+        }
+        let llvm_library = find_library(&sysroot).ok_or(Reason::NoLlvmLibrary)?;
         let source = sysroot.join("lib/rustlib/src/rust");
         if !source.join("library/core/src/lib.rs").is_file() {
-            return Err(reject(
-                format!("no source of core in {}", source.display()),
-                obtain,
-            ));
+            return Err(Reason::NoSource);
         }
-        // rustup's source has no such file, but rustup keeps the two together by itself.
-        if let Ok(version) = fs::read_to_string(source.join("src/version"))
+        // Debian packages compiler and source apart; each of rustup's toolchains holds its own.
+        if origin == Origin::Distribution
+            && let Ok(version) = fs::read_to_string(source.join("src/version"))
             && version.trim() != release
         {
-            return Err(reject(
-                format!(
-                    "compiler {release} and source {} are not of the same version",
-                    version.trim()
-                ),
-                obtain,
-            ));
+            return Err(Reason::OtherSource {
+                compiler: release,
+                source: version.trim().to_owned(),
+            });
         }
-
-        let major = llvm_version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse::<u32>().ok());
-        if major != Some(LLVM_MAJOR) {
-            return Err(reject(
-                format!(
-                    "it has LLVM {llvm_version}, and bpf-linker {} needs LLVM {LLVM_MAJOR}",
-                    crate::LINKER_VERSION
-                ),
-                match major {
-                    Some(major) if major < LLVM_MAJOR => "update it".to_owned(),
-                    _ => format!(
-                        "a newer bpf-linker, or `rustup toolchain install {PINNED} \
-                         --profile minimal --component rust-src`"
-                    ),
-                },
-            ));
-        }
-        let Some(llvm_library) = find_library(&sysroot) else {
-            return Err(reject(
-                format!("no libLLVM.so.{LLVM_MAJOR} below {}", sysroot.display()),
-                obtain,
-            ));
-        };
         Ok(Self {
             origin,
             bin,
@@ -185,7 +203,7 @@ impl Toolchain {
             llvm_version,
             ..
         } = self;
-        format!("{origin} {release} (LLVM {llvm_version})")
+        format!("{origin}: rustc {release} (LLVM {llvm_version})")
     }
 
     pub fn origin(&self) -> &Origin {
@@ -230,13 +248,12 @@ fn ask(origin: &Origin, args: &[&str]) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-/// The compiler's and its LLVM's version, from `rustc --version --verbose`.
-fn versions(about: &str) -> Option<(String, String)> {
+/// From `rustc --version --verbose`: the compiler's version, its LLVM's, and the latter's major.
+fn versions(about: &str) -> Option<(String, String, u32)> {
     let after = |key: &str| about.lines().find_map(|line| line.strip_prefix(key));
-    Some((
-        after("release: ")?.to_owned(),
-        after("LLVM version: ")?.to_owned(),
-    ))
+    let llvm = after("LLVM version: ")?;
+    let major = llvm.split('.').next()?.parse().ok()?;
+    Some((after("release: ")?.to_owned(), llvm.to_owned(), major))
 }
 
 #[cfg(test)]
@@ -249,7 +266,7 @@ mod tests {
                      release: 1.97.0-nightly\nLLVM version: 22.1.4\n";
         assert_eq!(
             versions(about),
-            Some(("1.97.0-nightly".to_owned(), "22.1.4".to_owned()))
+            Some(("1.97.0-nightly".to_owned(), "22.1.4".to_owned(), 22))
         );
         assert_eq!(versions("no compiler"), None);
     }
@@ -258,13 +275,16 @@ mod tests {
     fn every_rejection_is_told_with_its_remedy() {
         let error = NoToolchain(vec![Rejected {
             origin: Origin::Rustup("nightly"),
-            reason: "it has LLVM 23.1".to_owned(),
-            remedy: "a newer bpf-linker".to_owned(),
+            reason: Reason::LlvmTooNew {
+                version: "23.1.0".to_owned(),
+            },
         }]);
         assert_eq!(
             error.to_string(),
             "no toolchain here can compile eBPF programs\n  \
-             rustup's nightly: it has LLVM 23.1; remedy: a newer bpf-linker"
+             rustup's nightly: it has LLVM 23.1.0, and bpf-linker 0.10.3 needs LLVM 22; \
+             remedy: use 1.95.0 beside it: \
+             `rustup toolchain install 1.95.0 --profile minimal --component rust-src`"
         );
     }
 }

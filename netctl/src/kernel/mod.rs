@@ -1,2 +1,20 @@
 //! The machine: everything that reads or changes it.
+
+pub mod apply;
+pub mod attach;
+pub mod bpf;
+pub mod events;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod host;
+pub mod machine;
 pub mod names;
+pub mod netlink;
+pub mod netns;
+pub mod object;
+pub mod observe;
+pub mod owner;
+pub mod probe;
+pub mod state;
+pub mod sysctl;
+pub mod tables;

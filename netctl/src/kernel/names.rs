@@ -18,6 +18,7 @@ pub const FILTER_PRIORITY: u16 = 0x6e63;
 
 const ANCHOR_BASE: u32 = 0x1000_0000;
 const ENDPOINT_BASE: u32 = 0x2000_0000;
+const INSIDE_BASE: u32 = 0x3000_0000;
 
 /// Name of a network's anchor.
 pub fn anchor_name(network: NetworkId) -> String {
@@ -39,4 +40,47 @@ pub const fn anchor_ifindex(network: NetworkId) -> u32 {
 /// See [`anchor_ifindex`]. Endpoint numbers are never used again, so neither are these.
 pub const fn endpoint_ifindex(endpoint: EndpointId) -> u32 {
     ENDPOINT_BASE + endpoint
+}
+
+/// Index of an endpoint's interface inside its sandbox: how it is found there even if it was
+/// renamed.
+pub const fn inside_ifindex(endpoint: EndpointId) -> u32 {
+    INSIDE_BASE + endpoint
+}
+
+/// What an interface of the host is to us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OurLink {
+    Anchor(NetworkId),
+    Endpoint(EndpointId),
+}
+
+impl OurLink {
+    /// From an interface index alone: `None` outside of the ranges that we choose from.
+    pub const fn from_ifindex(ifindex: u32) -> Option<Self> {
+        match ifindex {
+            ANCHOR_BASE..ENDPOINT_BASE => Some(Self::Anchor(ifindex - ANCHOR_BASE)),
+            ENDPOINT_BASE..INSIDE_BASE => Some(Self::Endpoint(ifindex - ENDPOINT_BASE)),
+            _ => None,
+        }
+    }
+
+    /// From index and name: both must be as we would have chosen them.
+    pub fn of(ifindex: u32, name: &str) -> Option<Self> {
+        Self::from_ifindex(ifindex).filter(|ours| ours.name() == name)
+    }
+
+    pub fn name(self) -> String {
+        match self {
+            Self::Anchor(network) => anchor_name(network),
+            Self::Endpoint(endpoint) => endpoint_name(endpoint),
+        }
+    }
+
+    pub const fn ifindex(self) -> u32 {
+        match self {
+            Self::Anchor(network) => anchor_ifindex(network),
+            Self::Endpoint(endpoint) => endpoint_ifindex(endpoint),
+        }
+    }
 }

@@ -3,8 +3,14 @@
 //! Front ends write it through [`crate::service`], the store keeps it, `reconcile::lower` turns
 //! it into the machine's terms. It knows nothing of kernels, sockets or files.
 
+pub mod delta;
+pub mod ipam;
+pub mod names;
+pub mod spec;
+
 use std::{
     collections::BTreeMap,
+    fmt::{self, Display},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
@@ -157,6 +163,20 @@ impl PublishedPort {
             && addresses
             && self.host_port <= other.host_last()
             && other.host_port <= self.host_last()
+    }
+}
+
+/// As a SPEC that leaves nothing out.
+impl Display for PublishedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        spec::Spec {
+            host_ip: Some(self.host_ip),
+            host: spec::HostPorts::From(self.host_port),
+            container_port: self.container_port,
+            count: self.count,
+            proto: self.proto,
+        }
+        .fmt(f)
     }
 }
 

@@ -1,0 +1,186 @@
+//! `netctl daemon`: everything put together.
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use sd_notify::NotifyState;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    run_folder::{self, RunFolder},
+    settings,
+};
+use crate::{
+    api::{self, socket},
+    cli,
+    config::Config,
+    metrics,
+    model::Model,
+    reconcile::controller::{Controller, Options},
+    service::{self, Service, machine::Machine},
+    store::{self, Store},
+    version,
+};
+
+/// How long requests that are under way may take when the daemon is asked to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(args: cli::Daemon, run: Option<PathBuf>) -> Result<()> {
+    let cli::Daemon {
+        places,
+        uplinks,
+        metrics,
+    } = args;
+    let mut config = settings::load(places, run)?;
+    if !uplinks.is_empty() {
+        config.daemon.uplinks = uplinks;
+    }
+    if let Some(cli::Metrics(address)) = metrics {
+        config.daemon.metrics = address;
+    }
+    log();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("runtime")?
+        .block_on(serve(config))
+}
+
+/// RUST_LOG says what is logged.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+async fn serve(config: Config) -> Result<()> {
+    // What can be refused without having changed anything comes first.
+    let options = settings::options(&config)?;
+    socket::check(&config.daemon.run)?;
+    let folder = RunFolder::take(&config.daemon.run)?;
+    let metrics = match config.daemon.metrics.map(listen) {
+        None => None,
+        Some(listening) => match listening.await {
+            Ok(listener) => Some(listener),
+            Err(e) => {
+                folder.give_back()?;
+                return Err(e);
+            }
+        },
+    };
+    let (service, folder) = start(&config, options, folder).await?;
+    let purged = Arc::new(Notify::new());
+    let (end, ended) = watch::channel(());
+    let mut servers = JoinSet::new();
+
+    if let Some(listener) = metrics {
+        let router = metrics::router(Arc::clone(&service))?;
+        // A scraper's connection is not waited for.
+        servers.spawn(async move { axum::serve(listener, router).await });
+    }
+    let context = api::Context {
+        service: Arc::clone(&service),
+        purged: Arc::clone(&purged),
+    };
+    let api = axum::serve(socket::listen(&config.daemon.run)?, api::router(context));
+    let api = api.with_graceful_shutdown(closed(ended));
+    let api = tokio::spawn(async move { api.await });
+
+    let run = config.daemon.run.display();
+    tracing::info!("netctl {} serves {run}", version::long());
+    notify(&[NotifyState::Ready]);
+    let taken_away = wait_for_end(&purged).await?;
+    notify(&[NotifyState::Stopping]);
+    drop(end);
+    if timeout(PATIENCE, api).await.is_err() {
+        tracing::warn!("requests under way were given up");
+    }
+    servers.shutdown().await;
+    if taken_away {
+        run_folder::remove_folder(&config.daemon.state)?;
+        folder.remove()?;
+        tracing::info!("everything was taken away");
+    } else {
+        folder.close()?;
+        tracing::info!("the datapath goes on in the kernel");
+    }
+    Ok(())
+}
+
+/// Opens the state and brings the machine in line with it. When that cannot be done, what was
+/// made for it is taken back.
+async fn start(
+    config: &Config,
+    options: Options,
+    folder: RunFolder,
+) -> Result<(Arc<Service>, RunFolder)> {
+    let state = &config.daemon.state;
+    let first = !state.join(store::FILE).exists();
+    let opened = Store::open(state);
+    let (store, model) = match opened {
+        Ok(opened) => opened,
+        Err(e) => {
+            folder.give_back()?;
+            return Err(e.into());
+        }
+    };
+    let model: Arc<Model> = Arc::new(model);
+    let controller = match Controller::start(options, Arc::clone(&model)).await {
+        Ok(controller) => controller,
+        Err(e) => {
+            if first {
+                store.remove()?;
+                run_folder::remove_folder(state)?;
+            }
+            folder.give_back()?;
+            return Err(e).context("the datapath cannot be started");
+        }
+    };
+    let machine = Machine::new(controller, &config.daemon.run);
+    let options = service::Options {
+        pools: config.network.pools.clone(),
+        max_endpoints: config.datapath.max_endpoints,
+    };
+    let service = Service::new(Box::new(machine), store, model, options);
+    Ok((Arc::new(service), folder))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("metrics address {address}; name another by --metrics, or \"\" for none")
+    })
+}
+
+/// Whether the end came by a purge, not by a signal.
+async fn wait_for_end(purged: &Notify) -> Result<bool> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = purged.notified() => true,
+    })
+}
+
+async fn closed(mut ended: watch::Receiver<()>) {
+    // Ends with the sender.
+    let _closed = ended.changed().await;
+}
+
+/// Tells systemd, if that is who started us.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!("systemd was not told: {error}");
+    }
+}

@@ -1,0 +1,237 @@
+//! The daemon's configuration file: TOML, every key optional, none unknown.
+//!
+//! What a user wrote, with defaults filled in; flags of `netctl daemon` go over it (`cmd::daemon`).
+
+pub mod defaults;
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use thiserror::Error;
+
+use crate::model::ipam::Pool;
+
+/// Where the file is looked for when none is named; it need not exist there.
+pub const DEFAULT_PATH: &str = "/etc/netctl/netctl.toml";
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub daemon: Daemon,
+    pub datapath: Datapath,
+    pub timeouts: Timeouts,
+    pub network: Network,
+}
+
+/// Places and listeners.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Daemon {
+    /// Folder of the state that outlives a reboot.
+    pub state: PathBuf,
+    /// Folder of the socket, the lock and the namespaces' markers.
+    pub run: PathBuf,
+    pub bpffs: PathBuf,
+    /// None: the cgroup v2 root as /proc/self/mounts shows it.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub cgroup: Option<PathBuf>,
+    /// None: no metrics server.
+    #[serde(deserialize_with = "address_or_empty")]
+    pub metrics: Option<SocketAddr>,
+    /// Empty: every interface that is neither loopback nor ours.
+    pub uplinks: Vec<String>,
+    /// How often the machine is looked at even if nothing was reported.
+    pub resync_seconds: u64,
+}
+
+/// Sizes and ways of the eBPF programs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Datapath {
+    pub attach: AttachMode,
+    pub max_flows: u32,
+    pub max_endpoints: u32,
+    pub nat_ports: PortRange,
+}
+
+/// How programs are attached to interfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachMode {
+    /// TCX where the kernel has it (6.6), clsact below.
+    #[default]
+    Auto,
+    Tcx,
+    Clsact,
+}
+
+/// An inclusive range, written `first-last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+/// Seconds without a packet after which a flow is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    pub tcp_established: u64,
+    pub tcp_opening: u64,
+    pub tcp_closing: u64,
+    pub udp: u64,
+    pub icmp: u64,
+}
+
+/// What networks get that say nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    pub pools: Vec<Pool>,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    #[error("config file {path}: cannot be read; check --config", path = .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("config file {path}{place}: {reason}", path = .path.display())]
+    Syntax {
+        path: PathBuf,
+        place: String,
+        reason: String,
+    },
+    #[error("config file {path}: {key} = {value}: {reason}", path = .path.display())]
+    Value {
+        path: PathBuf,
+        key: &'static str,
+        value: String,
+        reason: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the named file, or the default one if there is one.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        match fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text, file),
+            Err(e) if path.is_none() && e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(ConfigError::Read {
+                path: file.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Parses and checks a file's text.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|e| ConfigError::Syntax {
+            path: path.to_owned(),
+            place: e.span().map_or_else(String::new, |span| {
+                let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+                format!(", line {line}")
+            }),
+            reason: e.message().to_owned(),
+        })?;
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let bad = |key, value: String, reason| {
+            Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                value,
+                reason,
+            })
+        };
+        let Timeouts {
+            tcp_established,
+            tcp_opening,
+            tcp_closing,
+            udp,
+            icmp,
+        } = self.timeouts;
+        for (key, seconds) in [
+            ("daemon.resync_seconds", self.daemon.resync_seconds),
+            ("timeouts.tcp_established", tcp_established),
+            ("timeouts.tcp_opening", tcp_opening),
+            ("timeouts.tcp_closing", tcp_closing),
+            ("timeouts.udp", udp),
+            ("timeouts.icmp", icmp),
+        ] {
+            if seconds == 0 {
+                return bad(key, "0".into(), "must be at least one second");
+            }
+        }
+        for (key, entries) in [
+            ("datapath.max_flows", self.datapath.max_flows),
+            ("datapath.max_endpoints", self.datapath.max_endpoints),
+        ] {
+            if entries == 0 {
+                return bad(key, "0".into(), "must be at least 1");
+            }
+        }
+        for pool in &self.network.pools {
+            let text = format!("{} / {}", pool.base, pool.size);
+            if pool.base != pool.base.trunc() {
+                return bad(
+                    "network.pools",
+                    text,
+                    "the base has host bits set; clear them",
+                );
+            }
+            if pool.size < pool.base.prefix_len() || !(8..=30).contains(&pool.size) {
+                let reason = "size is a prefix length from the base's to 30";
+                return bad("network.pools", text, reason);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn empty_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
+/// Parses a metrics address; empty switches the server off.
+pub fn parse_metrics(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_not_an_address| {
+        format!("{text:?} is not ADDRESS:PORT; write for example 127.0.0.1:9469, or \"\" for none")
+    })
+}
+
+fn address_or_empty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    parse_metrics(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+impl<'de> Deserialize<'de> for PortRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.split_once('-')
+            .and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)))
+            .filter(|&(first, last)| first != 0 && first <= last)
+            .map(|(first, last)| Self { first, last })
+            .ok_or_else(|| {
+                D::Error::custom(format!(
+                    "{text:?} is not a range of ports; write for example \"16384-32767\""
+                ))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("/tmp/x.toml")).map_err(|e| e.to_string())
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    assert_eq!(parse(""), Ok(Config::default()));
+    let config = Config::default();
+    assert_eq!(config.daemon.state, Path::new("/var/lib/netctl"));
+    assert_eq!(
+        config.datapath.nat_ports,
+        PortRange {
+            first: 16384,
+            last: 32767
+        }
+    );
+    config.check(Path::new("defaults")).unwrap();
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(
+        r#"
+        [daemon]
+        state = "/s"
+        run = "/r"
+        bpffs = "/b"
+        cgroup = "/c"
+        metrics = ""
+        uplinks = ["eth1"]
+        resync_seconds = 5
+        [datapath]
+        attach = "clsact"
+        max_flows = 10
+        max_endpoints = 20
+        nat_ports = "100-200"
+        [timeouts]
+        tcp_established = 1
+        tcp_opening = 2
+        tcp_closing = 3
+        udp = 4
+        icmp = 5
+        [network]
+        pools = [{ base = "10.0.0.0/8", size = 16 }]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.daemon.metrics, None);
+    assert_eq!(config.daemon.cgroup.as_deref(), Some(Path::new("/c")));
+    assert_eq!(config.datapath.attach, AttachMode::Clsact);
+    assert_eq!(
+        config.datapath.nat_ports,
+        PortRange {
+            first: 100,
+            last: 200
+        }
+    );
+    assert_eq!(config.timeouts.icmp, 5);
+    assert_eq!(config.network.pools[0].size, 16);
+}
+
+#[test]
+fn every_refusal_names_file_place_and_reason() {
+    for (text, expected) in [
+        (
+            "[daemon]\n\nstaet = \"/x\"\n",
+            "/tmp/x.toml, line 3: unknown field `staet`, expected one of `state`, `run`",
+        ),
+        (
+            "[deamon]\n",
+            "line 1: unknown field `deamon`, expected one of `daemon`, `datapath`",
+        ),
+        ("[daemon\n", "/tmp/x.toml, line 1: "),
+        (
+            "[daemon]\nmetrics = \"9469\"\n",
+            "\"9469\" is not ADDRESS:PORT; write for example 127.0.0.1:9469",
+        ),
+        (
+            "[daemon]\nresync_seconds = 0\n",
+            "daemon.resync_seconds = 0: must be at least one second",
+        ),
+        (
+            "[daemon]\nresync_seconds = -1\n",
+            "line 2: invalid value: integer `-1`",
+        ),
+        (
+            "[datapath]\nattach = \"xdp\"\n",
+            "unknown variant `xdp`, expected one of `auto`, `tcx`, `clsact`",
+        ),
+        (
+            "[datapath]\nnat_ports = \"9-1\"\n",
+            "\"9-1\" is not a range of ports; write for example",
+        ),
+        (
+            "[datapath]\nmax_flows = 0\n",
+            "datapath.max_flows = 0: must be at least 1",
+        ),
+        (
+            "[timeouts]\nudp = 0\n",
+            "timeouts.udp = 0: must be at least one second",
+        ),
+        (
+            "[network]\npools = [{ base = \"10.0.0.1/8\", size = 16 }]\n",
+            "has host bits set; clear them",
+        ),
+        (
+            "[network]\npools = [{ base = \"10.0.0.0/16\", size = 8 }]\n",
+            "size is a prefix length",
+        ),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+        assert!(error.contains("/tmp/x.toml"), "{error}");
+    }
+}
+
+#[test]
+fn a_named_file_has_to_exist() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("missing.toml");
+    let error = Config::load(Some(&path)).unwrap_err();
+    assert!(error.to_string().contains("missing.toml"), "{error}");
+    fs::write(&path, "[timeouts]\nudp = 7\n").unwrap();
+    assert_eq!(Config::load(Some(&path)).unwrap().timeouts.udp, 7);
+}

@@ -1,0 +1,66 @@
+//! Counters of published ports: summed over CPUs, with the connections that are active.
+
+use std::{collections::BTreeMap, io};
+
+use netctl_common::stats::{PortStats, PortStatsKey};
+
+use super::{Clock, show};
+use crate::{
+    kernel::{object::Datapath, tables::kept},
+    model::{Model, PortId},
+    reconcile::options::Timeouts,
+    view::PortCounters,
+};
+
+/// Every host port of the model's published specs that saw traffic.
+pub fn port_counters(
+    datapath: &Datapath,
+    model: &Model,
+    hz: u32,
+    timeouts: &Timeouts,
+) -> io::Result<Vec<PortCounters>> {
+    let mut counters: BTreeMap<(PortId, u16), PortCounters> = BTreeMap::new();
+    let map = datapath.map(kept::PORT_STATS)?;
+    map.for_each(|key, value| {
+        let Ok(key) = bytemuck::try_pod_read_unaligned::<PortStatsKey>(key) else {
+            return;
+        };
+        if !model.ports.contains_key(&key.port_id) {
+            return;
+        }
+        let host_port = key.port.get();
+        let sum = counters
+            .entry((key.port_id, host_port))
+            .or_insert(PortCounters {
+                port_id: key.port_id,
+                host_port,
+                ..PortCounters::default()
+            });
+        for slot in map.slots(value) {
+            let Ok(stats) = bytemuck::try_pod_read_unaligned::<PortStats>(slot) else {
+                continue;
+            };
+            sum.rx_packets += stats.rx_packets;
+            sum.rx_bytes += stats.rx_bytes;
+            sum.tx_packets += stats.tx_packets;
+            sum.tx_bytes += stats.tx_bytes;
+            sum.connections_opened += stats.opened;
+        }
+    })?;
+    if counters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clock = Clock {
+        jiffies: datapath.clock()?.jiffies,
+        hz,
+    };
+    for pair in show::pairs(datapath)? {
+        let port = (pair.original.port_id, pair.original.host_port.get());
+        if let Some(sum) = counters.get_mut(&port)
+            && pair.is_active(clock, timeouts)
+        {
+            sum.connections_active += 1;
+        }
+    }
+    Ok(counters.into_values().collect())
+}

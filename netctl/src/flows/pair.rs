@@ -1,0 +1,136 @@
+//! Both halves of a flow as one: state, idle time, lifetime. Pure.
+
+use std::time::Duration;
+
+use netctl_common::{packet::proto, tcp::TcpState};
+
+use super::{Half, Key};
+use crate::reconcile::options::Timeouts;
+
+/// The kernel's time base at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    pub jiffies: u64,
+    pub hz: u32,
+}
+
+impl Clock {
+    /// Time since a moment in jiffies; zero for one that is not over yet.
+    pub fn since(&self, jiffies: u64) -> Duration {
+        let ticks = self.jiffies.saturating_sub(jiffies);
+        Duration::from_millis(ticks.saturating_mul(1000) / u64::from(self.hz.max(1)))
+    }
+}
+
+/// A flow: the half that opened it, and the other one unless it was lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair {
+    /// The first packet's tuple.
+    pub key: Key,
+    pub original: Half,
+    pub reply: Option<Half>,
+}
+
+impl Pair {
+    fn last_seen(&self) -> u64 {
+        let reply = self.reply.map_or(0, |half| half.last_seen);
+        self.original.last_seen.max(reply)
+    }
+
+    /// TCP's state; for other protocols whether anything came back.
+    pub fn tcp_state(&self) -> Option<TcpState> {
+        let reply = self.reply.map_or(0, |half| half.tcp_seen);
+        (self.key.proto == proto::TCP).then(|| TcpState::of(self.original.tcp_seen, reply))
+    }
+
+    /// Whether the other side has answered. A half writes its time at most once a second, so an
+    /// answer shows a second after the flow's beginning at the latest.
+    pub fn is_answered(&self) -> bool {
+        self.reply
+            .is_some_and(|half| half.tcp_seen != 0 || half.last_seen > half.created)
+    }
+
+    pub fn idle(&self, clock: Clock) -> Duration {
+        clock.since(self.last_seen())
+    }
+
+    /// How long it may be idle.
+    pub fn timeout(&self, timeouts: &Timeouts) -> Duration {
+        match (self.tcp_state(), self.key.proto) {
+            (Some(TcpState::Opening), _) => timeouts.tcp_opening,
+            (Some(TcpState::Established), _) => timeouts.tcp_established,
+            (Some(TcpState::Closing), _) => timeouts.tcp_closing,
+            (None, proto::ICMP) => timeouts.icmp,
+            (None, _) => timeouts.udp,
+        }
+    }
+
+    /// Whether the connection still counts as one: not closing, not timed out.
+    pub fn is_active(&self, clock: Clock, timeouts: &Timeouts) -> bool {
+        self.tcp_state() != Some(TcpState::Closing) && self.idle(clock) < self.timeout(timeouts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netctl_common::tcp::seen;
+
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        tcp_established: Duration::from_secs(1000),
+        tcp_opening: Duration::from_secs(60),
+        tcp_closing: Duration::from_secs(10),
+        udp: Duration::from_secs(300),
+        icmp: Duration::from_secs(30),
+    };
+
+    fn pair(proto: u8, original: (u8, u64), reply: Option<(u8, u64)>) -> Pair {
+        let half = |(tcp_seen, last_seen)| Half {
+            tcp_seen,
+            last_seen,
+            created: 1000,
+            ..Half::default()
+        };
+        Pair {
+            key: Key {
+                proto,
+                ..Key::default()
+            },
+            original: half(original),
+            reply: reply.map(half),
+        }
+    }
+
+    #[test]
+    fn the_later_half_counts() {
+        let clock = Clock {
+            jiffies: 100_000,
+            hz: 250,
+        };
+        let udp = pair(proto::UDP, (0, 1000), Some((0, 75_000)));
+        assert_eq!(udp.idle(clock), Duration::from_secs(100));
+        assert!(udp.is_active(clock, &TIMEOUTS) && udp.is_answered());
+        let lost = pair(proto::UDP, (0, 1000), None);
+        assert_eq!(lost.idle(clock), Duration::from_secs(396));
+        assert!(!lost.is_active(clock, &TIMEOUTS) && !lost.is_answered());
+    }
+
+    #[test]
+    fn tcp_timeouts_follow_the_state() {
+        let tcp = |original, reply| {
+            pair(proto::TCP, (original, 1000), Some((reply, 1000))).timeout(&TIMEOUTS)
+        };
+        let established = seen::SYN | seen::ACK;
+        assert_eq!(tcp(seen::SYN, 0), TIMEOUTS.tcp_opening);
+        assert_eq!(tcp(established, seen::SYN), TIMEOUTS.tcp_established);
+        assert_eq!(
+            tcp(established | seen::FIN, seen::ACK),
+            TIMEOUTS.tcp_closing
+        );
+        assert_eq!(
+            pair(proto::ICMP, (0, 0), None).timeout(&TIMEOUTS),
+            TIMEOUTS.icmp
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! The end of flows: those that timed out and those whose endpoint, port or address is gone.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    time::Duration,
+};
+
+use netctl_common::{endpoint::Endpoint, flow::flags, packet::proto, stats::PortStatsKey};
+
+use super::{Clock, Half, Key, Pair, delete, for_each, lookup};
+use crate::{
+    kernel::{
+        object::Datapath,
+        tables::{Table, kept},
+    },
+    model::Model,
+    reconcile::options::Timeouts,
+};
+
+/// What flows may rest on, read once for a sweep.
+struct Ground {
+    /// Generation by interface.
+    endpoints: HashMap<u32, u32>,
+    local: HashSet<u32>,
+    ports: HashSet<u32>,
+}
+
+impl Ground {
+    fn read(datapath: &Datapath, model: &Model) -> io::Result<Self> {
+        let mut endpoints = HashMap::new();
+        datapath.table(Table::Endpoint)?.for_each(|key, value| {
+            let ifindex = bytemuck::try_pod_read_unaligned::<u32>(key);
+            let endpoint = bytemuck::try_pod_read_unaligned::<Endpoint>(value);
+            if let (Ok(ifindex), Ok(endpoint)) = (ifindex, endpoint) {
+                endpoints.insert(ifindex, endpoint.generation);
+            }
+        })?;
+        let mut local = HashSet::new();
+        datapath.table(Table::Local4)?.for_each(|key, _| {
+            local.extend(bytemuck::try_pod_read_unaligned::<u32>(key));
+        })?;
+        Ok(Self {
+            endpoints,
+            local,
+            ports: model.ports.keys().copied().collect(),
+        })
+    }
+
+    fn carries(&self, half: &Half) -> bool {
+        let endpoint = self.endpoints.get(&half.endpoint) == Some(&half.generation);
+        let port = half.port_id == 0 || self.ports.contains(&half.port_id);
+        let forward = half.flags & flags::REPLY == 0;
+        let snat = forward && half.flags & flags::SNAT != 0;
+        endpoint && port && (!snat || self.local.contains(&half.src.0))
+    }
+}
+
+/// Deletes what is over; returns how many halves that were.
+pub fn sweep(
+    datapath: &Datapath,
+    model: &Model,
+    hz: u32,
+    timeouts: &Timeouts,
+) -> io::Result<usize> {
+    let clock = Clock {
+        jiffies: datapath.clock()?.jiffies,
+        hz,
+    };
+    let ground = Ground::read(datapath, model)?;
+    // Most halves are in use: only the others are looked at again, together with their siblings.
+    let mut suspects = Vec::new();
+    for_each(datapath, |key, half| {
+        if !ground.carries(&half) || clock.since(half.last_seen) >= shortest(&key, timeouts) {
+            suspects.push(key);
+        }
+    })?;
+    let mut deleted = 0;
+    for key in suspects {
+        // Read anew: it may have seen a packet since, or have gone with its sibling.
+        let Some(half) = lookup(datapath, &key)? else {
+            continue;
+        };
+        let sibling_key = half.sibling_key();
+        let sibling = lookup(datapath, &sibling_key)?;
+        let pair = if half.flags & flags::REPLY == 0 {
+            Pair {
+                key,
+                original: half,
+                reply: sibling,
+            }
+        } else {
+            Pair {
+                key: sibling_key,
+                original: sibling.unwrap_or(half),
+                reply: Some(half),
+            }
+        };
+        let carried = ground.carries(&half) && sibling.is_none_or(|half| ground.carries(&half));
+        if carried && pair.idle(clock) < pair.timeout(timeouts) {
+            continue;
+        }
+        delete(datapath, &key)?;
+        delete(datapath, &sibling_key)?;
+        deleted += 1 + usize::from(sibling.is_some());
+    }
+    forget_counters(datapath, |key| !ground.ports.contains(&key.port_id))?;
+    Ok(deleted)
+}
+
+/// No flow of this protocol ends earlier.
+fn shortest(key: &Key, timeouts: &Timeouts) -> Duration {
+    match key.proto {
+        proto::TCP => timeouts
+            .tcp_opening
+            .min(timeouts.tcp_closing)
+            .min(timeouts.tcp_established),
+        proto::ICMP => timeouts.icmp,
+        _ => timeouts.udp,
+    }
+}
+
+/// Removes counters of published ports.
+pub fn forget_counters(
+    datapath: &Datapath,
+    which: impl Fn(&PortStatsKey) -> bool,
+) -> io::Result<()> {
+    let map = datapath.map(kept::PORT_STATS)?;
+    let mut doomed = Vec::new();
+    map.for_each_key(|key| {
+        if bytemuck::try_pod_read_unaligned::<PortStatsKey>(key).is_ok_and(|key| which(&key)) {
+            doomed.push(key.to_vec());
+        }
+    })?;
+    for key in doomed {
+        map.delete(&key)?;
+    }
+    Ok(())
+}

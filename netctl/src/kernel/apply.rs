@@ -1,0 +1,179 @@
+//! The one interpreter of [`Step`]: the only code that changes the machine's network.
+
+use std::{io, os::fd::AsFd};
+
+use super::{
+    machine::Machine,
+    names::{self, LINK_ALIAS, OurLink},
+    netlink::{
+        Netlink,
+        link::{Change, NewBridge, NewVeth},
+    },
+    netns,
+    observe::{self, LOOPBACK},
+    state::{Anchor, Inside, Veth},
+    sysctl,
+};
+use crate::{
+    flows,
+    model::{EndpointId, NetworkId},
+    reconcile::step::Step,
+};
+
+impl Machine {
+    pub fn apply(&mut self, step: &Step) -> io::Result<()> {
+        match step {
+            Step::DeleteEntry { table, key } => {
+                self.datapath.table(*table)?.delete(key)?;
+                Ok(())
+            }
+            Step::PutEntry { table, key, value } => self
+                .datapath
+                .table(*table)?
+                .update(key, value)
+                .map_err(explain_full),
+            Step::FlushFlows(what) => flows::flush(&self.datapath, *what),
+            Step::RemoveLink(link) => self.netlink.delete_link(link.ifindex()),
+            Step::Detach(hook, ifindex) => {
+                self.attachments.detach(&mut self.netlink, *hook, *ifindex)
+            }
+            Step::Attach(hook, ifindex) => {
+                let program = self.datapath.program(*hook)?;
+                self.attachments
+                    .attach(&mut self.netlink, *hook, *ifindex, program)
+            }
+            Step::RemoveNetns(name) => self.named.remove(name),
+            Step::CreateNetns(name) => self.named.create(name),
+            Step::UnpinMap(name) => self.datapath.unpin(name),
+            Step::PinMap(name) => self.datapath.pin(name),
+            Step::PutAnchor(id, anchor) => self.put_anchor(*id, anchor),
+            Step::PutVeth(id, veth, inside) => self.put_veth(*id, veth, inside),
+            Step::Configure(id, inside) => {
+                let ns = netns::open_sandbox(&inside.sandbox, &inside.netns)?;
+                netns::run_in(&ns, || configure(*id, inside))?
+            }
+        }
+    }
+
+    fn put_anchor(&mut self, id: NetworkId, anchor: &Anchor) -> io::Result<()> {
+        let index = names::anchor_ifindex(id);
+        let name = names::anchor_name(id);
+        if self.netlink.link(index)?.is_none() {
+            self.netlink
+                .add_bridge(&NewBridge {
+                    index,
+                    name: &name,
+                    mac: anchor.mac,
+                    mtu: anchor.mtu,
+                })
+                .map_err(|error| explain_taken(error, &name))?;
+        }
+        sysctl::make_anchor(&name)?;
+        sysctl::disable_ipv6(&name)?;
+        self.netlink.change_link(
+            index,
+            &Change {
+                up: Some(anchor.up),
+                arp: Some(anchor.arp),
+                mac: Some(anchor.mac),
+                mtu: Some(anchor.mtu),
+                alias: Some(LINK_ALIAS),
+                no_master: false,
+            },
+        )?;
+        match anchor.addr {
+            Some((addr, prefix)) => self.netlink.add_address(index, addr, prefix),
+            None => Ok(()),
+        }
+    }
+
+    fn put_veth(&mut self, id: EndpointId, veth: &Veth, inside: &Inside) -> io::Result<()> {
+        let index = names::endpoint_ifindex(id);
+        let name = OurLink::Endpoint(id).name();
+        let existing = self.netlink.link(index)?;
+        if existing.is_none() {
+            let ns = netns::open_sandbox(&inside.sandbox, &inside.netns)?;
+            self.netlink
+                .add_veth(&NewVeth {
+                    index,
+                    name: &name,
+                    mtu: veth.mtu,
+                    peer_index: names::inside_ifindex(id),
+                    peer_name: &inside.ifname,
+                    peer_mac: inside.mac,
+                    peer_netns: ns.as_fd(),
+                })
+                .map_err(|error| explain_taken(error, &inside.ifname))?;
+        }
+        sysctl::disable_ipv6(&name)?;
+        self.netlink.change_link(
+            index,
+            &Change {
+                up: Some(veth.up),
+                mtu: existing.as_ref().map(|_| veth.mtu),
+                alias: Some(LINK_ALIAS),
+                no_master: existing.is_some_and(|link| link.has_master) && !veth.has_master,
+                ..Change::default()
+            },
+        )
+    }
+}
+
+/// Puts right what differs inside the sandbox; runs in its network namespace.
+fn configure(id: EndpointId, wanted: &Inside) -> io::Result<()> {
+    let absent = || io::Error::new(io::ErrorKind::NotFound, "the interface is not there");
+    let found = observe::inside(id, wanted)?.ok_or_else(absent)?;
+    let mut netlink = Netlink::open()?;
+    let index = names::inside_ifindex(id);
+    if !found.loopback_up {
+        let up = Change {
+            up: Some(true),
+            ..Change::default()
+        };
+        netlink.change_link(LOOPBACK, &up)?;
+    }
+    if !found.ipv6_off {
+        // The container may have renamed it.
+        let name = netlink.link(index)?.ok_or_else(absent)?.name;
+        sysctl::disable_ipv6(&name)?;
+    }
+    netlink.change_link(
+        index,
+        &Change {
+            up: Some(wanted.up),
+            mac: (found.mac != wanted.mac).then_some(wanted.mac),
+            mtu: (found.mtu != wanted.mtu).then_some(wanted.mtu),
+            ..Change::default()
+        },
+    )?;
+    if let (Some((addr, prefix)), true) = (wanted.addr, found.addr != wanted.addr) {
+        netlink.add_address(index, addr, prefix)?;
+    }
+    match wanted.gateway {
+        Some(gateway) if found.gateway.is_none() => netlink.add_default_route(index, gateway),
+        _ => Ok(()),
+    }
+}
+
+/// A link's name or number is held by a link that is not ours.
+fn explain_taken(error: io::Error, name: &str) -> io::Error {
+    if error.raw_os_error() == Some(libc::EEXIST) {
+        io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("another interface has the name {name} or its number: rename or remove it"),
+        )
+    } else {
+        error
+    }
+}
+
+fn explain_full(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(libc::E2BIG) || error.raw_os_error() == Some(libc::ENOSPC) {
+        io::Error::new(
+            io::ErrorKind::QuotaExceeded,
+            "the map is full: raise max_endpoints, or remove what is not needed",
+        )
+    } else {
+        error
+    }
+}

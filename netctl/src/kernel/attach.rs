@@ -1,0 +1,193 @@
+//! Programs on their hooks: links that are pinned and updated in place, or clsact filters.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    bpf::{self, link},
+    netlink::{Netlink, filter::Direction},
+    object::{Loaded, pin_folder},
+    state::{Attachment, Hook, HookKind},
+};
+
+/// Everything attached.
+///
+/// The descriptors are held although the pins alone would keep the links: when somebody removes
+/// the pins, no program leaves its hook, and the next pass pins again.
+pub struct Attachments {
+    tcx: bool,
+    folder: PathBuf,
+    cgroup: File,
+    /// Markers of clsact qdiscs that we added, by ifindex.
+    markers: PathBuf,
+    links: HashMap<(Hook, u32), OwnedFd>,
+}
+
+impl Attachments {
+    /// Opens the links that an earlier daemon pinned.
+    pub fn adopt(tcx: bool, bpffs: &Path, cgroup: &Path, run: &Path) -> io::Result<Self> {
+        let folder = pin_folder(bpffs).join("links");
+        fs::create_dir_all(&folder)?;
+        let mut links = HashMap::new();
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            match name.to_str().and_then(Hook::from_pin_name) {
+                Some(key) => {
+                    links.insert(key, bpf::get_pinned(&entry.path())?);
+                }
+                None => tracing::warn!(path = %entry.path().display(), "not one of our links"),
+            }
+        }
+        Ok(Self {
+            tcx,
+            folder,
+            cgroup: File::open(cgroup)?,
+            markers: run.join("clsact"),
+            links,
+        })
+    }
+
+    /// Hooks that have a link of ours, dead or alive.
+    pub fn held(&self) -> impl Iterator<Item = (Hook, u32)> {
+        self.links.keys().copied()
+    }
+
+    pub fn observe(
+        &self,
+        netlink: &mut Netlink,
+        hook: Hook,
+        ifindex: u32,
+        program: &Loaded,
+    ) -> io::Result<Option<Attachment>> {
+        if let (HookKind::Tc(direction), false) = (hook.kind(), self.tcx) {
+            let found = netlink.filter_program(ifindex, direction)?;
+            // A filter holds its program by itself.
+            return Ok(found.map(|id| Attachment {
+                current: id == program.id,
+                pinned: true,
+            }));
+        }
+        let Some(fd) = self.links.get(&(hook, ifindex)) else {
+            return Ok(None);
+        };
+        let state = link::state(fd.as_fd())?;
+        Ok(Some(Attachment {
+            current: state.attached && state.program == program.id,
+            pinned: self.pin_path(hook, ifindex).symlink_metadata().is_ok(),
+        }))
+    }
+
+    pub fn attach(
+        &mut self,
+        netlink: &mut Netlink,
+        hook: Hook,
+        ifindex: u32,
+        program: &Loaded,
+    ) -> io::Result<()> {
+        let direction = match hook.kind() {
+            HookKind::Tc(direction) => Some(direction),
+            HookKind::Cgroup(_) => None,
+        };
+        if let (Some(direction), false) = (direction, self.tcx) {
+            self.put_filter(netlink, hook, ifindex, direction, program)?;
+            // The daemon before this one may have used TCX.
+            return self.drop_link(hook, ifindex);
+        }
+        let path = self.pin_path(hook, ifindex);
+        let alive = match self.links.get(&(hook, ifindex)) {
+            Some(fd) => {
+                let state = link::state(fd.as_fd())?;
+                if state.attached && state.program != program.id {
+                    link::update(fd.as_fd(), program.as_fd())?;
+                }
+                state.attached
+            }
+            None => false,
+        };
+        if !alive {
+            remove_file(&path)?;
+            let target = match direction {
+                Some(_) => ifindex,
+                None => self.cgroup.as_raw_fd() as u32,
+            };
+            let fd = link::create(program.as_fd(), target, hook.attach_type())?;
+            self.links.insert((hook, ifindex), fd);
+            if let Some(direction) = direction {
+                // The daemon before this one may have used clsact.
+                netlink.delete_filter(ifindex, direction)?;
+            }
+        }
+        if path.symlink_metadata().is_err()
+            && let Some(fd) = self.links.get(&(hook, ifindex))
+        {
+            fs::create_dir_all(&self.folder)?;
+            bpf::pin(fd.as_fd(), &path)?;
+        }
+        Ok(())
+    }
+
+    pub fn detach(&mut self, netlink: &mut Netlink, hook: Hook, ifindex: u32) -> io::Result<()> {
+        if let (HookKind::Tc(direction), false) = (hook.kind(), self.tcx) {
+            netlink.delete_filter(ifindex, direction)?;
+            let marker = self.markers.join(ifindex.to_string());
+            if marker.exists() {
+                netlink.delete_clsact_if_empty(ifindex)?;
+                remove_file(&marker)?;
+            }
+        }
+        self.drop_link(hook, ifindex)
+    }
+
+    fn put_filter(
+        &self,
+        netlink: &mut Netlink,
+        hook: Hook,
+        ifindex: u32,
+        direction: Direction,
+        program: &Loaded,
+    ) -> io::Result<()> {
+        // Links of our own take their qdisc with them.
+        if netlink.add_clsact(ifindex)? && hook == Hook::FromUplink {
+            fs::create_dir_all(&self.markers)?;
+            fs::write(self.markers.join(ifindex.to_string()), "")?;
+        }
+        netlink.put_filter(ifindex, direction, program.as_fd(), hook.program())
+    }
+
+    /// Detached at once: closing alone would leave that to whoever else holds the link.
+    fn drop_link(&mut self, hook: Hook, ifindex: u32) -> io::Result<()> {
+        remove_file(&self.pin_path(hook, ifindex))?;
+        if let Some(fd) = self.links.remove(&(hook, ifindex)) {
+            match link::detach(fd.as_fd()) {
+                // Its interface is gone already, or the kernel leaves detaching to the close.
+                Err(error)
+                    if !matches!(
+                        error.raw_os_error(),
+                        Some(libc::ENOLINK | libc::EOPNOTSUPP | libc::EINVAL)
+                    ) =>
+                {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn pin_path(&self, hook: Hook, ifindex: u32) -> PathBuf {
+        self.folder.join(hook.pin_name(ifindex))
+    }
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

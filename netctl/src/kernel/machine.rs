@@ -1,0 +1,165 @@
+//! Everything of the machine that a pass works with, in one value owned by one thread.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use aya::maps::{MapData, RingBuf};
+
+use super::{
+    attach::Attachments,
+    bpf,
+    host::Host,
+    netlink::Netlink,
+    netns::Named,
+    object::{Datapath, ObjectError, Sizes, pin_folder},
+    probe::{self, Facts, ProbeError},
+};
+use crate::reconcile::options::{Attach, Options};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error("{what}")]
+    Io { what: String, source: io::Error },
+}
+
+/// The kernel, opened.
+pub struct Machine {
+    pub netlink: Netlink,
+    pub named: Named,
+    pub attachments: Attachments,
+    pub datapath: Arc<Datapath>,
+    pub facts: Facts,
+    /// Attached by TCX links, else by clsact filters.
+    pub tcx: bool,
+    options: Options,
+}
+
+impl Machine {
+    /// Asks the machine for everything that is needed, then loads the programs. Nothing that
+    /// carries packets changes here.
+    pub fn open(options: &Options) -> Result<(Self, RingBuf<MapData>), MachineError> {
+        let facts = probe::probe(&options.cgroup)?;
+        let tcx = match options.attach {
+            Attach::Auto => facts.tcx,
+            Attach::Tcx if !facts.tcx => {
+                return Err(ProbeError::NoTcx {
+                    found: facts.kernel,
+                }
+                .into());
+            }
+            Attach::Tcx => true,
+            Attach::Clsact => false,
+        };
+        let failed = |what: String| move |source| MachineError::Io { what, source };
+        fs::create_dir_all(&options.run)
+            .map_err(failed(format!("making {}", options.run.display())))?;
+        if probe::ensure_bpffs(&options.bpffs)? {
+            fs::write(options.run.join(MOUNTED), "")
+                .map_err(failed(format!("writing {}", options.run.display())))?;
+        }
+        raise_descriptors();
+        let sizes = Sizes {
+            flows: options.max_flows,
+            endpoints: options.max_endpoints,
+        };
+        let (datapath, events) = Datapath::load(&options.bpffs, sizes)?;
+        let attachments = Attachments::adopt(tcx, &options.bpffs, &options.cgroup, &options.run)
+            .map_err(failed("opening the pinned links".into()))?;
+        let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
+        let machine = Self {
+            netlink,
+            named: Named::new(&options.run),
+            attachments,
+            datapath: Arc::new(datapath),
+            facts,
+            tcx,
+            options: options.clone(),
+        };
+        Ok((machine, events))
+    }
+
+    /// The host's own network, read anew.
+    pub fn host(&mut self) -> io::Result<Host> {
+        Host::read(&mut self.netlink, &self.options.uplinks)
+    }
+
+    /// Removes pins that layouts before this one left: their programs come off their hooks.
+    pub fn sweep_old_layouts(&self) -> io::Result<()> {
+        let current = pin_folder(&self.options.bpffs);
+        let Some(root) = current.parent() else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(root)? {
+            let path = entry?.path();
+            if path != current {
+                detach_all(&path.join("links"))?;
+                fs::remove_dir_all(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After everything was reconciled to nothing: the folders, and the bpffs if we mounted it.
+    pub fn remove_traces(&self) -> io::Result<()> {
+        let pins = pin_folder(&self.options.bpffs);
+        for folder in [pins.join("links"), pins.join("maps"), pins.clone()] {
+            remove_empty(&folder)?;
+        }
+        if let Some(root) = pins.parent() {
+            remove_empty(root)?;
+        }
+        let run = &self.options.run;
+        for folder in ["netns", "clsact"] {
+            remove_empty(&run.join(folder))?;
+        }
+        if run.join(MOUNTED).exists() {
+            nix::mount::umount2(&self.options.bpffs, nix::mount::MntFlags::MNT_DETACH)?;
+            fs::remove_file(run.join(MOUNTED))?;
+        }
+        Ok(())
+    }
+}
+
+/// Marker in the run folder: we mounted the bpffs.
+const MOUNTED: &str = "bpffs-mounted";
+
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir(folder) {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn detach_all(links: &Path) -> io::Result<()> {
+    use std::os::fd::AsFd as _;
+    let Ok(entries) = fs::read_dir(links) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let link = bpf::get_pinned(&entry?.path())?;
+        if let Err(error) = bpf::link::detach(link.as_fd()) {
+            tracing::debug!(%error, "an old link is left to its removal");
+        }
+    }
+    Ok(())
+}
+
+/// Each attached program is a descriptor.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays");
+    }
+}

@@ -1,0 +1,171 @@
+//! clsact qdiscs and their BPF filters: how programs are attached before TCX (6.6).
+//!
+//! The filter of an interface and direction has a fixed priority and handle, so it is found
+//! again by a daemon with no memory, and replaced in place: no packet passes without it.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use rtnetlink::{
+    packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE},
+    packet_route::{
+        RouteNetlinkMessage,
+        tc::{
+            TcAttribute, TcBpfFlags, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
+        },
+    },
+};
+
+use super::{Netlink, absent_is_done, is_absent};
+use crate::kernel::names::FILTER_PRIORITY;
+
+const CLSACT: &str = "clsact";
+/// ETH_P_ALL
+const ALL_PROTOCOLS: u16 = 0x0003;
+
+/// Where on the interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Packets that the interface receives.
+    Ingress,
+    /// Packets that leave by the interface.
+    Egress,
+}
+
+impl Direction {
+    const fn parent(self) -> TcHandle {
+        TcHandle {
+            major: TcHandle::CLSACT.major,
+            minor: match self {
+                Self::Ingress => TcHandle::MIN_INGRESS,
+                Self::Egress => TcHandle::MIN_EGRESS,
+            },
+        }
+    }
+}
+
+impl Netlink {
+    /// True when it was not there before.
+    pub fn add_clsact(&mut self, index: u32) -> io::Result<bool> {
+        let message = clsact(index);
+        match self.request(
+            RouteNetlinkMessage::NewQueueDiscipline(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        ) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the interface's clsact qdisc unless somebody has a filter in it.
+    pub fn delete_clsact_if_empty(&mut self, index: u32) -> io::Result<()> {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            if !self.filters(index, direction)?.is_empty() {
+                return Ok(());
+            }
+        }
+        absent_is_done(self.request(RouteNetlinkMessage::DelQueueDiscipline(clsact(index)), 0))
+    }
+
+    /// Number of our filter's program, if it is there.
+    pub fn filter_program(&mut self, index: u32, direction: Direction) -> io::Result<Option<u32>> {
+        let ours = self.filters(index, direction)?.into_iter().find(|filter| {
+            filter.header.info >> 16 == u32::from(FILTER_PRIORITY)
+                && u32::from(filter.header.handle) == 1
+        });
+        Ok(ours.and_then(|filter| {
+            filter
+                .attributes
+                .iter()
+                .find_map(|attribute| match attribute {
+                    TcAttribute::Options(options) => {
+                        options.iter().find_map(|option| match option {
+                            TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => Some(*id),
+                            _ => None,
+                        })
+                    }
+                    _ => None,
+                })
+        }))
+    }
+
+    /// Adds our filter or replaces its program.
+    pub fn put_filter(
+        &mut self,
+        index: u32,
+        direction: Direction,
+        program: BorrowedFd<'_>,
+        name: &str,
+    ) -> io::Result<()> {
+        let mut message = filter(index, direction);
+        message.attributes = vec![
+            TcAttribute::Kind(TcFilterBpf::KIND.to_owned()),
+            TcAttribute::Options(vec![
+                TcOption::Bpf(TcFilterBpfOption::ProgFd(program.as_raw_fd() as u32)),
+                TcOption::Bpf(TcFilterBpfOption::ProgName(name.to_owned())),
+                TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
+            ]),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewTrafficFilter(message),
+            NLM_F_CREATE | NLM_F_REPLACE,
+        )
+    }
+
+    /// Removes our filter, wherever it is not there already.
+    pub fn delete_filter(&mut self, index: u32, direction: Direction) -> io::Result<()> {
+        let mut message = filter(index, direction);
+        message.attributes = vec![TcAttribute::Kind(TcFilterBpf::KIND.to_owned())];
+        match self.request(RouteNetlinkMessage::DelTrafficFilter(message), 0) {
+            // What the kernel says where there is no clsact qdisc.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            result => absent_is_done(result),
+        }
+    }
+
+    fn filters(&mut self, index: u32, direction: Direction) -> io::Result<Vec<TcMessage>> {
+        let mut message = TcMessage::with_index(index as i32);
+        message.header.parent = direction.parent();
+        let replies = match self.dump(RouteNetlinkMessage::GetTrafficFilter(message)) {
+            Ok(replies) => replies,
+            Err(error) if is_absent(&error) || error.raw_os_error() == Some(libc::EINVAL) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(replies
+            .into_iter()
+            .filter_map(|reply| match reply {
+                // A priority's chain is listed once by itself, without a handle.
+                RouteNetlinkMessage::NewTrafficFilter(filter)
+                    if u32::from(filter.header.handle) != 0 =>
+                {
+                    Some(filter)
+                }
+                _ => None,
+            })
+            .collect())
+    }
+}
+
+fn clsact(index: u32) -> TcMessage {
+    let mut message = TcMessage::with_index(index as i32);
+    message.header.handle = TcHandle {
+        major: TcHandle::CLSACT.major,
+        minor: 0,
+    };
+    message.header.parent = TcHandle::CLSACT;
+    message.attributes = vec![TcAttribute::Kind(CLSACT.to_owned())];
+    message
+}
+
+fn filter(index: u32, direction: Direction) -> TcMessage {
+    let mut message = TcMessage::with_index(index as i32);
+    message.header.parent = direction.parent();
+    message.header.handle = TcHandle::from(1);
+    message.header.info = u32::from(FILTER_PRIORITY) << 16 | u32::from(ALL_PROTOCOLS.to_be());
+    message
+}

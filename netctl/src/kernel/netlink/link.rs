@@ -1,0 +1,228 @@
+//! Links: what they are, and the few ways in which we make and change them.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use netctl_common::wire::Mac;
+use rtnetlink::{
+    packet_core::{NLM_F_CREATE, NLM_F_EXCL},
+    packet_route::{
+        RouteNetlinkMessage,
+        link::{
+            AfSpecInet, AfSpecInet6, AfSpecUnspec, InfoBridge, InfoData, InfoKind, InfoVeth,
+            LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+        },
+    },
+};
+
+use super::{Netlink, absent_is_done};
+
+/// What netlink tells of an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    pub index: u32,
+    pub name: String,
+    pub alias: Option<String>,
+    pub mac: Option<Mac>,
+    pub mtu: u32,
+    pub ethernet: bool,
+    pub loopback: bool,
+    pub up: bool,
+    pub arp: bool,
+    pub has_master: bool,
+    pub forwarding: bool,
+    pub route_localnet: bool,
+    /// True also on a kernel without IPv6.
+    pub ipv6_off: bool,
+}
+
+/// A bridge without ports, to be made.
+pub struct NewBridge<'a> {
+    pub index: u32,
+    pub name: &'a str,
+    pub mac: Mac,
+    pub mtu: u32,
+}
+
+/// A veth pair, to be made with its other end inside a namespace.
+pub struct NewVeth<'a> {
+    pub index: u32,
+    pub name: &'a str,
+    pub mtu: u32,
+    pub peer_index: u32,
+    pub peer_name: &'a str,
+    pub peer_mac: Mac,
+    pub peer_netns: BorrowedFd<'a>,
+}
+
+/// What to change of a link; `None` leaves it.
+#[derive(Default)]
+pub struct Change<'a> {
+    pub up: Option<bool>,
+    pub arp: Option<bool>,
+    pub mac: Option<Mac>,
+    pub mtu: Option<u32>,
+    pub alias: Option<&'a str>,
+    pub no_master: bool,
+}
+
+impl Netlink {
+    pub fn link(&mut self, index: u32) -> io::Result<Option<Link>> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.attributes.push(skip_stats());
+        Ok(self
+            .get(RouteNetlinkMessage::GetLink(message))?
+            .and_then(parse))
+    }
+
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        let mut message = LinkMessage::default();
+        message.attributes.push(skip_stats());
+        let replies = self.dump(RouteNetlinkMessage::GetLink(message))?;
+        Ok(replies.into_iter().filter_map(parse).collect())
+    }
+
+    pub fn add_bridge(&mut self, new: &NewBridge<'_>) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = new.index;
+        // Without this flag a packet that leaves by the anchor would first be held for ARP,
+        // which nobody behind a bridge without ports answers.
+        message.header.flags = LinkFlags::Noarp;
+        message.header.change_mask = LinkFlags::Noarp;
+        message.attributes = vec![
+            LinkAttribute::IfName(new.name.to_owned()),
+            LinkAttribute::Mtu(new.mtu),
+            LinkAttribute::Address(new.mac.0.to_vec()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Bridge),
+                LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::MulticastSnooping(false)])),
+            ]),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    pub fn add_veth(&mut self, new: &NewVeth<'_>) -> io::Result<()> {
+        let mut peer = LinkMessage::default();
+        peer.header.index = new.peer_index;
+        peer.attributes = vec![
+            LinkAttribute::IfName(new.peer_name.to_owned()),
+            LinkAttribute::Mtu(new.mtu),
+            LinkAttribute::Address(new.peer_mac.0.to_vec()),
+            LinkAttribute::NetNsFd(new.peer_netns.as_raw_fd()),
+        ];
+        let mut message = LinkMessage::default();
+        message.header.index = new.index;
+        message.attributes = vec![
+            LinkAttribute::IfName(new.name.to_owned()),
+            LinkAttribute::Mtu(new.mtu),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Veth),
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
+            ]),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
+    pub fn change_link(&mut self, index: u32, change: &Change<'_>) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        for (flag, wanted) in [
+            (LinkFlags::Up, change.up),
+            (LinkFlags::Noarp, change.arp.map(|arp| !arp)),
+        ] {
+            if let Some(set) = wanted {
+                message.header.change_mask |= flag;
+                message.header.flags.set(flag, set);
+            }
+        }
+        let attributes = &mut message.attributes;
+        attributes.extend(change.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
+        attributes.extend(change.mtu.map(LinkAttribute::Mtu));
+        attributes.extend(
+            change
+                .alias
+                .map(|alias| LinkAttribute::IfAlias(alias.to_owned())),
+        );
+        if change.no_master {
+            attributes.push(LinkAttribute::Controller(0));
+        }
+        self.request(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    pub fn delete_link(&mut self, index: u32) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        absent_is_done(self.request(RouteNetlinkMessage::DelLink(message), 0))
+    }
+}
+
+/// Statistics are most of a link's listing and read every CPU's counters.
+fn skip_stats() -> LinkAttribute {
+    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
+}
+
+fn parse(message: RouteNetlinkMessage) -> Option<Link> {
+    match message {
+        RouteNetlinkMessage::NewLink(message) => Some(from_message(message)),
+        _ => None,
+    }
+}
+
+/// Also used for notifications.
+pub fn from_message(message: LinkMessage) -> Link {
+    let header = message.header;
+    let mut link = Link {
+        index: header.index,
+        ethernet: header.link_layer_type == LinkLayerType::Ether,
+        loopback: header.flags.contains(LinkFlags::Loopback),
+        up: header.flags.contains(LinkFlags::Up),
+        arp: !header.flags.contains(LinkFlags::Noarp),
+        ipv6_off: true,
+        ..Link::default()
+    };
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Address(mac) => link.mac = mac.try_into().ok().map(Mac),
+            LinkAttribute::Controller(master) => link.has_master = master != 0,
+            LinkAttribute::AfSpecUnspec(families) => read_sysctls(&mut link, &families),
+            _ => {}
+        }
+    }
+    link
+}
+
+/// A link's listing carries its sysctls: observing them costs nothing more.
+fn read_sysctls(link: &mut Link, families: &[AfSpecUnspec]) {
+    for family in families {
+        match family {
+            AfSpecUnspec::Inet(values) => {
+                for value in values {
+                    if let AfSpecInet::DevConf(conf) = value {
+                        link.forwarding = conf.forwarding != 0;
+                        link.route_localnet = conf.route_localnet != 0;
+                    }
+                }
+            }
+            AfSpecUnspec::Inet6(values) => {
+                for value in values {
+                    if let AfSpecInet6::DevConf(conf) = value {
+                        link.ipv6_off = conf.disable_ipv6 != 0;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

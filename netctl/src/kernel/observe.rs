@@ -1,0 +1,238 @@
+//! Reads the machine as a [`State`].
+
+use std::{collections::BTreeSet, io};
+
+use super::{
+    machine::Machine,
+    names::{self, LINK_ALIAS, OurLink},
+    netlink::{Netlink, address::Address, link::Link},
+    netns,
+    state::{Anchor, Hook, Inside, Key, Object, State, Veth},
+    tables::{Table, kept},
+};
+use crate::model::EndpointId;
+
+/// What to read.
+pub enum Selection<'k> {
+    /// Everything that is ours.
+    Everything,
+    /// These objects, at a cost that does not depend on how many others there are.
+    Keys(&'k BTreeSet<Key>),
+}
+
+impl Machine {
+    /// `desired` says in which namespace an endpoint's other end is looked for.
+    pub fn observe(&mut self, selection: &Selection<'_>, desired: &State) -> io::Result<State> {
+        match selection {
+            Selection::Everything => self.observe_everything(desired),
+            Selection::Keys(keys) => self.observe_keys(keys, desired),
+        }
+    }
+
+    fn observe_everything(&mut self, desired: &State) -> io::Result<State> {
+        let mut state = State::default();
+        for name in self.named.list()? {
+            state.insert(Key::Netns(name), Object::Netns);
+        }
+        let links = self.netlink.links()?;
+        let addresses = self.netlink.addresses()?;
+        for link in &links {
+            if let Some(ours) = OurLink::of(link.index, &link.name) {
+                insert_link(&mut state, ours, link, &addresses, desired);
+            }
+        }
+        for key in desired.0.keys() {
+            if let Key::Inside(id) = key {
+                insert_inside(&mut state, *id, desired);
+            }
+        }
+        let pins = Table::ALL.map(Table::name);
+        for name in pins.into_iter().chain(kept::PINNED) {
+            if self.datapath.is_pinned(name) {
+                state.insert(Key::MapPin(name), Object::MapPin);
+            }
+        }
+        let mut hooks: BTreeSet<(Hook, u32)> = self.attachments.held().collect();
+        hooks.extend(desired.0.keys().filter_map(|key| match key {
+            Key::Attachment(hook, ifindex) => Some((*hook, *ifindex)),
+            _ => None,
+        }));
+        if !self.tcx {
+            // Filters are found on the interfaces themselves: one may be no uplink any more.
+            let foreign = links
+                .iter()
+                .filter(|link| OurLink::of(link.index, &link.name).is_none());
+            hooks.extend(foreign.map(|link| (Hook::FromUplink, link.index)));
+        }
+        for (hook, ifindex) in hooks {
+            self.insert_attachment(&mut state, hook, ifindex)?;
+        }
+        for table in Table::ALL {
+            self.datapath.table(table)?.for_each(|key, value| {
+                let key = Key::Entry(table, key.to_vec());
+                state.insert(key, Object::Entry(value.to_vec()));
+            })?;
+        }
+        Ok(state)
+    }
+
+    fn observe_keys(&mut self, keys: &BTreeSet<Key>, desired: &State) -> io::Result<State> {
+        let mut state = State::default();
+        // Networks are few, and only a network's own pass asks for its addresses.
+        let mut addresses: Option<Vec<Address>> = None;
+        for key in keys {
+            match key {
+                Key::Netns(name) => {
+                    if self.named.is_ours(name) {
+                        state.insert(key.clone(), Object::Netns);
+                    }
+                }
+                Key::Anchor(id) => {
+                    let known = match &mut addresses {
+                        Some(known) => known,
+                        none => none.insert(self.netlink.addresses()?),
+                    };
+                    let ours = OurLink::Anchor(*id);
+                    if let Some(link) = self.netlink.link(ours.ifindex())? {
+                        insert_link(&mut state, ours, &link, known, desired);
+                    }
+                }
+                Key::Veth(id) => {
+                    let ours = OurLink::Endpoint(*id);
+                    if let Some(link) = self.netlink.link(ours.ifindex())? {
+                        insert_link(&mut state, ours, &link, &[], desired);
+                    }
+                }
+                Key::Inside(id) => insert_inside(&mut state, *id, desired),
+                Key::MapPin(name) => {
+                    if self.datapath.is_pinned(name) {
+                        state.insert(key.clone(), Object::MapPin);
+                    }
+                }
+                Key::Attachment(hook, ifindex) => {
+                    self.insert_attachment(&mut state, *hook, *ifindex)?;
+                }
+                Key::Entry(table, entry) => {
+                    // A trie may answer with a shorter prefix that covers the key: only RESERVED
+                    // can hold such, and the worst is an entry put or deleted once more.
+                    let map = self.datapath.table(*table)?;
+                    if let Some(value) = map.lookup(entry)?
+                        && !(map.is_array() && value.iter().all(|b| *b == 0))
+                    {
+                        state.insert(key.clone(), Object::Entry(value));
+                    }
+                }
+            }
+        }
+        Ok(state)
+    }
+
+    fn insert_attachment(&mut self, state: &mut State, hook: Hook, ifindex: u32) -> io::Result<()> {
+        let program = self.datapath.program(hook)?;
+        let found = self
+            .attachments
+            .observe(&mut self.netlink, hook, ifindex, program)?;
+        if let Some(found) = found {
+            state.insert(Key::Attachment(hook, ifindex), Object::Attachment(found));
+        }
+        Ok(())
+    }
+}
+
+fn insert_link(
+    state: &mut State,
+    ours: OurLink,
+    link: &Link,
+    addresses: &[Address],
+    desired: &State,
+) {
+    let marked = link.alias.as_deref() == Some(LINK_ALIAS);
+    match ours {
+        OurLink::Anchor(id) => {
+            let key = Key::Anchor(id);
+            let wanted = match desired.get(&key) {
+                Some(Object::Anchor(anchor)) => anchor.addr,
+                _ => None,
+            };
+            let mut held = addresses
+                .iter()
+                .filter(|address| address.index == link.index)
+                .map(|address| (address.addr, address.prefix));
+            let anchor = Anchor {
+                mac: link.mac.unwrap_or_default(),
+                addr: held.find(|address| wanted == Some(*address)),
+                mtu: link.mtu,
+                up: link.up,
+                arp: link.arp,
+                forwarding: link.forwarding,
+                route_localnet: link.route_localnet,
+                ipv6_off: link.ipv6_off,
+                marked,
+            };
+            state.insert(key, Object::Anchor(anchor));
+        }
+        OurLink::Endpoint(id) => {
+            let veth = Veth {
+                mtu: link.mtu,
+                up: link.up,
+                ipv6_off: link.ipv6_off,
+                has_master: link.has_master,
+                marked,
+            };
+            state.insert(Key::Veth(id), Object::Veth(veth));
+        }
+    }
+}
+
+/// A namespace that cannot be entered has nothing inside: the step that needs it says why.
+fn insert_inside(state: &mut State, id: EndpointId, desired: &State) {
+    let Some(wanted) = desired.inside(id) else {
+        return;
+    };
+    let found = netns::open_sandbox(&wanted.sandbox, &wanted.netns)
+        .and_then(|ns| netns::run_in(&ns, || inside(id, wanted))?);
+    match found {
+        Ok(Some(inside)) => state.insert(Key::Inside(id), Object::Inside(inside)),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::debug!(sandbox = wanted.sandbox, %error, "nothing to see in the sandbox");
+        }
+    }
+}
+
+/// Reads an endpoint's interface in the network namespace of this thread.
+pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
+    let mut netlink = Netlink::open()?;
+    let index = names::inside_ifindex(id);
+    let Some(link) = netlink.link(index)? else {
+        return Ok(None);
+    };
+    let loopback = netlink.link(LOOPBACK)?;
+    let mut held = netlink
+        .addresses()?
+        .into_iter()
+        .filter(|address| address.index == index)
+        .map(|address| (address.addr, address.prefix));
+    let gateway = match wanted.gateway {
+        // Another default route than ours is the container's own choice.
+        Some(gateway) => netlink
+            .routes()?
+            .iter()
+            .any(|route| route.main_table && route.destination.prefix_len() == 0)
+            .then_some(gateway),
+        None => None,
+    };
+    Ok(Some(Inside {
+        mac: link.mac.unwrap_or_default(),
+        mtu: link.mtu,
+        addr: held.find(|address| wanted.addr == Some(*address)),
+        up: link.up,
+        loopback_up: loopback.is_none_or(|link| link.up),
+        ipv6_off: link.ipv6_off,
+        gateway,
+        ..wanted.clone()
+    }))
+}
+
+/// Index of `lo` in every network namespace.
+pub const LOOPBACK: u32 = 1;

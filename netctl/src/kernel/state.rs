@@ -1,0 +1,285 @@
+//! The machine as a value: desired and observed are the same type.
+//!
+//! One entry for each kernel object, by a key that says which one it is. A difference of two
+//! states is what has to be done; nothing here does any of it.
+
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
+
+use netctl_common::wire::Mac;
+
+use super::{bpf::link, names, netlink::filter::Direction, tables::Table};
+use crate::model::{EndpointId, Netns, NetworkId};
+
+/// Which object.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Key {
+    /// A named namespace that we make.
+    Netns(String),
+    /// The host's own interface in a network.
+    Anchor(NetworkId),
+    /// The host side of an endpoint's veth.
+    Veth(EndpointId),
+    /// Its other end, inside the sandbox.
+    Inside(EndpointId),
+    /// A map's pin.
+    MapPin(&'static str),
+    /// A program on a hook; the number is the interface, 0 for the cgroup hooks.
+    Attachment(Hook, u32),
+    /// An entry of a map.
+    Entry(Table, Vec<u8>),
+}
+
+/// How it is, or should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Object {
+    Netns,
+    Anchor(Anchor),
+    Veth(Veth),
+    Inside(Inside),
+    MapPin,
+    Attachment(Attachment),
+    Entry(Vec<u8>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Anchor {
+    pub mac: Mac,
+    pub addr: Option<(Ipv4Addr, u8)>,
+    pub mtu: u32,
+    pub up: bool,
+    pub arp: bool,
+    pub forwarding: bool,
+    pub route_localnet: bool,
+    pub ipv6_off: bool,
+    /// Has our alias.
+    pub marked: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Veth {
+    pub mtu: u32,
+    pub up: bool,
+    pub ipv6_off: bool,
+    pub has_master: bool,
+    /// Has our alias.
+    pub marked: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Inside {
+    pub sandbox: String,
+    pub netns: Netns,
+    /// The name it is made with; one that was renamed inside stays renamed.
+    pub ifname: String,
+    pub mac: Mac,
+    pub mtu: u32,
+    pub addr: Option<(Ipv4Addr, u8)>,
+    pub up: bool,
+    pub loopback_up: bool,
+    pub ipv6_off: bool,
+    /// Gateway of the sandbox's default route, if this interface is to have it.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// A program on its hook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attachment {
+    /// It is there and runs the program that this daemon loaded.
+    pub current: bool,
+    /// It outlives the daemon.
+    pub pinned: bool,
+}
+
+impl Attachment {
+    pub const WANTED: Self = Self {
+        current: true,
+        pinned: true,
+    };
+}
+
+/// Where programs are attached. The name is the program's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Hook {
+    FromContainer,
+    FromHost,
+    FromUplink,
+    SockRelease,
+    SockBind4,
+    SockBind6,
+    SockConnect4,
+    SockConnect6,
+    SockSendmsg4,
+    SockSendmsg6,
+    SockRecvmsg4,
+    SockRecvmsg6,
+    SockGetpeername4,
+    SockGetpeername6,
+}
+
+/// How a hook is attached to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HookKind {
+    Tc(Direction),
+    /// The kernel's attach type.
+    Cgroup(u32),
+}
+
+impl Hook {
+    pub const INTERFACE: [Self; 3] = [Self::FromContainer, Self::FromHost, Self::FromUplink];
+    /// Released and bound sockets first: what is translated can then always be forgotten.
+    pub const CGROUP: [Self; 11] = [
+        Self::SockRelease,
+        Self::SockBind4,
+        Self::SockBind6,
+        Self::SockConnect4,
+        Self::SockConnect6,
+        Self::SockSendmsg4,
+        Self::SockSendmsg6,
+        Self::SockRecvmsg4,
+        Self::SockRecvmsg6,
+        Self::SockGetpeername4,
+        Self::SockGetpeername6,
+    ];
+
+    /// Name of the program in the eBPF object.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::FromContainer => "from_container",
+            Self::FromHost => "from_host",
+            Self::FromUplink => "from_uplink",
+            Self::SockRelease => "sock_release",
+            Self::SockBind4 => "sock_bind4",
+            Self::SockBind6 => "sock_bind6",
+            Self::SockConnect4 => "sock_connect4",
+            Self::SockConnect6 => "sock_connect6",
+            Self::SockSendmsg4 => "sock_sendmsg4",
+            Self::SockSendmsg6 => "sock_sendmsg6",
+            Self::SockRecvmsg4 => "sock_recvmsg4",
+            Self::SockRecvmsg6 => "sock_recvmsg6",
+            Self::SockGetpeername4 => "sock_getpeername4",
+            Self::SockGetpeername6 => "sock_getpeername6",
+        }
+    }
+
+    /// enum bpf_attach_type of include/uapi/linux/bpf.h.
+    pub const fn kind(self) -> HookKind {
+        match self {
+            Self::FromContainer | Self::FromUplink => HookKind::Tc(Direction::Ingress),
+            Self::FromHost => HookKind::Tc(Direction::Egress),
+            Self::SockBind4 => HookKind::Cgroup(8),
+            Self::SockBind6 => HookKind::Cgroup(9),
+            Self::SockConnect4 => HookKind::Cgroup(10),
+            Self::SockConnect6 => HookKind::Cgroup(11),
+            Self::SockSendmsg4 => HookKind::Cgroup(14),
+            Self::SockSendmsg6 => HookKind::Cgroup(15),
+            Self::SockRecvmsg4 => HookKind::Cgroup(19),
+            Self::SockRecvmsg6 => HookKind::Cgroup(20),
+            Self::SockGetpeername4 => HookKind::Cgroup(29),
+            Self::SockGetpeername6 => HookKind::Cgroup(30),
+            Self::SockRelease => HookKind::Cgroup(34),
+        }
+    }
+
+    /// The kernel's attach type of a BPF link on this hook.
+    pub const fn attach_type(self) -> u32 {
+        match self.kind() {
+            HookKind::Tc(Direction::Ingress) => link::TCX_INGRESS,
+            HookKind::Tc(Direction::Egress) => link::TCX_EGRESS,
+            HookKind::Cgroup(attach_type) => attach_type,
+        }
+    }
+
+    /// Name of a link's pin.
+    pub fn pin_name(self, ifindex: u32) -> String {
+        match self.kind() {
+            HookKind::Tc(_) => format!("{}-{ifindex}", self.program()),
+            HookKind::Cgroup(_) => self.program().to_owned(),
+        }
+    }
+
+    /// The reverse of [`Self::pin_name`].
+    pub fn from_pin_name(name: &str) -> Option<(Self, u32)> {
+        if let Some(hook) = Self::CGROUP.into_iter().find(|hook| hook.program() == name) {
+            return Some((hook, 0));
+        }
+        let (program, ifindex) = name.rsplit_once('-')?;
+        let hook = Self::INTERFACE
+            .into_iter()
+            .find(|hook| hook.program() == program)?;
+        Some((hook, ifindex.parse().ok()?))
+    }
+}
+
+/// Kernel objects by key.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct State(pub BTreeMap<Key, Object>);
+
+impl State {
+    pub fn get(&self, key: &Key) -> Option<&Object> {
+        self.0.get(key)
+    }
+
+    pub fn contains(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub fn insert(&mut self, key: Key, object: Object) {
+        self.0.insert(key, object);
+    }
+
+    /// An entry of a map, from its types.
+    pub fn entry<K: bytemuck::Pod, V: bytemuck::Pod>(&mut self, table: Table, key: &K, value: &V) {
+        self.raw_entry(table, bytemuck::bytes_of(key).to_vec(), value);
+    }
+
+    /// An entry whose key is made of bytes already (LPM tries).
+    pub fn raw_entry<V: bytemuck::Pod>(&mut self, table: Table, key: Vec<u8>, value: &V) {
+        let value = bytemuck::bytes_of(value).to_vec();
+        self.insert(Key::Entry(table, key), Object::Entry(value));
+    }
+
+    pub fn veth(&self, id: EndpointId) -> Option<&Veth> {
+        match self.get(&Key::Veth(id)) {
+            Some(Object::Veth(veth)) => Some(veth),
+            _ => None,
+        }
+    }
+
+    pub fn inside(&self, id: EndpointId) -> Option<&Inside> {
+        match self.get(&Key::Inside(id)) {
+            Some(Object::Inside(inside)) => Some(inside),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Netns(name) => write!(f, "namespace {name}"),
+            Self::Anchor(id) => f.write_str(&names::anchor_name(*id)),
+            Self::Veth(id) => f.write_str(&names::endpoint_name(*id)),
+            Self::Inside(id) => write!(f, "{}'s other end", names::endpoint_name(*id)),
+            Self::MapPin(name) => write!(f, "pin of {name}"),
+            Self::Attachment(hook, ifindex) => f.write_str(&hook.pin_name(*ifindex)),
+            Self::Entry(table, key) => f.write_str(&table.describe(key, None)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pin_names_are_read_back() {
+        for hook in Hook::INTERFACE {
+            assert_eq!(Hook::from_pin_name(&hook.pin_name(42)), Some((hook, 42)));
+        }
+        for hook in Hook::CGROUP {
+            assert_eq!(Hook::from_pin_name(&hook.pin_name(0)), Some((hook, 0)));
+        }
+        assert_eq!(Hook::from_pin_name("from_uplink"), None);
+        assert_eq!(Hook::from_pin_name("from_uplink-x"), None);
+    }
+}

@@ -1,0 +1,171 @@
+//! The maps that the daemon writes, by name, and what their bytes mean to a person.
+
+use std::fmt::Write as _;
+
+use bytemuck::Pod;
+use netctl_common::{
+    endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
+    host::{Local, Uplink},
+    network::Network,
+    publish::{PublishKey, Published},
+    settings::Settings,
+    wire::V4,
+};
+
+/// Maps whose contents the daemon reconciles.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Table {
+    Settings,
+    Network,
+    Subnet4,
+    Local4,
+    Uplink,
+    Endpoint,
+    Fdb,
+    Neigh4,
+    Flood,
+    Published4,
+    PublishedRange4,
+    Reserved,
+}
+
+impl Table {
+    pub const ALL: [Self; 12] = [
+        Self::Settings,
+        Self::Network,
+        Self::Subnet4,
+        Self::Local4,
+        Self::Uplink,
+        Self::Endpoint,
+        Self::Fdb,
+        Self::Neigh4,
+        Self::Flood,
+        Self::Published4,
+        Self::PublishedRange4,
+        Self::Reserved,
+    ];
+
+    /// Name in the eBPF object and of the pin.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "SETTINGS",
+            Self::Network => "NETWORK",
+            Self::Subnet4 => "SUBNET4",
+            Self::Local4 => "LOCAL4",
+            Self::Uplink => "UPLINK",
+            Self::Endpoint => "ENDPOINT",
+            Self::Fdb => "FDB",
+            Self::Neigh4 => "NEIGH4",
+            Self::Flood => "FLOOD",
+            Self::Published4 => "PUBLISHED4",
+            Self::PublishedRange4 => "PUBLISHED_RANGE4",
+            Self::Reserved => "RESERVED",
+        }
+    }
+
+    /// Whether entries make something reachable from outside: written last, removed first.
+    pub const fn publishes(self) -> bool {
+        matches!(
+            self,
+            Self::Published4 | Self::PublishedRange4 | Self::Reserved
+        )
+    }
+
+    /// The published value of an entry of PUBLISHED4 or PUBLISHED_RANGE4.
+    pub fn published(self, value: &[u8]) -> Option<Published<V4>> {
+        matches!(self, Self::Published4 | Self::PublishedRange4)
+            .then(|| bytemuck::try_pod_read_unaligned(value).ok())
+            .flatten()
+    }
+
+    /// Interface that an entry is about, and without which it is pointless.
+    pub fn ifindex(self, key: &[u8], value: &[u8]) -> Option<u32> {
+        fn field<T: Pod>(bytes: &[u8], get: impl Fn(T) -> u32) -> Option<u32> {
+            bytemuck::try_pod_read_unaligned(bytes).ok().map(get)
+        }
+        match self {
+            Self::Endpoint | Self::Uplink => field(key, |ifindex: u32| ifindex),
+            Self::Network => field(value, |v: Network| v.anchor_ifindex),
+            Self::Local4 => field(value, |v: Local| v.ifindex),
+            Self::Fdb => field(value, |v: Fdb| v.ifindex),
+            Self::Neigh4 => field(value, |v: Neigh| v.ifindex),
+            Self::Published4 | Self::PublishedRange4 => field(value, |v: Published<V4>| v.endpoint),
+            Self::Settings | Self::Subnet4 | Self::Flood | Self::Reserved => None,
+        }
+    }
+
+    /// An entry for a person: `[key] = value`.
+    pub fn describe(self, key: &[u8], value: Option<&[u8]>) -> String {
+        let (key, value) = match self {
+            Self::Settings => (text::<u32>(key), value.map(text::<Settings>)),
+            Self::Network => (text::<u32>(key), value.map(text::<Network>)),
+            Self::Subnet4 => (lpm_text::<V4>(key), value.map(text::<u32>)),
+            Self::Local4 => (text::<V4>(key), value.map(text::<Local>)),
+            Self::Uplink => (text::<u32>(key), value.map(text::<Uplink>)),
+            Self::Endpoint => (text::<u32>(key), value.map(text::<Endpoint>)),
+            Self::Fdb => (text::<FdbKey>(key), value.map(text::<Fdb>)),
+            Self::Neigh4 => (text::<NeighKey>(key), value.map(text::<Neigh>)),
+            Self::Flood => (text::<FloodKey>(key), value.map(text::<Flood>)),
+            Self::Published4 => (
+                text::<PublishKey<V4>>(key),
+                value.map(text::<Published<V4>>),
+            ),
+            Self::PublishedRange4 => (
+                lpm_text::<PublishKey<V4>>(key),
+                value.map(text::<Published<V4>>),
+            ),
+            Self::Reserved => (lpm_text::<PublishKey<V4>>(key), value.map(text::<u32>)),
+        };
+        let mut line = format!("{}[{key}]", self.name());
+        if let Some(value) = value {
+            // Writing to a String cannot fail.
+            let _infallible = write!(line, " = {value}");
+        }
+        line
+    }
+}
+
+fn text<T: Pod + std::fmt::Debug>(bytes: &[u8]) -> String {
+    match bytemuck::try_pod_read_unaligned::<T>(bytes) {
+        Ok(value) => format!("{value:?}"),
+        Err(_) => format!("{bytes:02x?}"),
+    }
+}
+
+fn lpm_text<T: Pod + std::fmt::Debug>(bytes: &[u8]) -> String {
+    match bytes.split_first_chunk::<4>() {
+        Some((prefix, data)) => format!("{}/{}", text::<T>(data), u32::from_ne_bytes(*prefix)),
+        None => format!("{bytes:02x?}"),
+    }
+}
+
+/// Key of a longest-prefix-match trie.
+pub fn lpm_key<T: Pod>(prefix: u32, data: T) -> Vec<u8> {
+    let mut key = prefix.to_ne_bytes().to_vec();
+    key.extend_from_slice(bytemuck::bytes_of(&data));
+    key
+}
+
+/// Maps that only the programs write, as far as the daemon uses them.
+pub mod kept {
+    pub const FLOW4: &str = "FLOW4";
+    pub const PORT_STATS: &str = "PORT_STATS";
+    pub const DROPS: &str = "DROPS";
+    pub const EVENTS: &str = "EVENTS";
+    pub const CLOCK: &str = "CLOCK";
+    pub const JUMP: &str = "JUMP";
+
+    /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
+    /// established connections of host processes rest on.
+    pub const PINNED: [&str; 9] = [
+        FLOW4,
+        PORT_STATS,
+        DROPS,
+        EVENTS,
+        CLOCK,
+        JUMP,
+        "FRAG4",
+        "SOCK4",
+        "FLOOD_BUDGET",
+    ];
+}

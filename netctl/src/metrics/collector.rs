@@ -1,0 +1,255 @@
+//! The metrics and where each number comes from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use netctl_common::drop_reason::DropReason;
+use prometheus::{
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use super::family::{Family, Kind, Value};
+use crate::{
+    model::{Model, PortId, PublishedPort},
+    service::Service,
+    version,
+    view::PortCounters,
+};
+
+const PORT: &[&str] = &["network", "ns", "host_ip", "host_port", "protocol"];
+
+const fn port(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family {
+        name,
+        help,
+        kind,
+        labels: PORT,
+    }
+}
+
+const fn total(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family {
+        name,
+        help,
+        kind,
+        labels: &[],
+    }
+}
+
+type Counted = fn(&PortCounters) -> u64;
+
+/// Of published ports.
+const PORTS: [(Family, Counted); 6] = [
+    (
+        port(
+            "netctl_port_receive_packets_total",
+            Kind::Counter,
+            "Packets that came in through a published port, towards the container.",
+        ),
+        |c| c.rx_packets,
+    ),
+    (
+        port(
+            "netctl_port_receive_bytes_total",
+            Kind::Counter,
+            "Bytes (IP headers included) that came in through a published port, towards the container.",
+        ),
+        |c| c.rx_bytes,
+    ),
+    (
+        port(
+            "netctl_port_transmit_packets_total",
+            Kind::Counter,
+            "Packets that went out through a published port, from the container.",
+        ),
+        |c| c.tx_packets,
+    ),
+    (
+        port(
+            "netctl_port_transmit_bytes_total",
+            Kind::Counter,
+            "Bytes (IP headers included) that went out through a published port, from the container.",
+        ),
+        |c| c.tx_bytes,
+    ),
+    (
+        port(
+            "netctl_port_connections_opened_total",
+            Kind::Counter,
+            "Connections that were opened through a published port.",
+        ),
+        |c| c.connections_opened,
+    ),
+    (
+        port(
+            "netctl_port_connections_active",
+            Kind::Gauge,
+            "Connections through a published port that are tracked now.",
+        ),
+        |c| c.connections_active,
+    ),
+];
+
+const DROPS: Family = Family {
+    name: "netctl_drops_total",
+    help: "Packets that netctl dropped, by reason.",
+    kind: Kind::Counter,
+    labels: &["reason"],
+};
+const FLOWS: Family = total(
+    "netctl_flows",
+    Kind::Gauge,
+    "Connections that are tracked now.",
+);
+const ENDPOINTS: Family = total(
+    "netctl_endpoints",
+    Kind::Gauge,
+    "Attachments of namespaces to networks.",
+);
+const NETWORKS: Family = total("netctl_networks", Kind::Gauge, "Networks.");
+const PUBLISHED: Family = total(
+    "netctl_published_ports",
+    Kind::Gauge,
+    "Published host ports, each port of a range counted.",
+);
+const DURATION: Family = total(
+    "netctl_reconcile_duration_seconds",
+    Kind::Summary,
+    "Time that passes took which compare the machine with what is wanted.",
+);
+const FAILURES: Family = total(
+    "netctl_reconcile_failures_total",
+    Kind::Counter,
+    "Steps of passes that failed.",
+);
+const BUILD: Family = Family {
+    name: "netctl_build_info",
+    help: "Always 1; the labels tell which netctl this is.",
+    kind: Kind::Gauge,
+    labels: &["version", "revision"],
+};
+/// Families without a place in `PORTS`.
+const OTHERS: [&Family; 8] = [
+    &DROPS, &FLOWS, &ENDPOINTS, &NETWORKS, &PUBLISHED, &DURATION, &FAILURES, &BUILD,
+];
+
+/// Reads everything at each scrape.
+pub(super) struct Metrics {
+    service: Arc<Service>,
+    descriptions: Vec<Desc>,
+}
+
+impl Metrics {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        let families = PORTS.iter().map(|(family, _)| family).chain(OTHERS);
+        let described = families.filter_map(|f| {
+            let labels = f.labels.iter().map(|l| (*l).to_owned()).collect();
+            Desc::new(
+                f.name.to_owned(),
+                f.help.to_owned(),
+                labels,
+                Default::default(),
+            )
+            .ok()
+        });
+        Self {
+            service,
+            descriptions: described.collect(),
+        }
+    }
+
+    fn ports(&self) -> Vec<MetricFamily> {
+        let counters = match self.service.engine().port_counters() {
+            Ok(counters) => counters,
+            // A gap in the series is the truth; zeros would be a reset.
+            Err(error) => {
+                tracing::warn!("the counters of published ports cannot be read: {error}");
+                return Vec::new();
+            }
+        };
+        let series = port_series(&self.service.model(), &counters);
+        let family = |(family, value): &(Family, Counted)| {
+            let values = series
+                .iter()
+                .map(|(labels, counters)| (labels.clone(), Value::One(value(counters))));
+            family.with(values)
+        };
+        match series.is_empty() {
+            true => Vec::new(),
+            false => PORTS.iter().map(family).collect(),
+        }
+    }
+
+    fn drops(&self) -> Option<MetricFamily> {
+        let drops = match self.service.engine().drops() {
+            Ok(drops) => drops,
+            Err(error) => {
+                tracing::warn!("the drop counters cannot be read: {error}");
+                return None;
+            }
+        };
+        let none = DropReason::ALL.iter().map(|r| (r.name().to_owned(), 0));
+        let mut packets: BTreeMap<String, u64> = none.collect();
+        packets.extend(drops.into_iter().map(|d| (d.reason, d.packets)));
+        let series = packets
+            .into_iter()
+            .map(|(reason, n)| (vec![reason], Value::One(n)));
+        Some(DROPS.with(series))
+    }
+}
+
+impl Collector for Metrics {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let totals = self.service.engine().totals();
+        let build = vec![version::short().to_owned(), version::revision().to_owned()];
+        let duration = Value::Sum {
+            seconds: totals.reconcile_microseconds_sum as f64 / 1e6,
+            count: totals.reconcile_count,
+        };
+        let mut families = self.ports();
+        families.extend(self.drops());
+        families.extend([
+            FLOWS.one(totals.flows),
+            ENDPOINTS.one(totals.endpoints),
+            NETWORKS.one(totals.networks),
+            PUBLISHED.one(totals.published_ports),
+            DURATION.with([(Vec::new(), duration)]),
+            FAILURES.one(totals.reconcile_failures),
+            BUILD.with([(build, Value::One(1))]),
+        ]);
+        families
+    }
+}
+
+/// Labels and counters of every published port that has a series: single ones from the start,
+/// so that their first packet is an increase; those of a range with their first packet.
+fn port_series(model: &Model, counters: &[PortCounters]) -> Vec<(Vec<String>, PortCounters)> {
+    let single = model.ports.values().filter(|p| p.count == 1);
+    let mut series: BTreeMap<(PortId, u16), PortCounters> = single
+        .map(|p| ((p.id, p.host_port), PortCounters::default()))
+        .collect();
+    series.extend(counters.iter().map(|c| ((c.port_id, c.host_port), *c)));
+    series
+        .into_iter()
+        .filter_map(|((id, host_port), counters)| {
+            Some((labels(model, model.ports.get(&id)?, host_port), counters))
+        })
+        .collect()
+}
+
+fn labels(model: &Model, port: &PublishedPort, host_port: u16) -> Vec<String> {
+    let network = model
+        .published_endpoint(&port.sandbox)
+        .and_then(|e| model.networks.get(&e.network));
+    vec![
+        network.map(|n| n.name.clone()).unwrap_or_default(),
+        port.sandbox.clone(),
+        port.host_ip.to_string(),
+        host_port.to_string(),
+        port.proto.name().to_owned(),
+    ]
+}

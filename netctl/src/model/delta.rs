@@ -1,0 +1,183 @@
+//! What one operation changes in the model: for the store to write, and to undo.
+//!
+//! Operations run side by side, so an undo must not bring a whole old model back: it takes back
+//! what its own operation did and leaves the others' alone.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox, ipam,
+};
+
+/// Before and after of one object.
+pub type Change<V> = (Option<V>, Option<V>);
+
+/// The difference between two models. The counters are not part of it: they only ever grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    pub networks: BTreeMap<NetworkId, Change<Network>>,
+    pub sandboxes: BTreeMap<String, Change<Sandbox>>,
+    pub endpoints: BTreeMap<EndpointId, Change<Endpoint>>,
+    pub ports: BTreeMap<PortId, Change<PublishedPort>>,
+}
+
+impl Delta {
+    /// What leads from `old` to `new`.
+    pub fn between(old: &Model, new: &Model) -> Self {
+        let Model {
+            networks,
+            sandboxes,
+            endpoints,
+            ports,
+            last_endpoint: _,
+            last_port: _,
+        } = new;
+        Self {
+            networks: changes(&old.networks, networks),
+            sandboxes: changes(&old.sandboxes, sandboxes),
+            endpoints: changes(&old.endpoints, endpoints),
+            ports: changes(&old.ports, ports),
+        }
+    }
+
+    /// Takes the change back in a model that may have moved on. Returns what could not be put
+    /// back since somebody else has its place by now.
+    pub fn undo(self, model: &mut Model) -> Vec<String> {
+        let mut lost = Vec::new();
+        for (id, (before, _)) in self.networks {
+            model.networks.remove(&id);
+            let Some(network) = before else { continue };
+            let taken = |n: &Network| ipam::overlap(&n.subnet, &network.subnet);
+            if model.networks.contains_key(&id) || model.networks.values().any(taken) {
+                lost.push(format!("network {:?}", network.name));
+            } else {
+                model.networks.insert(id, network);
+            }
+        }
+        for (name, (before, _)) in self.sandboxes {
+            model.sandboxes.remove(&name);
+            model
+                .sandboxes
+                .extend(before.map(|sandbox| (name, sandbox)));
+        }
+        for (id, (before, _)) in self.endpoints {
+            model.endpoints.remove(&id);
+            let Some(endpoint) = before else { continue };
+            let same = |e: &Endpoint| {
+                e.network == endpoint.network && (e.addr == endpoint.addr || e.mac == endpoint.mac)
+            };
+            if model.endpoints.values().any(same) {
+                lost.push(format!(
+                    "address {} of namespace {:?}",
+                    endpoint.addr, endpoint.sandbox
+                ));
+            } else {
+                model.endpoints.insert(id, endpoint);
+            }
+        }
+        for (id, (before, _)) in self.ports {
+            model.ports.remove(&id);
+            let Some(port) = before else { continue };
+            if model.ports.values().any(|p| p.conflicts_with(&port)) {
+                lost.push(format!(
+                    "published port {port} of namespace {:?}",
+                    port.sandbox
+                ));
+            } else {
+                model.ports.insert(id, port);
+            }
+        }
+        lost
+    }
+}
+
+fn changes<K: Ord + Clone, V: PartialEq + Clone>(
+    old: &BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+) -> BTreeMap<K, Change<V>> {
+    let gone = old
+        .iter()
+        .filter(|(key, _)| !new.contains_key(key))
+        .map(|(key, value)| (key.clone(), (Some(value.clone()), None)));
+    let come = new
+        .iter()
+        .filter(|(key, value)| old.get(key) != Some(value))
+        .map(|(key, value)| (key.clone(), (old.get(key).cloned(), Some(value.clone()))));
+    gone.chain(come).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::model::{Netns, Proto};
+
+    fn sandbox(model: &mut Model, name: &str, id: u32) {
+        let sandbox = Sandbox {
+            name: name.into(),
+            netns: Netns::Named,
+        };
+        model.sandboxes.insert(name.into(), sandbox);
+        let addr = Ipv4Addr::new(10, 0, 0, id as u8);
+        let endpoint = Endpoint {
+            id,
+            network: 1,
+            sandbox: name.into(),
+            ifname: "eth0".into(),
+            mac: ipam::mac_of(addr),
+            addr,
+        };
+        model.endpoints.insert(id, endpoint);
+        let port = PublishedPort {
+            id,
+            sandbox: name.into(),
+            host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            host_port: 8000 + id as u16,
+            container_port: 80,
+            count: 1,
+            proto: Proto::Tcp,
+        };
+        model.ports.insert(id, port);
+    }
+
+    #[test]
+    fn undo_takes_back_its_own_and_nothing_else() {
+        let old = Model::default();
+        let mut mine = old.clone();
+        sandbox(&mut mine, "mine", 1);
+        let delta = Delta::between(&old, &mine);
+        let mut now = mine.clone();
+        sandbox(&mut now, "other", 2);
+        assert!(delta.undo(&mut now).is_empty());
+        let mut expected = Model::default();
+        sandbox(&mut expected, "other", 2);
+        assert_eq!(now, expected);
+    }
+
+    #[test]
+    fn what_was_removed_comes_back_unless_its_place_is_taken() {
+        let mut old = Model::default();
+        sandbox(&mut old, "web", 1);
+        let gone = Model::default();
+        let delta = Delta::between(&old, &gone);
+        let mut now = gone.clone();
+        assert!(delta.clone().undo(&mut now).is_empty());
+        assert_eq!(now, old);
+
+        let mut now = gone;
+        sandbox(&mut now, "thief", 2);
+        if let Some(thief) = now.endpoints.get_mut(&2) {
+            thief.addr = Ipv4Addr::new(10, 0, 0, 1);
+        }
+        if let Some(thief) = now.ports.get_mut(&2) {
+            thief.host_port = 8001;
+        }
+        let lost = delta.undo(&mut now);
+        assert_eq!(lost.len(), 2, "{lost:?}");
+        assert!(
+            lost[0].contains("10.0.0.1") && lost[1].contains("8001"),
+            "{lost:?}"
+        );
+    }
+}

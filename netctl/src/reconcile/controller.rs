@@ -1,0 +1,354 @@
+//! The reconciler as the rest of the daemon sees it.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{
+    health::Health,
+    lower::Constants,
+    monitor,
+    step::Step,
+    touch::Touch,
+    worker::{Cause, Request, Shared, Worker},
+};
+pub use super::{
+    options::{Attach, Options, Timeouts},
+    touch::Scope,
+};
+use crate::{
+    flows::{self, counters, show, sweep},
+    kernel::{
+        events::DropLog,
+        machine::{Machine, MachineError},
+        object::Datapath,
+        tables::Table,
+    },
+    model::Model,
+    view,
+};
+
+/// How often flows that are over are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    #[error("the first look at the machine failed")]
+    FirstPass(#[source] PassError),
+    #[error("starting {what}")]
+    Start {
+        what: &'static str,
+        source: io::Error,
+    },
+}
+
+/// What a pass could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    #[error("reading the machine's state")]
+    Observe(#[source] io::Error),
+    #[error("{}", .0.join("; "))]
+    Steps(Vec<String>),
+    #[error("everything was purged: start the daemon again")]
+    Purged,
+    #[error("the reconciler has stopped: start the daemon again")]
+    Stopped,
+}
+
+impl PassError {
+    pub(super) fn from_failures(failures: &[(Step, String)]) -> Result<(), Self> {
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let lines = failures
+            .iter()
+            .map(|(step, error)| format!("{step}: {error}"));
+        Err(Self::Steps(lines.collect()))
+    }
+}
+
+/// Handle of the reconciler; the last one that is dropped ends it, and leaves the datapath.
+#[derive(Clone)]
+pub struct Controller(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+    drops: DropLog,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Controller {
+    /// Preflight (a clear refusal before anything changes), load, adopt pins, first full pass;
+    /// then follows netlink and the resync timer in the background.
+    pub async fn start(options: Options, model: Arc<Model>) -> Result<Self, StartError> {
+        // Loading takes a second, and this thread may be the only one of its runtime.
+        let opened = tokio::task::spawn_blocking(move || open(options, model))
+            .await
+            .map_err(|error| StartError::Start {
+                what: "the reconciler",
+                source: io::Error::other(error),
+            })??;
+        let (worker, events) = opened;
+        let shared = Arc::clone(&worker.shared);
+        let started = |what| move |source| StartError::Start { what, source };
+        let (requests, inbox) = mpsc::channel();
+        let filters = !worker.machine.tcx;
+        let monitor = monitor::follow(filters, requests.clone())
+            .map_err(started("the netlink subscription"))?;
+        let (first, passed) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("reconcile".into())
+            .spawn(move || {
+                let mut worker = worker;
+                worker.adopt_namespaces();
+                let result = worker.pass(Cause::Asked, Touch::All);
+                if let Err(error) = worker.machine.sweep_old_layouts() {
+                    tracing::warn!(%error, "pins of an older layout stay");
+                }
+                let _starter_is_waiting = first.send(result);
+                worker.run(&inbox);
+            })
+            .map_err(started("the reconciler's thread"))?;
+        match passed.await {
+            // Failed steps are retried and make the status red: one bad object must not keep
+            // the others from being served.
+            Ok(Ok(()) | Err(PassError::Steps(_))) => {}
+            Ok(Err(error)) => return Err(StartError::FirstPass(error)),
+            Err(_closed) => return Err(StartError::FirstPass(PassError::Stopped)),
+        }
+        let drops = DropLog::default();
+        let log = drops.clone();
+        let samples = tokio::spawn(async move {
+            if let Err(error) = log.follow(events).await {
+                tracing::error!(%error, "no more samples of dropped packets");
+            }
+        });
+        let sweeper = tokio::spawn(sweep_for_ever(Arc::clone(&shared)));
+        Ok(Self(Arc::new(Inner {
+            shared,
+            requests,
+            drops,
+            tasks: vec![monitor, samples, sweeper],
+        })))
+    }
+
+    /// From now on this is wanted; the next pass looks at it.
+    pub fn set_model(&self, model: Arc<Model>) {
+        let lock = &self.0.shared.model;
+        *lock.lock().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    /// Runs a pass limited to the scope now and waits. Err lists the failed steps.
+    pub async fn converge(&self, scope: Scope) -> Result<(), PassError> {
+        self.ask(|reply| Request::Converge(scope, reply)).await
+    }
+
+    /// What a full pass would do now; nothing is applied.
+    pub async fn plan(&self) -> Result<Vec<String>, PassError> {
+        self.ask(Request::Plan).await
+    }
+
+    /// Reconciles to nothing, detaches and unpins everything that is ours.
+    pub async fn purge(&self) -> Result<(), PassError> {
+        self.ask(Request::Purge).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, PassError>>) -> Request,
+    ) -> Result<T, PassError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.0.requests.send(request(reply));
+        sent.map_err(|_closed| PassError::Stopped)?;
+        answer.await.map_err(|_closed| PassError::Stopped)?
+    }
+
+    /// The host as of the last look, with the gateways that are wanted now.
+    pub fn host(&self) -> view::Host {
+        let mut host = self.0.shared.host().view.clone();
+        for network in self.0.shared.model().networks.values() {
+            let anchor = crate::kernel::names::anchor_ifindex(network.id);
+            host.addresses.insert(network.gateway, anchor);
+        }
+        host
+    }
+
+    pub fn status(&self) -> view::Status {
+        let mut status = self.0.shared.health().status();
+        let host = self.0.shared.host();
+        status.uplinks = host
+            .view
+            .uplinks
+            .values()
+            .map(|uplink| uplink.name.clone())
+            .collect();
+        status.warnings.extend(host.warnings.iter().cloned());
+        status
+    }
+
+    pub fn totals(&self) -> view::Totals {
+        let shared = &self.0.shared;
+        let model = shared.model();
+        let mut halves = 0_u64;
+        if let Err(error) = flows::for_each(&shared.datapath, |_, _| halves += 1) {
+            tracing::warn!(%error, "flows could not be counted");
+        }
+        let (microseconds, count, failures) = shared.health().totals();
+        view::Totals {
+            flows: halves.div_ceil(2),
+            endpoints: model.endpoints.len() as u64,
+            networks: model.networks.len() as u64,
+            published_ports: model.ports.len() as u64,
+            reconcile_microseconds_sum: microseconds,
+            reconcile_count: count,
+            reconcile_failures: failures,
+        }
+    }
+
+    pub fn flows(&self) -> anyhow::Result<Vec<view::Flow>> {
+        let Shared {
+            datapath,
+            constants,
+            options,
+            ..
+        } = &*self.0.shared;
+        show::flows(datapath, constants.hz, &options.timeouts).context("reading the flow table")
+    }
+
+    pub fn drops(&self) -> anyhow::Result<Vec<view::Drop>> {
+        let datapath = &self.0.shared.datapath;
+        self.0
+            .drops
+            .drops(datapath)
+            .context("reading the drop counters")
+    }
+
+    pub fn port_counters(&self) -> anyhow::Result<Vec<view::PortCounters>> {
+        let shared = &self.0.shared;
+        counters::port_counters(
+            &shared.datapath,
+            &shared.model(),
+            shared.constants.hz,
+            &shared.options.timeouts,
+        )
+        .context("reading the counters of published ports")
+    }
+}
+
+/// Everything that can refuse, done before anything changes.
+fn open(
+    options: Options,
+    model: Arc<Model>,
+) -> Result<(Worker, aya::maps::RingBuf<aya::maps::MapData>), StartError> {
+    let (mut machine, events) = Machine::open(&options)?;
+    let datapath = Arc::clone(&machine.datapath);
+    let constants = Constants {
+        facts: machine.facts.clone(),
+        hz: datapath.hz().map_err(MachineError::from)?,
+        nat_seed: nat_seed(&datapath).map_err(|source| StartError::Start {
+            what: "masquerading: no random numbers",
+            source,
+        })?,
+        nat_ports: options.nat_ports,
+    };
+    let host = machine
+        .host()
+        .map_err(|error| StartError::FirstPass(PassError::Observe(error)))?;
+    let health = Health::new(
+        features(&machine, &constants, &options),
+        datapath.warnings.clone(),
+    );
+    let shared = Arc::new(Shared {
+        model: Mutex::new(model),
+        host: Mutex::new(Arc::new(host)),
+        health: Mutex::new(health),
+        datapath,
+        constants,
+        options,
+    });
+    Ok((Worker::new(machine, shared), events))
+}
+
+fn features(
+    machine: &Machine,
+    constants: &Constants,
+    options: &Options,
+) -> std::collections::BTreeMap<String, String> {
+    let path = |path: &PathBuf| path.display().to_string();
+    let attach = if machine.tcx { "tcx" } else { "clsact" };
+    let redirect = if machine.facts.redirect_peer {
+        "peer"
+    } else {
+        "plain"
+    };
+    [
+        ("kernel", machine.facts.kernel.clone()),
+        ("attach", attach.to_owned()),
+        ("redirect", redirect.to_owned()),
+        ("hz", constants.hz.to_string()),
+        ("bpffs", path(&options.bpffs)),
+        ("cgroup", path(&options.cgroup)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// The secret that an earlier daemon of this boot chose, else a new one: flows keep their ports
+/// either way, but a stable one keeps the choice stable.
+fn nat_seed(datapath: &Datapath) -> io::Result<u32> {
+    let settings = datapath
+        .table(Table::Settings)?
+        .lookup(&0_u32.to_ne_bytes())?;
+    let known = settings
+        .and_then(|value| {
+            bytemuck::try_pod_read_unaligned::<netctl_common::settings::Settings>(&value).ok()
+        })
+        .map_or(0, |settings| settings.nat_seed);
+    if known != 0 {
+        return Ok(known);
+    }
+    let mut bytes = [0_u8; 4];
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(u32::from_ne_bytes(bytes).max(1))
+}
+
+async fn sweep_for_ever(shared: Arc<Shared>) {
+    let mut timer = tokio::time::interval(SWEEP);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let shared = Arc::clone(&shared);
+        let swept = tokio::task::spawn_blocking(move || {
+            let model = shared.model();
+            sweep::sweep(
+                &shared.datapath,
+                &model,
+                shared.constants.hz,
+                &shared.options.timeouts,
+            )
+        });
+        match swept.await {
+            Ok(Ok(_deleted)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the sweep of flows failed"),
+            Err(error) => tracing::error!(%error, "the sweep of flows ended"),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! From what is wanted to steps, and the loop that takes them.
+
+pub mod controller;
+mod dirty;
+mod health;
+pub mod lower;
+mod monitor;
+pub mod options;
+mod pass;
+pub mod plan;
+pub mod ports;
+pub mod step;
+pub mod touch;
+mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! What the daemon was told about this machine, as the reconciler needs it.
+
+use std::{path::PathBuf, time::Duration};
+
+/// How programs are attached to interfaces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Attach {
+    /// TCX where the kernel has it, clsact filters elsewhere.
+    #[default]
+    Auto,
+    Tcx,
+    Clsact,
+}
+
+/// How long a flow without packets lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    pub tcp_established: Duration,
+    pub tcp_opening: Duration,
+    pub tcp_closing: Duration,
+    pub udp: Duration,
+    pub icmp: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Mount point of a bpffs (mounted there when it is not).
+    pub bpffs: PathBuf,
+    /// Root of the cgroup v2 hierarchy.
+    pub cgroup: PathBuf,
+    pub run: PathBuf,
+    /// Names of the only uplinks; empty: every Ethernet interface that is not ours.
+    pub uplinks: Vec<String>,
+    pub attach: Attach,
+    /// Flows that FLOW4 has room for.
+    pub max_flows: u32,
+    pub max_endpoints: u32,
+    /// Source ports that masquerade draws from.
+    pub nat_ports: (u16, u16),
+    pub timeouts: Timeouts,
+    /// How often the whole machine is looked at without any reason.
+    pub resync: Duration,
+}

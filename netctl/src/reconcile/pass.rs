@@ -1,0 +1,171 @@
+//! One look at the machine and what it takes to put it right.
+
+use std::{collections::BTreeSet, io, time::Instant};
+
+use super::{
+    health::Report,
+    lower::{Constants, lower},
+    plan::plan,
+    step::Step,
+    touch::{Part, Touch},
+};
+use crate::{
+    kernel::{
+        host::Host,
+        machine::Machine,
+        observe::Selection,
+        state::{Key, State},
+    },
+    model::Model,
+};
+
+/// What the machine was last made to be: says by name what is obsolete now.
+#[derive(Default)]
+pub(super) struct Applied {
+    pub(super) model: Model,
+    pub(super) host: Host,
+    /// Nothing was applied before the first pass: what it changes heals nothing.
+    pub(super) any: bool,
+}
+
+/// What is wanted now.
+pub(super) struct Wanted<'a> {
+    pub(super) model: &'a Model,
+    pub(super) host: &'a Host,
+    pub(super) constants: &'a Constants,
+}
+
+/// Desired states before and now, and what was found.
+pub(super) struct Found {
+    before: State,
+    pub(super) desired: State,
+    observed: State,
+}
+
+/// Reads what `touch` names of the machine.
+pub(super) fn look(
+    machine: &mut Machine,
+    applied: &Applied,
+    wanted: &Wanted<'_>,
+    touch: &Touch,
+) -> io::Result<Found> {
+    let before = lower(&applied.model, &applied.host, wanted.constants, touch);
+    let desired = lower(wanted.model, wanted.host, wanted.constants, touch);
+    let observed = if *touch == Touch::All {
+        machine.observe(&Selection::Everything, &desired)?
+    } else {
+        let keys: BTreeSet<Key> = before.0.keys().chain(desired.0.keys()).cloned().collect();
+        machine.observe(&Selection::Keys(&keys), &desired)?
+    };
+    Ok(Found {
+        before,
+        desired,
+        observed,
+    })
+}
+
+impl Found {
+    pub(super) fn plan(&self) -> Vec<Step> {
+        plan(&self.desired, &self.observed)
+    }
+
+    /// Whether a step puts right what somebody else changed: what is wanted of its object is
+    /// what was wanted before.
+    fn heals(&self, step: &Step) -> bool {
+        step.key()
+            .is_some_and(|key| self.before.get(&key) == self.desired.get(&key))
+    }
+
+    /// Takes the steps. A failed one drops those that need it; the rest proceeds.
+    pub(super) fn take(&self, machine: &mut Machine, touch: &Touch, heal: bool) -> Report {
+        let started = Instant::now();
+        let steps = self.plan();
+        let mut report = Report {
+            full: *touch == Touch::All,
+            took: started.elapsed(),
+            healed: Vec::new(),
+            failures: Vec::new(),
+            covered: self
+                .before
+                .0
+                .keys()
+                .chain(self.desired.0.keys())
+                .cloned()
+                .collect(),
+        };
+        for (step, result) in execute(&steps, |step| machine.apply(step)) {
+            match result {
+                Ok(()) if heal && self.heals(step) => report.healed.push(step.to_string()),
+                Ok(()) => {}
+                Err(error) => report.failures.push((step.clone(), error.to_string())),
+            }
+        }
+        report.took = started.elapsed();
+        report
+    }
+}
+
+/// Applies steps in order and yields the outcome of those that were tried.
+pub(super) fn execute<E>(
+    steps: &[Step],
+    mut apply: impl FnMut(&Step) -> Result<(), E>,
+) -> Vec<(&Step, Result<(), E>)> {
+    let mut failed: BTreeSet<Key> = BTreeSet::new();
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for step in steps {
+        if !failed.is_empty() && step.needs().iter().any(|need| failed.contains(need)) {
+            failed.extend(step.key());
+            continue;
+        }
+        let result = apply(step);
+        if result.is_err() {
+            failed.extend(step.key());
+        }
+        outcomes.push((step, result));
+    }
+    outcomes
+}
+
+impl Applied {
+    /// Remembers that `touch` of the wanted was applied, and only that: another change that is
+    /// in the model already has its own pass.
+    pub(super) fn record(&mut self, wanted: &Wanted<'_>, touch: &Touch) {
+        self.any = true;
+        match touch {
+            Touch::All => {
+                self.model = wanted.model.clone();
+                self.host = wanted.host.clone();
+            }
+            Touch::Host => self.host = wanted.host.clone(),
+            Touch::Some(part) => self.record_part(wanted.model, part),
+        }
+    }
+
+    fn record_part(&mut self, model: &Model, part: &Part) {
+        let own = &mut self.model;
+        for id in &part.networks {
+            match model.networks.get(id) {
+                Some(network) => own.networks.insert(*id, network.clone()),
+                None => own.networks.remove(id),
+            };
+        }
+        for name in &part.sandboxes {
+            match model.sandboxes.get(name) {
+                Some(sandbox) => own.sandboxes.insert(name.clone(), sandbox.clone()),
+                None => own.sandboxes.remove(name),
+            };
+        }
+        for id in &part.endpoints {
+            match model.endpoints.get(id) {
+                Some(endpoint) => own.endpoints.insert(*id, endpoint.clone()),
+                None => own.endpoints.remove(id),
+            };
+        }
+        for id in &part.ports {
+            match model.ports.get(id) {
+                Some(port) => own.ports.insert(*id, port.clone()),
+                None => own.ports.remove(id),
+            };
+        }
+    }
+}

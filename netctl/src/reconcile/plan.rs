@@ -1,0 +1,131 @@
+//! The steps from what is to what should be: pure, so that it can be printed and tested.
+
+use std::collections::BTreeSet;
+
+use super::step::{Flush, Step};
+use crate::{
+    kernel::{
+        names::{self, OurLink},
+        state::{Hook, Key, Object, State},
+        tables::Table,
+    },
+    model::PortId,
+};
+
+/// What is observed but not desired goes, what is desired but not observed comes; both states
+/// are of the same part of the machine.
+pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
+    let broken = broken_pairs(desired, observed);
+    let mut steps: Vec<Step> = broken
+        .iter()
+        .filter_map(|key| match key {
+            Key::Veth(id) => Some(Step::RemoveLink(OurLink::Endpoint(*id))),
+            _ => None,
+        })
+        .collect();
+    steps.extend(flushes(desired, observed));
+    for key in observed.0.keys().filter(|key| !desired.contains(key)) {
+        steps.extend(remove(key));
+    }
+    for (key, object) in &desired.0 {
+        if broken.contains(key) || observed.get(key) != Some(object) {
+            steps.extend(put(key, object, desired));
+        }
+    }
+    steps.sort_by_key(Step::stage);
+    steps
+}
+
+/// Veths whose other end is not in its sandbox (somebody moved it, or made the namespace anew),
+/// with the attachments that go when they are made again.
+fn broken_pairs(desired: &State, observed: &State) -> BTreeSet<Key> {
+    let mut broken = BTreeSet::new();
+    for key in desired.0.keys() {
+        if let Key::Inside(id) = key
+            && observed.veth(*id).is_some()
+            && observed.inside(*id).is_none()
+        {
+            broken.insert(Key::Veth(*id));
+            let ifindex = names::endpoint_ifindex(*id);
+            broken.insert(Key::Attachment(Hook::FromContainer, ifindex));
+        }
+    }
+    broken
+}
+
+/// Flows that rest on a published port or a host address that goes. Those of a removed endpoint
+/// are dead by themselves, so an endpoint's removal costs no walk through the table.
+fn flushes(desired: &State, observed: &State) -> Vec<Step> {
+    let kept = published(desired).map(|(id, _)| id);
+    let kept: BTreeSet<PortId> = kept.collect();
+    let gone = published(observed).filter(|(_, endpoint)| {
+        desired.contains(&Key::Entry(
+            Table::Endpoint,
+            endpoint.to_ne_bytes().to_vec(),
+        )) || !observed.contains(&Key::Entry(
+            Table::Endpoint,
+            endpoint.to_ne_bytes().to_vec(),
+        ))
+    });
+    let ports: BTreeSet<PortId> = gone.map(|(id, _)| id).collect();
+    let ports = ports.difference(&kept).map(|id| Flush::Port(*id));
+    let addresses = observed.0.keys().filter_map(|key| match key {
+        Key::Entry(Table::Local4, addr) if !desired.contains(key) => {
+            let octets = <[u8; 4]>::try_from(addr.as_slice()).ok()?;
+            Some(Flush::Address(octets.into()))
+        }
+        _ => None,
+    });
+    ports.chain(addresses).map(Step::FlushFlows).collect()
+}
+
+/// Published port and its endpoint's interface, once for each entry.
+fn published(state: &State) -> impl Iterator<Item = (PortId, u32)> {
+    state
+        .0
+        .iter()
+        .filter_map(|(key, object)| match (key, object) {
+            (Key::Entry(table, _), Object::Entry(value)) => {
+                let published = table.published(value)?;
+                Some((published.port_id, published.endpoint))
+            }
+            _ => None,
+        })
+}
+
+fn remove(key: &Key) -> Option<Step> {
+    Some(match key {
+        Key::Netns(name) => Step::RemoveNetns(name.clone()),
+        Key::Anchor(id) => Step::RemoveLink(OurLink::Anchor(*id)),
+        Key::Veth(id) => Step::RemoveLink(OurLink::Endpoint(*id)),
+        // Goes with the host side.
+        Key::Inside(_) => return None,
+        Key::MapPin(name) => Step::UnpinMap(name),
+        Key::Attachment(hook, ifindex) => Step::Detach(*hook, *ifindex),
+        Key::Entry(table, key) => Step::DeleteEntry {
+            table: *table,
+            key: key.clone(),
+        },
+    })
+}
+
+fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
+    Some(match (key, object) {
+        (Key::Netns(name), Object::Netns) => Step::CreateNetns(name.clone()),
+        (Key::Anchor(id), Object::Anchor(anchor)) => Step::PutAnchor(*id, *anchor),
+        (Key::Veth(id), Object::Veth(veth)) => {
+            Step::PutVeth(*id, *veth, desired.inside(*id)?.clone())
+        }
+        (Key::Inside(id), Object::Inside(inside)) => Step::Configure(*id, inside.clone()),
+        (Key::MapPin(name), Object::MapPin) => Step::PinMap(name),
+        (Key::Attachment(hook, ifindex), Object::Attachment(_)) => Step::Attach(*hook, *ifindex),
+        (Key::Entry(table, key), Object::Entry(value)) => Step::PutEntry {
+            table: *table,
+            key: key.clone(),
+            value: value.clone(),
+        },
+        // A key and an object of different kinds: `State` is only built by `lower` and `observe`,
+        // which the property tests hold to it.
+        _ => return None,
+    })
+}

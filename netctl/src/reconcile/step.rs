@@ -1,0 +1,186 @@
+//! One change of the machine. `kernel::apply` is its only interpreter.
+
+use std::{fmt, net::Ipv4Addr};
+
+use crate::{
+    kernel::{
+        names::{self, OurLink},
+        state::{Anchor, Hook, Inside, Key, Veth},
+        tables::Table,
+    },
+    model::{EndpointId, Netns, NetworkId, PortId},
+};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    DeleteEntry {
+        table: Table,
+        key: Vec<u8>,
+    },
+    FlushFlows(Flush),
+    RemoveLink(OurLink),
+    Detach(Hook, u32),
+    RemoveNetns(String),
+    UnpinMap(&'static str),
+    PinMap(&'static str),
+    CreateNetns(String),
+    /// Makes the anchor, or puts right what differs.
+    PutAnchor(NetworkId, Anchor),
+    /// Makes the pair with its other end down inside the sandbox, or puts the host side right.
+    PutVeth(EndpointId, Veth, Inside),
+    PutEntry {
+        table: Table,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// Attaches, replaces the program or pins, whichever is missing.
+    Attach(Hook, u32),
+    /// Address, routes and "up" inside the sandbox: from here on it can send.
+    Configure(EndpointId, Inside),
+}
+
+/// Which flows lost what they rest on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Flush {
+    /// Those that came in by a published port.
+    Port(PortId),
+    /// Those that take or answer by an address that the host has lost.
+    Address(Ipv4Addr),
+}
+
+impl Step {
+    /// Steps are taken in this order. Down first, and in reverse of up: nothing is reachable
+    /// without what protects it.
+    pub fn stage(&self) -> u8 {
+        match self {
+            Self::DeleteEntry { table, .. } if table.publishes() => 0,
+            Self::FlushFlows(_) => 1,
+            Self::DeleteEntry { .. } => 2,
+            Self::RemoveLink(_) => 3,
+            Self::Detach(..) => 4,
+            Self::RemoveNetns(_) => 5,
+            Self::UnpinMap(_) => 6,
+            Self::PinMap(_) => 7,
+            Self::CreateNetns(_) => 8,
+            Self::PutAnchor(..) => 9,
+            Self::PutVeth(..) => 10,
+            Self::PutEntry { table, .. } if !table.publishes() => 11,
+            Self::Attach(..) => 12,
+            Self::Configure(..) => 13,
+            Self::PutEntry { .. } => 14,
+        }
+    }
+
+    /// The object that the step is about; flows are none.
+    pub fn key(&self) -> Option<Key> {
+        Some(match self {
+            Self::FlushFlows(_) => return None,
+            Self::DeleteEntry { table, key } | Self::PutEntry { table, key, .. } => {
+                Key::Entry(*table, key.clone())
+            }
+            Self::RemoveLink(link) => link_key(*link),
+            Self::Detach(hook, ifindex) | Self::Attach(hook, ifindex) => {
+                Key::Attachment(*hook, *ifindex)
+            }
+            Self::RemoveNetns(name) | Self::CreateNetns(name) => Key::Netns(name.clone()),
+            Self::UnpinMap(name) | Self::PinMap(name) => Key::MapPin(name),
+            Self::PutAnchor(id, _) => Key::Anchor(*id),
+            Self::PutVeth(id, ..) => Key::Veth(*id),
+            Self::Configure(id, _) => Key::Inside(*id),
+        })
+    }
+
+    /// Objects without which the step is pointless or would open what is not yet protected.
+    pub fn needs(&self) -> Vec<Key> {
+        match self {
+            Self::PutVeth(id, _, inside) => {
+                let mut needs = vec![Key::Veth(*id)];
+                if inside.netns == Netns::Named {
+                    needs.push(Key::Netns(inside.sandbox.clone()));
+                }
+                needs
+            }
+            Self::PutEntry { table, key, value } => {
+                let link = table.ifindex(key, value).and_then(OurLink::from_ifindex);
+                let mut needs: Vec<Key> = link.map(link_key).into_iter().collect();
+                if let (true, Some(OurLink::Endpoint(id))) = (table.publishes(), link) {
+                    needs.push(Key::Inside(id));
+                }
+                needs
+            }
+            Self::Attach(_, ifindex) => OurLink::from_ifindex(*ifindex)
+                .map(link_key)
+                .into_iter()
+                .collect(),
+            Self::Configure(id, _) => {
+                let ifindex = names::endpoint_ifindex(*id);
+                let entry = ifindex.to_ne_bytes().to_vec();
+                vec![
+                    Key::Veth(*id),
+                    Key::Entry(Table::Endpoint, entry),
+                    Key::Attachment(Hook::FromContainer, ifindex),
+                ]
+            }
+            Self::DeleteEntry { .. }
+            | Self::FlushFlows(_)
+            | Self::RemoveLink(_)
+            | Self::Detach(..)
+            | Self::RemoveNetns(_)
+            | Self::UnpinMap(_)
+            | Self::PinMap(_)
+            | Self::CreateNetns(_)
+            | Self::PutAnchor(..) => Vec::new(),
+        }
+    }
+}
+
+const fn link_key(link: OurLink) -> Key {
+    match link {
+        OurLink::Anchor(id) => Key::Anchor(id),
+        OurLink::Endpoint(id) => Key::Veth(id),
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeleteEntry { table, key } => write!(f, "delete {}", table.describe(key, None)),
+            Self::PutEntry { table, key, value } => {
+                write!(f, "put {}", table.describe(key, Some(value)))
+            }
+            Self::FlushFlows(Flush::Port(id)) => write!(f, "flush flows of published port {id}"),
+            Self::FlushFlows(Flush::Address(addr)) => write!(f, "flush flows of address {addr}"),
+            Self::RemoveLink(link) => write!(f, "remove {}", link.name()),
+            Self::Detach(hook, ifindex) => write!(f, "detach {}", hook.pin_name(*ifindex)),
+            Self::Attach(hook, ifindex) => write!(f, "attach {}", hook.pin_name(*ifindex)),
+            Self::RemoveNetns(name) => write!(f, "remove namespace {name}"),
+            Self::CreateNetns(name) => write!(f, "create namespace {name}"),
+            Self::UnpinMap(name) => write!(f, "unpin map {name}"),
+            Self::PinMap(name) => write!(f, "pin map {name}"),
+            Self::PutAnchor(id, anchor) => {
+                write!(f, "put {} mtu {}", names::anchor_name(*id), anchor.mtu)?;
+                if let Some((addr, prefix)) = anchor.addr {
+                    write!(f, " address {addr}/{prefix}")?;
+                }
+                Ok(())
+            }
+            Self::PutVeth(id, veth, inside) => {
+                let name = names::endpoint_name(*id);
+                let Inside {
+                    ifname, sandbox, ..
+                } = inside;
+                write!(f, "put {name} mtu {} to {ifname} in {sandbox}", veth.mtu)
+            }
+            Self::Configure(_, inside) => {
+                write!(f, "configure {} in {}", inside.ifname, inside.sandbox)?;
+                if let Some((addr, prefix)) = inside.addr {
+                    write!(f, " address {addr}/{prefix}")?;
+                }
+                if let Some(gateway) = inside.gateway {
+                    write!(f, " default via {gateway}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

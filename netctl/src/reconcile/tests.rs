@@ -1,0 +1,385 @@
+//! Properties of lowering and planning, on machines in memory.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::Ipv4Net;
+use netctl_common::{
+    endpoint::{FLOOD_CHUNK, Flood},
+    wire::Mac,
+};
+use proptest::prelude::*;
+
+use super::{
+    lower::{Constants, lower},
+    pass::execute,
+    plan::plan,
+    step::Step,
+    touch::{Scope, Touch},
+};
+use crate::{
+    kernel::{
+        fake::Fake,
+        host::Host,
+        names::OurLink,
+        probe::Facts,
+        state::{Key, Object, State},
+        tables::Table,
+    },
+    model::{Endpoint, Model, Netns, Network, Proto, PublishedPort, Sandbox},
+    view::Uplink,
+};
+
+fn constants() -> Constants {
+    Constants {
+        facts: Facts {
+            kernel: "6.12.0".into(),
+            tcx: true,
+            redirect_peer: true,
+            netns_cookie: 1,
+            local_ports: (32768, 60999),
+        },
+        hz: 250,
+        nat_seed: 7,
+        nat_ports: (61000, 65535),
+    }
+}
+
+fn host(uplinks: u32) -> Host {
+    let mut host = Host::default();
+    for index in 2..2 + uplinks {
+        let addr = Ipv4Addr::from(0x0a00_0000 + index);
+        host.local.insert(addr, index);
+        host.macs.insert(index, Mac([2, 0, 0, 0, 0, index as u8]));
+        host.view.uplinks.insert(
+            index,
+            Uplink {
+                name: format!("eth{index}"),
+                mtu: 1500,
+                mac: String::new(),
+                address: Some(addr),
+            },
+        );
+    }
+    host
+}
+
+fn network(id: u32) -> Network {
+    let base = Ipv4Addr::new(10, 200, id as u8, 0);
+    Network {
+        id,
+        name: format!("net{id}"),
+        subnet: Ipv4Net::new(base, 24).unwrap(),
+        gateway: Ipv4Addr::new(10, 200, id as u8, 1),
+        ip_range: None,
+        mtu: None,
+        mac: Mac([2, 1, 0, 0, 0, id as u8]),
+        internal: id % 3 == 0,
+        masquerade: true,
+        icc: true,
+    }
+}
+
+fn endpoint(id: u32, network: u32, sandbox: &str) -> Endpoint {
+    Endpoint {
+        id,
+        network,
+        sandbox: sandbox.into(),
+        ifname: format!("eth{id}"),
+        mac: Mac([2, 2, 0, 0, (id >> 8) as u8, id as u8]),
+        addr: Ipv4Addr::from(0x0ac8_0000 + (network << 8) + 2 + id),
+    }
+}
+
+fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> PublishedPort {
+    PublishedPort {
+        id,
+        sandbox: sandbox.into(),
+        host_ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, (id % 3) as u8)),
+        host_port,
+        container_port: 80,
+        count,
+        proto: if id % 2 == 0 { Proto::Tcp } else { Proto::Udp },
+    }
+}
+
+/// Networks 1 to 4, sandboxes s0 to s3, each endpoint and port by its number: two models of this
+/// kind share objects, as the steps of a life do.
+fn model() -> impl Strategy<Value = Model> {
+    let networks = proptest::collection::btree_set(1_u32..5, 1..4);
+    let endpoints = proptest::collection::btree_set(1_u32..40, 0..24);
+    let ports = proptest::collection::btree_set(1_u32..20, 0..10);
+    (networks, endpoints, ports).prop_map(|(networks, endpoints, ports)| {
+        let mut model = Model::default();
+        let sandbox = |id: u32| format!("s{}", id % 4);
+        for id in &networks {
+            model.networks.insert(*id, network(*id));
+        }
+        for id in endpoints {
+            // A function of the number, as an endpoint never changes its network.
+            let on = 1 + id % 4;
+            if networks.contains(&on) {
+                let name = sandbox(id);
+                model.endpoints.insert(id, endpoint(id, on, &name));
+                let netns = Netns::Named;
+                model
+                    .sandboxes
+                    .insert(name.clone(), Sandbox { name, netns });
+            }
+        }
+        for id in ports {
+            let name = sandbox(id);
+            if model.sandboxes.contains_key(&name) {
+                let host_port = 8000 + (id as u16 % 5) * 10;
+                let count = if id % 4 == 0 { 25 } else { 1 };
+                model.ports.insert(id, port(id, &name, host_port, count));
+            }
+        }
+        model
+    })
+}
+
+fn desired(model: &Model, uplinks: u32, touch: &Touch) -> State {
+    lower(model, &host(uplinks), &constants(), touch)
+}
+
+/// A machine on which exactly this was applied.
+fn machine(state: &State) -> Fake {
+    Fake {
+        state: state.clone(),
+    }
+}
+
+fn apply(fake: &mut Fake, steps: &[Step]) {
+    for (step, result) in execute(steps, |step| fake.apply(step)) {
+        assert_eq!(result, Ok(()), "{step}");
+    }
+}
+
+fn in_order(steps: &[Step]) {
+    assert!(
+        steps.is_sorted_by_key(Step::stage),
+        "steps out of order: {steps:#?}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn nothing_to_do_where_all_is_as_wanted(model in model(), uplinks in 0_u32..3) {
+        let state = desired(&model, uplinks, &Touch::All);
+        prop_assert_eq!(plan(&state, &state), Vec::new());
+    }
+
+    #[test]
+    fn a_plan_leads_from_anything_to_what_is_wanted(
+        before in model(), after in model(), uplinks in (0_u32..3, 0_u32..3),
+    ) {
+        let from = desired(&before, uplinks.0, &Touch::All);
+        let to = desired(&after, uplinks.1, &Touch::All);
+        let mut fake = machine(&from);
+        let steps = plan(&to, &from);
+        in_order(&steps);
+        apply(&mut fake, &steps);
+        prop_assert_eq!(&fake.state, &to);
+        prop_assert_eq!(plan(&to, &fake.observe()), Vec::new());
+    }
+
+    #[test]
+    fn any_interrupted_pass_is_finished_by_the_next(
+        before in model(), after in model(), cut in 0_usize..200,
+    ) {
+        let from = desired(&before, 1, &Touch::All);
+        let to = desired(&after, 2, &Touch::All);
+        let mut fake = machine(&from);
+        let steps = plan(&to, &from);
+        apply(&mut fake, &steps[..cut.min(steps.len())]);
+        let rest = plan(&to, &fake.observe());
+        apply(&mut fake, &rest);
+        prop_assert_eq!(fake.state, to);
+    }
+
+    #[test]
+    fn whatever_others_remove_comes_back(
+        model in model(), removed in proptest::collection::vec(any::<prop::sample::Index>(), 1..6),
+    ) {
+        let to = desired(&model, 1, &Touch::All);
+        let mut fake = machine(&to);
+        let keys: Vec<Key> = to.0.keys().cloned().collect();
+        for index in removed {
+            match index.get(&keys) {
+                Key::Netns(name) => fake.remove_netns(name),
+                Key::Anchor(id) => fake.remove_link(OurLink::Anchor(*id)),
+                Key::Veth(id) => fake.remove_link(OurLink::Endpoint(*id)),
+                key => { fake.state.0.remove(key); }
+            }
+        }
+        let steps = plan(&to, &fake.observe());
+        in_order(&steps);
+        apply(&mut fake, &steps);
+        prop_assert_eq!(fake.state, to);
+    }
+
+    #[test]
+    fn a_failed_step_drops_only_what_needs_it(
+        before in model(), after in model(), bad in 0_usize..200,
+    ) {
+        let from = desired(&before, 1, &Touch::All);
+        let to = desired(&after, 1, &Touch::All);
+        let mut fake = machine(&from);
+        let steps = plan(&to, &from);
+        let bad = steps.get(bad % steps.len().max(1)).cloned();
+        for (step, result) in execute(&steps, |step| {
+            if Some(step) == bad.as_ref() { Err("refused".to_owned()) } else { fake.apply(step) }
+        }) {
+            prop_assert_eq!(result.is_err(), Some(step) == bad.as_ref(), "{}", step);
+        }
+        let rest = plan(&to, &fake.observe());
+        apply(&mut fake, &rest);
+        prop_assert_eq!(fake.state, to);
+    }
+
+    /// What a scope's pass looks at is enough: the full state is reached without a look at
+    /// anything else.
+    #[test]
+    fn a_scoped_pass_does_what_a_full_one_would(
+        before in model(), change in any::<prop::sample::Index>(), remove in any::<bool>(), kind in 0..3,
+    ) {
+        let mut smaller = before.clone();
+        let scope = match kind {
+            0 if !before.endpoints.is_empty() => {
+                let ids: Vec<u32> = before.endpoints.keys().copied().collect();
+                let id = *change.get(&ids);
+                if let Some(endpoint) = smaller.endpoints.remove(&id)
+                    && !smaller.endpoints.values().any(|e| e.sandbox == endpoint.sandbox)
+                {
+                    smaller.sandboxes.remove(&endpoint.sandbox);
+                    smaller.ports.retain(|_, port| port.sandbox != endpoint.sandbox);
+                }
+                Scope::Endpoint(id)
+            }
+            1 if !before.ports.is_empty() => {
+                let ids: Vec<u32> = before.ports.keys().copied().collect();
+                let id = *change.get(&ids);
+                smaller.ports.remove(&id);
+                Scope::Port(id)
+            }
+            _ => {
+                let ids: Vec<u32> = before.networks.keys().copied().collect();
+                let id = *change.get(&ids);
+                prop_assume!(!before.endpoints.values().any(|e| e.network == id));
+                smaller.networks.remove(&id);
+                Scope::Network(id)
+            }
+        };
+        let (from, to) = if remove { (&before, &smaller) } else { (&smaller, &before) };
+        let touch = Touch::new(scope, from, to);
+        let old = desired(from, 1, &touch);
+        let new = desired(to, 1, &touch);
+        let mut fake = machine(&desired(from, 1, &Touch::All));
+        let keys: BTreeSet<&Key> = old.0.keys().chain(new.0.keys()).collect();
+        let observed = fake.observe().0.into_iter().filter(|(key, _)| keys.contains(key)).collect();
+        apply(&mut fake, &plan(&new, &State(observed)));
+        prop_assert_eq!(fake.state, desired(to, 1, &Touch::All));
+    }
+}
+
+#[test]
+fn the_last_of_many_endpoints_costs_what_the_first_did() {
+    let mut model = Model::default();
+    model.networks.insert(1, network(1));
+    for id in 1..=1100 {
+        let name = format!("s{id}");
+        let netns = Netns::Named;
+        model.endpoints.insert(id, endpoint(id, 1, &name));
+        model
+            .sandboxes
+            .insert(name.clone(), Sandbox { name, netns });
+    }
+    let mut before = model.clone();
+    before.endpoints.remove(&1100);
+    before.sandboxes.remove("s1100");
+    let touch = Touch::new(Scope::Endpoint(1100), &before, &model);
+    let steps = plan(&desired(&model, 1, &touch), &desired(&before, 1, &touch));
+    let texts: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    assert_eq!(steps.len(), 8, "{texts:#?}");
+    let floods: Vec<&Step> = steps
+        .iter()
+        .filter(|step| matches!(step, Step::PutEntry { table, .. } if *table == Table::Flood))
+        .collect();
+    assert_eq!(floods.len(), 1, "only the last chunk changes");
+}
+
+#[test]
+fn flood_chunks_have_no_gap() {
+    let mut model = Model::default();
+    model.networks.insert(1, network(1));
+    for id in 1..=(FLOOD_CHUNK as u32 * 2 + 3) {
+        model.endpoints.insert(id, endpoint(id, 1, "s"));
+    }
+    for removed in [1, 5, 40] {
+        model.endpoints.remove(&removed);
+    }
+    let state = desired(&model, 0, &Touch::All);
+    let chunks: Vec<Flood> = state
+        .0
+        .iter()
+        .filter_map(|(key, object)| match (key, object) {
+            (Key::Entry(Table::Flood, _), Object::Entry(value)) => {
+                Some(bytemuck::pod_read_unaligned(value))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(chunks.len(), 2);
+    assert!(chunks[0].ifindex.iter().all(|ifindex| *ifindex != 0));
+    assert!(chunks[1].ifindex.iter().all(|ifindex| *ifindex != 0));
+}
+
+#[test]
+fn what_is_published_goes_first_and_its_flows_after() {
+    let mut model = Model::default();
+    model.networks.insert(1, network(1));
+    model.endpoints.insert(1, endpoint(1, 1, "s"));
+    let netns = Netns::Named;
+    model.sandboxes.insert(
+        "s".into(),
+        Sandbox {
+            name: "s".into(),
+            netns,
+        },
+    );
+    let without = desired(&model, 1, &Touch::All);
+    model.ports.insert(1, port(1, "s", 8080, 1));
+    let with = desired(&model, 1, &Touch::All);
+    let texts = |steps: Vec<Step>| -> Vec<String> {
+        steps
+            .iter()
+            .map(|step| step.to_string().split('[').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        texts(plan(&without, &with)),
+        [
+            "delete PUBLISHED4",
+            "delete RESERVED",
+            "flush flows of published port 1",
+            "put ENDPOINT"
+        ]
+    );
+    assert_eq!(
+        texts(plan(&with, &without)),
+        ["put ENDPOINT", "put PUBLISHED4", "put RESERVED"]
+    );
+    // The endpoint's own end kills its flows: no walk through the table.
+    let nothing = desired(&Model::default(), 1, &Touch::All);
+    let steps = plan(&nothing, &with);
+    assert!(
+        !steps
+            .iter()
+            .any(|step| matches!(step, Step::FlushFlows(super::step::Flush::Port(_))))
+    );
+}

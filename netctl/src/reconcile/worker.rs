@@ -1,0 +1,282 @@
+//! The thread that owns the machine: passes on request, on news from netlink and by the timer.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    controller::PassError,
+    dirty::{Dirty, Event},
+    health::Health,
+    lower::Constants,
+    options::Options,
+    pass::{Applied, Wanted, look},
+    touch::{Scope, Touch},
+};
+use crate::{
+    kernel::{host::Host, machine::Machine, object::Datapath, observe::Selection, state::State},
+    model::{Model, Netns},
+};
+
+/// News are gathered for this long: one change of the host is several of them.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// Passes that nobody asked for take at most this part of the thread's time: 1 in …
+const BACKGROUND_SHARE: u32 = 8;
+/// First pause after a pass with failures; doubled up to the resync interval.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+pub(super) enum Request {
+    Converge(Scope, oneshot::Sender<Result<(), PassError>>),
+    Plan(oneshot::Sender<Result<Vec<String>, PassError>>),
+    Purge(oneshot::Sender<Result<(), PassError>>),
+    Event(Event),
+}
+
+/// What the thread shares with callers; locks are held for a copy, never during work.
+pub(super) struct Shared {
+    pub(super) model: Mutex<Arc<Model>>,
+    pub(super) host: Mutex<Arc<Host>>,
+    pub(super) health: Mutex<Health>,
+    pub(super) datapath: Arc<Datapath>,
+    pub(super) constants: Constants,
+    pub(super) options: Options,
+}
+
+impl Shared {
+    pub(super) fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn host(&self) -> Arc<Host> {
+        Arc::clone(&self.host.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct Worker {
+    pub(super) machine: Machine,
+    pub(super) shared: Arc<Shared>,
+    pub(super) applied: Applied,
+    dirty: Dirty,
+    /// When the gathered news are looked at.
+    dirty_at: Option<Instant>,
+    full_at: Instant,
+    backoff: Duration,
+    purged: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A user's operation, or the start: what it changes was asked for.
+    Asked,
+    /// News or the timer: what it changes heals, unless the host itself changed.
+    Unasked,
+}
+
+impl Worker {
+    pub(super) fn new(machine: Machine, shared: Arc<Shared>) -> Self {
+        let full_at = Instant::now() + shared.options.resync;
+        Self {
+            machine,
+            shared,
+            applied: Applied::default(),
+            dirty: Dirty::default(),
+            dirty_at: None,
+            full_at,
+            backoff: BACKOFF,
+            purged: false,
+        }
+    }
+
+    /// Namespaces that are wanted under a name and exist already are ours: the run folder, which
+    /// says so, may have been emptied.
+    pub(super) fn adopt_namespaces(&self) {
+        for sandbox in self.shared.model().sandboxes.values() {
+            if sandbox.netns == Netns::Named
+                && !self.machine.named.is_ours(&sandbox.name)
+                && let Err(error) = self.machine.named.adopt(&sandbox.name)
+            {
+                // Not there: the first pass makes it.
+                tracing::debug!(sandbox = sandbox.name, %error, "no namespace to adopt");
+            }
+        }
+    }
+
+    pub(super) fn run(mut self, requests: &Receiver<Request>) {
+        loop {
+            let due = self
+                .dirty_at
+                .map_or(self.full_at, |at| at.min(self.full_at));
+            let request = match due.checked_duration_since(Instant::now()) {
+                Some(wait) => match requests.recv_timeout(wait) {
+                    Ok(request) => Some(request),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                },
+                None => None,
+            };
+            match request {
+                // A caller that went away does not need the answer.
+                Some(Request::Converge(scope, reply)) => {
+                    let _gone = reply.send(self.converge(scope));
+                }
+                Some(Request::Plan(reply)) => {
+                    let _gone = reply.send(self.plan());
+                }
+                Some(Request::Purge(reply)) => {
+                    let _gone = reply.send(self.purge());
+                }
+                Some(Request::Event(event)) => {
+                    self.dirty.note(event);
+                    self.dirty_at.get_or_insert(Instant::now() + DEBOUNCE);
+                }
+                None => self.background(),
+            }
+        }
+    }
+
+    fn background(&mut self) {
+        let started = Instant::now();
+        let touch = if started >= self.full_at {
+            self.dirty = Dirty::default();
+            Some(Touch::All)
+        } else {
+            self.dirty.take(&self.shared.model())
+        };
+        self.dirty_at = None;
+        if let (Some(touch), false) = (touch, self.purged)
+            && let Err(error) = self.pass(Cause::Unasked, touch)
+        {
+            tracing::warn!(%error, "a pass left something undone");
+        }
+        // News that came meanwhile wait long enough for callers to have the thread.
+        if let Some(at) = &mut self.dirty_at {
+            *at = (*at).max(Instant::now() + started.elapsed() * BACKGROUND_SHARE);
+        }
+        let failing = self.shared.health().is_failing();
+        let resync = self.shared.options.resync;
+        let now = Instant::now();
+        if failing && !self.purged {
+            self.full_at = now + self.backoff.min(resync);
+            self.backoff = (self.backoff * 2).min(resync);
+        } else {
+            self.backoff = BACKOFF;
+            if now >= self.full_at || self.purged {
+                self.full_at = now + resync;
+            }
+        }
+    }
+
+    fn converge(&mut self, scope: Scope) -> Result<(), PassError> {
+        if self.purged {
+            return Err(PassError::Purged);
+        }
+        let touch = Touch::new(scope, &self.applied.model, &self.shared.model());
+        let result = self.pass(Cause::Asked, touch);
+        if result.is_err() {
+            self.full_at = self.full_at.min(Instant::now() + BACKOFF);
+        }
+        result
+    }
+
+    /// Looks, plans, applies.
+    pub(super) fn pass(&mut self, cause: Cause, mut touch: Touch) -> Result<(), PassError> {
+        let started = Instant::now();
+        let blind = |shared: &Shared, error: std::io::Error| {
+            let error = PassError::Observe(error);
+            shared
+                .health()
+                .record_blind(error_text(&error), started.elapsed());
+            error
+        };
+        let shared = Arc::clone(&self.shared);
+        let model = shared.model();
+        let mut host = shared.host();
+        if touch.host() {
+            let read = self.machine.host().map_err(|e| blind(&shared, e))?;
+            // Networks without an MTU of their own follow the uplinks'.
+            if read.mtu() != self.applied.host.mtu() {
+                touch = Touch::All;
+            }
+            host = Arc::new(read);
+            *shared.host.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&host);
+        }
+        let wanted = Wanted {
+            model: &model,
+            host: &host,
+            constants: &shared.constants,
+        };
+        let found = look(&mut self.machine, &self.applied, &wanted, &touch)
+            .map_err(|e| blind(&shared, e))?;
+        let heal = cause == Cause::Unasked && self.applied.any;
+        let mut report = found.take(&mut self.machine, &touch, heal);
+        report.took = started.elapsed();
+        for step in &report.healed {
+            tracing::info!(step, "healed");
+        }
+        for (step, error) in &report.failures {
+            tracing::warn!(%step, error, "step failed");
+        }
+        self.applied.record(&wanted, &touch);
+        shared.health().record(&report);
+        PassError::from_failures(&report.failures)
+    }
+
+    fn plan(&mut self) -> Result<Vec<String>, PassError> {
+        if self.purged {
+            return Err(PassError::Purged);
+        }
+        let shared = Arc::clone(&self.shared);
+        let host = self.machine.host().map_err(PassError::Observe)?;
+        let wanted = Wanted {
+            model: &shared.model(),
+            host: &host,
+            constants: &shared.constants,
+        };
+        let found = look(&mut self.machine, &self.applied, &wanted, &Touch::All)
+            .map_err(PassError::Observe)?;
+        Ok(found.plan().iter().map(ToString::to_string).collect())
+    }
+
+    /// Nothing is wanted any more, not even what every pass keeps.
+    fn purge(&mut self) -> Result<(), PassError> {
+        if self.purged {
+            return Ok(());
+        }
+        let nothing = State::default();
+        let observed = self
+            .machine
+            .observe(&Selection::Everything, &nothing)
+            .map_err(PassError::Observe)?;
+        let steps = super::plan::plan(&nothing, &observed);
+        let outcomes = super::pass::execute(&steps, |step| self.machine.apply(step));
+        let failures: Vec<_> = outcomes
+            .into_iter()
+            .filter_map(|(step, result)| Some((step.clone(), result.err()?.to_string())))
+            .collect();
+        PassError::from_failures(&failures)?;
+        self.machine.remove_traces().map_err(PassError::Observe)?;
+        self.purged = true;
+        Ok(())
+    }
+}
+
+pub(super) fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}

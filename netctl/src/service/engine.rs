@@ -1,0 +1,52 @@
+//! What the service needs of the machine: the seam at which tests put a machine of their own.
+
+use std::{io, net::IpAddr, path::Path, pin::Pin, sync::Arc};
+
+use crate::{
+    kernel::owner::Owner,
+    model::{Model, Proto},
+    reconcile::controller::Scope,
+    view,
+};
+
+/// An error of the machine, with all that led to it in its text.
+pub type EngineError = Box<dyn std::error::Error + Send + Sync>;
+/// A pass that is waited for.
+pub type Pass<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
+
+/// The machine, as `reconcile::controller` drives it and `kernel` shows it.
+pub trait Engine: Send + Sync + 'static {
+    /// The host's addresses, routes and uplinks.
+    fn host(&self) -> view::Host;
+    /// From now on this is wanted.
+    fn set_model(&self, model: Arc<Model>);
+    /// Brings the machine to what is wanted, within the scope.
+    fn converge(&self, scope: Scope) -> Pass<'_, ()>;
+    /// What a pass would do.
+    fn plan(&self) -> Pass<'_, Vec<String>>;
+    /// Takes everything of ours away.
+    fn purge(&self) -> Pass<'_, ()>;
+
+    fn status(&self) -> view::Status;
+    fn totals(&self) -> view::Totals;
+    fn flows(&self) -> Result<Vec<view::Flow>, EngineError>;
+    fn drops(&self) -> Result<Vec<view::Drop>, EngineError>;
+    fn port_counters(&self) -> Result<Vec<view::PortCounters>, EngineError>;
+
+    /// A host process that holds one of these ports.
+    fn port_owner(
+        &self,
+        ip: IpAddr,
+        first: u16,
+        last: u16,
+        proto: Proto,
+    ) -> io::Result<Option<Owner>>;
+    /// The ports that the kernel hands out by itself: where Docker takes free ones from.
+    fn local_ports(&self) -> io::Result<(u16, u16)>;
+    /// Inode of the network namespace behind a path.
+    fn netns(&self, path: &Path) -> io::Result<u64>;
+    /// Inode of the host's own network namespace.
+    fn host_netns(&self) -> io::Result<u64>;
+    /// Whether somebody else has a namespace of this name.
+    fn foreign_netns(&self, name: &str) -> bool;
+}

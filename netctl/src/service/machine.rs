@@ -1,0 +1,132 @@
+//! The real [`Engine`]: the controller and the kernel.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::IpAddr,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::engine::{Engine, EngineError, Pass};
+use crate::{
+    kernel::{
+        netns::{self, Named},
+        owner::{self, Owner},
+    },
+    model::{Model, Proto},
+    reconcile::controller::{Controller, Scope},
+    view,
+};
+
+nix::ioctl_none_bad!(ns_type, libc::NS_GET_NSTYPE);
+
+/// This machine.
+pub struct Machine {
+    controller: Controller,
+    named: Named,
+}
+
+impl Machine {
+    pub fn new(controller: Controller, run: &Path) -> Self {
+        Self {
+            controller,
+            named: Named::new(run),
+        }
+    }
+}
+
+impl Engine for Machine {
+    fn host(&self) -> view::Host {
+        self.controller.host()
+    }
+
+    fn set_model(&self, model: Arc<Model>) {
+        self.controller.set_model(model);
+    }
+
+    fn converge(&self, scope: Scope) -> Pass<'_, ()> {
+        Box::pin(async move { Ok(self.controller.converge(scope).await?) })
+    }
+
+    fn plan(&self) -> Pass<'_, Vec<String>> {
+        Box::pin(async move { Ok(self.controller.plan().await?) })
+    }
+
+    fn purge(&self) -> Pass<'_, ()> {
+        Box::pin(async move { Ok(self.controller.purge().await?) })
+    }
+
+    fn status(&self) -> view::Status {
+        self.controller.status()
+    }
+
+    fn totals(&self) -> view::Totals {
+        self.controller.totals()
+    }
+
+    fn flows(&self) -> Result<Vec<view::Flow>, EngineError> {
+        Ok(self.controller.flows()?)
+    }
+
+    fn drops(&self) -> Result<Vec<view::Drop>, EngineError> {
+        Ok(self.controller.drops()?)
+    }
+
+    fn port_counters(&self) -> Result<Vec<view::PortCounters>, EngineError> {
+        Ok(self.controller.port_counters()?)
+    }
+
+    fn port_owner(
+        &self,
+        ip: IpAddr,
+        first: u16,
+        last: u16,
+        proto: Proto,
+    ) -> io::Result<Option<Owner>> {
+        owner::port_owner(ip, first, last, proto)
+    }
+
+    fn local_ports(&self) -> io::Result<(u16, u16)> {
+        let path = "/proc/sys/net/ipv4/ip_local_port_range";
+        let text = fs::read_to_string(path)?;
+        let mut ports = text.split_whitespace().map(str::parse);
+        match (ports.next(), ports.next()) {
+            (Some(Ok(first)), Some(Ok(last))) => Ok((first, last)),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{path} holds {text:?}"),
+            )),
+        }
+    }
+
+    fn netns(&self, path: &Path) -> io::Result<u64> {
+        let file = netns::open(path)?;
+        check_kind(&file)?;
+        Ok(file.metadata()?.ino())
+    }
+
+    fn host_netns(&self) -> io::Result<u64> {
+        netns::inode(Path::new("/proc/self/ns/net"))
+    }
+
+    fn foreign_netns(&self, name: &str) -> bool {
+        let path: PathBuf = netns::named_path(name);
+        netns::inode(&path).is_ok() && !self.named.is_ours(name)
+    }
+}
+
+/// All kinds of namespaces are files of one file system: mount, pid, … are refused here.
+fn check_kind(file: &File) -> io::Result<()> {
+    // SAFETY: NS_GET_NSTYPE takes no argument and works on any namespace's descriptor, which
+    // stays open during the call.
+    let kind = unsafe { ns_type(file.as_raw_fd()) }?;
+    if kind != libc::CLONE_NEWNET {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a namespace, but not a network namespace",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Published ports: add, remove.
+
+use std::sync::Arc;
+
+use super::{Change, Error, Result, Service, error::no_ns};
+use crate::{
+    api::types,
+    model::{
+        Model, PortId, PublishedPort,
+        spec::{HostPorts, Spec},
+    },
+};
+
+impl Service {
+    /// Publishes all of the specs, or none of them.
+    pub async fn add_ports(
+        self: &Arc<Self>,
+        ns: &str,
+        specs: Vec<String>,
+    ) -> Result<Vec<types::Port>> {
+        let _open = self.enter().await?;
+        let _name = self.locks.ns(ns).await;
+        let ns = ns.to_owned();
+        let add = move |service: &Self, model: &mut Model| {
+            if !model.sandboxes.contains_key(&ns) {
+                return Err(no_ns(&ns));
+            }
+            some_specs(&specs)?;
+            service.publish(model, &ns, &specs)
+        };
+        let (ids, change) = self.change(add).await?;
+        self.carry_out_ports(change, ids.clone()).await?;
+        let ports = self.ports();
+        Ok(ports.into_iter().filter(|p| ids.contains(&p.id)).collect())
+    }
+
+    /// Takes all of the specs back, or none of them. What a spec leaves out may be anything, but
+    /// it has to mean one published port.
+    pub async fn remove_ports(self: &Arc<Self>, ns: &str, specs: Vec<String>) -> Result<()> {
+        let _open = self.enter().await?;
+        let _name = self.locks.ns(ns).await;
+        let ns = ns.to_owned();
+        let remove = move |_: &Self, model: &mut Model| {
+            if !model.sandboxes.contains_key(&ns) {
+                return Err(no_ns(&ns));
+            }
+            some_specs(&specs)?;
+            for text in &specs {
+                let id = meant(model, &ns, text)?;
+                model.ports.remove(&id);
+            }
+            Ok(())
+        };
+        let ((), change) = self.change(remove).await?;
+        self.carry_out(change).await
+    }
+
+    /// As `carry_out`. A host process that took a port between the check and the moment from
+    /// which the datapath keeps it reserved is noticed now: after that none can.
+    pub(super) async fn carry_out_ports(
+        self: &Arc<Self>,
+        change: Change,
+        ids: Vec<PortId>,
+    ) -> Result<()> {
+        if let Err(failed) = self.converge(&change.scopes).await {
+            return Err(self.take_back(change, Error::Failed(failed)).await);
+        }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let service = Arc::clone(self);
+        let check = tokio::task::spawn_blocking(move || {
+            let model = service.model();
+            ids.iter()
+                .filter_map(|id| model.ports.get(id))
+                .try_for_each(|port| service.check_owner(&port.to_string(), port))
+        });
+        let checked = check
+            .await
+            .unwrap_or_else(|e| Err(Error::Failed(format!("internal error: {e}"))));
+        match checked {
+            Ok(()) => Ok(()),
+            Err(taken) => Err(self.take_back(change, taken).await),
+        }
+    }
+}
+
+fn some_specs(specs: &[String]) -> Result<()> {
+    if specs.is_empty() {
+        return Err(Error::Invalid(
+            "no port is given; write [hostIP:][hostPort:]port[/protocol]".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The published port that a spec means.
+fn meant(model: &Model, ns: &str, text: &str) -> Result<PortId> {
+    let spec: Spec = text.parse()?;
+    let all: Vec<&PublishedPort> = model.ports.values().filter(|p| p.sandbox == ns).collect();
+    let found: Vec<_> = all.iter().filter(|port| matches(&spec, port)).collect();
+    let list = |ports: &mut dyn Iterator<Item = String>| ports.collect::<Vec<_>>().join(", ");
+    match *found.as_slice() {
+        [port] => Ok(port.id),
+        [] if all.is_empty() => Err(Error::Missing(format!(
+            "published port {text:?}: namespace {ns:?} has none; `netctl port ls` lists those that exist"
+        ))),
+        [] => Err(Error::Missing(format!(
+            "published port {text:?}: namespace {ns:?} has no such one; it has {}",
+            list(&mut all.iter().map(|p| p.to_string()))
+        ))),
+        _ => Err(Error::Conflict(format!(
+            "published port {text:?} means several of namespace {ns:?}; name one of {}",
+            list(&mut found.iter().map(|p| p.to_string()))
+        ))),
+    }
+}
+
+fn matches(spec: &Spec, port: &PublishedPort) -> bool {
+    let host = match spec.host {
+        HostPorts::Any => true,
+        HostPorts::From(first) => first == port.host_port,
+        HostPorts::OneOf { first, last } => (first..=last).contains(&port.host_port),
+    };
+    host && spec.host_ip.is_none_or(|ip| ip == port.host_ip)
+        && spec.container_port == port.container_port
+        && spec.count == port.count
+        && spec.proto == port.proto
+}

@@ -1,0 +1,185 @@
+//! What is there, for people and scripts: model and machine put together.
+
+use std::collections::HashMap;
+
+use ipnet::Ipv4Net;
+
+use super::{
+    Error, Result, Service,
+    error::{no_network, no_ns},
+};
+use crate::{
+    api::types,
+    kernel::names,
+    model::{Endpoint, Model, Netns, Network, PublishedPort, Sandbox},
+    view,
+};
+
+impl Service {
+    pub fn networks(&self) -> Vec<types::Network> {
+        let (model, host) = (self.model(), self.engine.host());
+        let mut networks: Vec<_> = model
+            .networks
+            .values()
+            .map(|n| network(&model, &host, n))
+            .collect();
+        networks.sort_by(|a, b| a.name.cmp(&b.name));
+        networks
+    }
+
+    pub fn network(&self, name: &str) -> Result<types::Network> {
+        let model = self.model();
+        let found = model.network_named(name).ok_or_else(|| no_network(name))?;
+        Ok(network(&model, &self.engine.host(), found))
+    }
+
+    pub fn namespaces(&self) -> Vec<types::Ns> {
+        let model = self.model();
+        model.sandboxes.values().map(|s| ns(&model, s)).collect()
+    }
+
+    pub fn ns(&self, name: &str) -> Result<types::Ns> {
+        let model = self.model();
+        let sandbox = model.sandboxes.get(name).ok_or_else(|| no_ns(name))?;
+        Ok(ns(&model, sandbox))
+    }
+
+    /// By namespace, then in the order of publishing.
+    pub fn ports(&self) -> Vec<types::Port> {
+        let model = self.model();
+        let mut ports: Vec<_> = model.ports.values().map(|p| port(&model, p)).collect();
+        ports.sort_by(|a, b| (&a.ns, a.id).cmp(&(&b.ns, b.id)));
+        ports
+    }
+
+    /// Flows, of one namespace if it is named.
+    pub fn flows(&self, ns: Option<&str>) -> Result<Vec<types::Flow>> {
+        let model = self.model();
+        if let Some(ns) = ns.filter(|ns| !model.sandboxes.contains_key(*ns)) {
+            return Err(no_ns(ns));
+        }
+        let owners: HashMap<u32, &Endpoint> = model
+            .endpoints
+            .values()
+            .map(|e| (names::endpoint_ifindex(e.id), e))
+            .collect();
+        let flows = self
+            .engine
+            .flows()
+            .map_err(|e| Error::Failed(format!("the flow table cannot be read: {e}")))?;
+        let shown = flows.into_iter().map(|flow| {
+            let owner = owners.get(&flow.endpoint);
+            types::Flow {
+                ns: owner.map(|e| e.sandbox.clone()),
+                network: owner.and_then(|e| network_name(&model, e)),
+                flow,
+            }
+        });
+        Ok(shown
+            .filter(|f| ns.is_none() || f.ns.as_deref() == ns)
+            .collect())
+    }
+
+    pub fn drops(&self) -> Result<Vec<view::Drop>> {
+        let failed = |e| Error::Failed(format!("the drop counters cannot be read: {e}"));
+        self.engine.drops().map_err(failed)
+    }
+
+    pub fn status(&self) -> types::Status {
+        let model = self.model();
+        types::Status {
+            version: crate::version::short().to_owned(),
+            networks: model.networks.len(),
+            namespaces: model.sandboxes.len(),
+            endpoints: model.endpoints.len(),
+            published_ports: model.ports.values().map(|p| usize::from(p.count)).sum(),
+            status: self.engine.status(),
+        }
+    }
+}
+
+fn network(model: &Model, host: &view::Host, network: &Network) -> types::Network {
+    let Network {
+        id,
+        name,
+        subnet,
+        gateway,
+        ip_range,
+        mtu,
+        mac,
+        internal,
+        masquerade,
+        icc,
+    } = network;
+    let endpoints = model.endpoints.values().filter(|e| e.network == *id);
+    types::Network {
+        id: *id,
+        name: name.clone(),
+        subnet: *subnet,
+        gateway: *gateway,
+        ip_range: *ip_range,
+        mtu: mtu.or_else(|| host.uplinks.values().map(|u| u.mtu).min()),
+        mac: mac.to_string(),
+        internal: *internal,
+        masquerade: *masquerade,
+        icc: *icc,
+        interface: names::anchor_name(*id),
+        endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
+    }
+}
+
+fn endpoint(model: &Model, endpoint: &Endpoint) -> Option<types::Endpoint> {
+    let network = model.networks.get(&endpoint.network)?;
+    Some(types::Endpoint {
+        id: endpoint.id,
+        network: network.name.clone(),
+        ns: endpoint.sandbox.clone(),
+        ifname: endpoint.ifname.clone(),
+        address: Ipv4Net::new(endpoint.addr, network.subnet.prefix_len()).ok()?,
+        ip: endpoint.addr,
+        mac: endpoint.mac.to_string(),
+        gateway: network.gateway,
+        host_interface: names::endpoint_name(endpoint.id),
+    })
+}
+
+fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
+    let Sandbox { name, netns } = sandbox;
+    let (path, inode) = match netns {
+        Netns::Named => (format!("/run/netns/{name}").into(), None),
+        Netns::Path { path, inode } => (path.clone(), Some(*inode)),
+    };
+    let endpoints = model.endpoints.values().filter(|e| e.sandbox == *name);
+    let ports = model.ports.values().filter(|p| p.sandbox == *name);
+    types::Ns {
+        name: name.clone(),
+        path,
+        managed: inode.is_none(),
+        inode,
+        endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
+        ports: ports.map(|p| port(model, p)).collect(),
+    }
+}
+
+fn port(model: &Model, port: &PublishedPort) -> types::Port {
+    let target = model.published_endpoint(&port.sandbox);
+    types::Port {
+        id: port.id,
+        ns: port.sandbox.clone(),
+        network: target.and_then(|e| network_name(model, e)),
+        host_ip: port.host_ip,
+        host_port: port.host_port,
+        container_ip: target.map(|e| e.addr),
+        container_port: port.container_port,
+        count: port.count,
+        proto: port.proto,
+        spec: port.to_string(),
+    }
+}
+
+fn network_name(model: &Model, endpoint: &Endpoint) -> Option<String> {
+    model
+        .networks
+        .get(&endpoint.network)
+        .map(|n| n.name.clone())
+}

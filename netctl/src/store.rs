@@ -1,0 +1,208 @@
+//! The intent on disk: one redb file with a table for each noun, JSON values by id.
+//!
+//! Intent only: what the kernel holds is never written here. A write is one transaction that is
+//! on disk when [`Store::apply`] returns.
+//!
+//! Invariant: a file that is not entirely understood is left as it was found.
+
+mod open;
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::model::{Model, delta::Delta};
+
+/// The file's name in the state folder.
+pub const FILE: &str = "netctl.redb";
+/// Version of the tables and of the JSON in them.
+const VERSION: u32 = 1;
+
+type ById = TableDefinition<'static, u32, &'static str>;
+type ByName = TableDefinition<'static, &'static str, &'static str>;
+const NETWORKS: ById = TableDefinition::new("networks");
+const SANDBOXES: ByName = TableDefinition::new("sandboxes");
+const ENDPOINTS: ById = TableDefinition::new("endpoints");
+const PORTS: ById = TableDefinition::new("ports");
+/// `version`, `last_endpoint`, `last_port`.
+const NUMBERS: TableDefinition<'static, &'static str, u32> = TableDefinition::new("numbers");
+
+/// Why the state cannot be read or written.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    #[error("state folder {path}: {source}; give another by --state", path = .path.display())]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("state file {path}: {source}", path = .path.display())]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("state file {path} is in use by another netctl daemon; stop that one, or give another folder by --state", path = .path.display())]
+    InUse { path: PathBuf },
+    #[error("state file {path} cannot be understood: {reason}; put a copy back, or move it away to start with nothing", path = .path.display())]
+    Damaged { path: PathBuf, reason: String },
+    #[error("state file {path} has version {found}, this netctl knows {VERSION}; run the netctl that wrote it", path = .path.display())]
+    Version { path: PathBuf, found: u32 },
+    #[error("state file {path}: cannot be written; nothing was changed", path = .path.display())]
+    Write {
+        path: PathBuf,
+        source: Box<redb::Error>,
+    },
+}
+
+/// The open state file. Nobody else has it open.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    db: Database,
+}
+
+impl Store {
+    /// Opens the state file of the folder, or makes both, and reads what is wanted.
+    pub fn open(folder: &Path) -> Result<(Self, Model), StoreError> {
+        let path = folder.join(FILE);
+        let db = open::open(folder, &path)?;
+        let model = load(&db, &path)?;
+        Ok((Self { path, db }, model))
+    }
+
+    /// Writes a change and the counters of the model that it led to.
+    pub fn apply(&self, delta: &Delta, model: &Model) -> Result<(), StoreError> {
+        self.write(delta, model).map_err(|e| StoreError::Write {
+            path: self.path.clone(),
+            source: Box::new(e),
+        })
+    }
+
+    /// Deletes the file: of a daemon that is taken away for good.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::File {
+                path: self.path.clone(),
+                source: e,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&self, delta: &Delta, model: &Model) -> Result<(), redb::Error> {
+        let Delta {
+            networks,
+            sandboxes,
+            endpoints,
+            ports,
+        } = delta;
+        let txn = self.db.begin_write()?;
+        {
+            let mut table = txn.open_table(NETWORKS)?;
+            for (id, (_, after)) in networks {
+                put(&mut table, *id, after.as_ref())?;
+            }
+            let mut table = txn.open_table(ENDPOINTS)?;
+            for (id, (_, after)) in endpoints {
+                put(&mut table, *id, after.as_ref())?;
+            }
+            let mut table = txn.open_table(PORTS)?;
+            for (id, (_, after)) in ports {
+                put(&mut table, *id, after.as_ref())?;
+            }
+            let mut table = txn.open_table(SANDBOXES)?;
+            for (name, (_, after)) in sandboxes {
+                put(&mut table, name.as_str(), after.as_ref())?;
+            }
+            let mut table = txn.open_table(NUMBERS)?;
+            table.insert("last_endpoint", model.last_endpoint)?;
+            table.insert("last_port", model.last_port)?;
+        }
+        txn.commit()?;
+        Ok(())
+    }
+}
+
+fn load(db: &Database, path: &Path) -> Result<Model, StoreError> {
+    let (found, model) = read(db).map_err(|reason| StoreError::Damaged {
+        path: path.to_owned(),
+        reason,
+    })?;
+    match found {
+        VERSION => Ok(model),
+        _ => Err(StoreError::Version {
+            path: path.to_owned(),
+            found,
+        }),
+    }
+}
+
+/// The file's version, and what is in it if that is ours.
+fn read(db: &Database) -> Result<(u32, Model), String> {
+    let text = |e: redb::Error| e.to_string();
+    let txn = db.begin_read().map_err(|e| text(e.into()))?;
+    let numbers = txn.open_table(NUMBERS).map_err(|e| text(e.into()))?;
+    let number = |key: &'static str| match numbers.get(key) {
+        Ok(Some(value)) => Ok(value.value()),
+        Ok(None) => Err(format!("{key:?} is missing")),
+        Err(e) => Err(text(e.into())),
+    };
+    let version = number("version")?;
+    if version != VERSION {
+        return Ok((version, Model::default()));
+    }
+    let model = Model {
+        networks: rows(&txn, NETWORKS, |key| key)?,
+        sandboxes: rows(&txn, SANDBOXES, str::to_owned)?,
+        endpoints: rows(&txn, ENDPOINTS, |key| key)?,
+        ports: rows(&txn, PORTS, |key| key)?,
+        last_endpoint: number("last_endpoint")?,
+        last_port: number("last_port")?,
+    };
+    Ok((version, model))
+}
+
+fn rows<K: redb::Key, O: Ord + Display, V: DeserializeOwned>(
+    txn: &ReadTransaction,
+    definition: TableDefinition<'static, K, &'static str>,
+    own: impl Fn(K::SelfType<'_>) -> O,
+) -> Result<BTreeMap<O, V>, String> {
+    let table = txn.open_table(definition).map_err(|e| e.to_string())?;
+    let entries = table.iter().map_err(|e| e.to_string())?;
+    entries
+        .map(|entry| {
+            let (key, value) = entry.map_err(|e| e.to_string())?;
+            let key = own(key.value());
+            let value = serde_json::from_str(value.value())
+                .map_err(|e| format!("{} {key}: {e}", definition.name()))?;
+            Ok((key, value))
+        })
+        .collect()
+}
+
+fn put<'k, K: redb::Key + 'static>(
+    table: &mut redb::Table<'_, K, &'static str>,
+    key: K::SelfType<'k>,
+    value: Option<&impl Serialize>,
+) -> Result<(), redb::Error> {
+    match value {
+        None => drop(table.remove(key)?),
+        Some(value) => {
+            let json = serde_json::to_string(value)
+                .map_err(|e| redb::Error::Io(std::io::Error::other(e)))?;
+            drop(table.insert(key, json.as_str())?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
