@@ -1,0 +1,91 @@
+//! Checksums after a rewrite, for plain and for odd values.
+
+use netctl_common::packet::ETH_LEN;
+use netctl_tests::{
+    packet::{
+        build, show,
+        sum::{internet_checksum, pseudo_header},
+    },
+    prog::{Bench, Program, UPLINK},
+};
+
+use crate::{ANY, TCP, UDP, WEB};
+
+/// All values of the last two payload bytes: among them are those whose checksum is 0x0000 (to be
+/// sent as 0xffff, RFC 768), 0xffff, 0x0001 and so on, before and after the rewrite.
+#[test]
+fn every_checksum_value_survives() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let names = bench.names.clone();
+    for (proto, line, check) in [
+        (
+            UDP,
+            "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
+            6,
+        ),
+        (
+            TCP,
+            "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=6",
+            16,
+        ),
+    ] {
+        let mut bytes = build(&names, line);
+        let l4 = ETH_LEN as usize + 20;
+        let end = bytes.len();
+        for value in (0..=u16::MAX).step_by(3) {
+            bytes[end - 2..].copy_from_slice(&value.to_be_bytes());
+            bytes[l4 + check..l4 + check + 2].copy_from_slice(&[0, 0]);
+            let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - l4);
+            let mut sum = internet_checksum(&[&pseudo, &bytes[l4..]]);
+            if proto == UDP && sum == 0 {
+                sum = 0xffff;
+            }
+            bytes[l4 + check..l4 + check + 2].copy_from_slice(&sum.to_be_bytes());
+            let (_, packet, _) = bench.test_run(Program::FromUplink, UPLINK, &bytes, None, 1);
+            let text = show(&names, &packet);
+            assert!(!text.contains("-SUM"), "{value:#06x}: {text}");
+            assert!(text.contains(">172.18.0.2:"), "{value:#06x}: {text}");
+        }
+    }
+}
+
+#[test]
+fn odd_lengths_options_and_no_checksum() {
+    let mut bench = Bench::usual();
+    for length in [0, 1, 2, 3, 7, 63, 64, 65, 1001] {
+        for (kind, more) in [("udp", ""), ("tcp", "flags=A"), ("icmp", "")] {
+            let ports = if kind == "icmp" {
+                ("", "")
+            } else {
+                (":4000", ":53")
+            };
+            let line = format!(
+                "web>gw {kind} 172.18.0.2{}>203.0.113.9{} len={length} {more} opts=01010100",
+                ports.0, ports.1
+            );
+            let out = bench.from_container(1, &line);
+            let text = out.text();
+            assert!(
+                text.contains("198.51.100.1") && !text.contains("-SUM"),
+                "{out:?}"
+            );
+        }
+    }
+    // A datagram without a checksum has none afterwards either (RFC 768).
+    bench
+        .from_container(
+            1,
+            "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=9 sum=none",
+        )
+        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=9 NO-UDP-SUM");
+}
+
+#[test]
+fn a_wrong_checksum_is_not_made_right() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=9 sum=bad")
+        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=9 BAD-UDP-SUM");
+}

@@ -1,0 +1,76 @@
+//! Containers to published ports by the host's address: walks 5 and 6.
+
+use netctl_common::drop_reason::DropReason;
+use netctl_tests::prog::Bench;
+
+use crate::{ANY, TCP, WEB};
+
+fn published() -> Bench {
+    let mut bench = Bench::usual();
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    bench
+}
+
+#[test]
+fn to_its_own_port_as_the_gateway() {
+    let mut bench = published();
+    bench
+        .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=S")
+        .redirected("gw>web tcp 172.18.0.1:4000>172.18.0.2:80 flags=S ttl=63 len=0");
+    bench
+        .from_container(1, "web>gw tcp 172.18.0.2:80>172.18.0.1:4000 flags=SA")
+        .redirected("gw>web tcp 198.51.100.1:8080>172.18.0.2:4000 flags=SA ttl=63 len=0");
+    bench
+        .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=A")
+        .redirected("gw>web tcp 172.18.0.1:4000>172.18.0.2:80 flags=A ttl=63 len=0");
+    let stats = bench.port_stats(1, 8080);
+    assert_eq!(
+        (stats.opened, stats.rx_packets, stats.tx_packets),
+        (1, 2, 1)
+    );
+}
+
+#[test]
+fn of_a_neighbour_with_the_source_kept() {
+    let mut bench = published();
+    bench
+        .from_container(2, "cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags=S")
+        .redirected("gw>web tcp 172.18.0.3:4000>172.18.0.2:80 flags=S ttl=63 len=0");
+    // The answer goes to a neighbour directly, yet must come from the published address.
+    bench
+        .from_container(1, "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA")
+        .redirected("gw>cli tcp 198.51.100.1:8080>172.18.0.3:4000 flags=SA ttl=63 len=0");
+    // Traffic beside the flow is forwarded as it is.
+    let direct = "web>cli tcp 172.18.0.2:81>172.18.0.3:4000 flags=SA ttl=64 len=0";
+    bench.from_container(1, direct).redirected(direct);
+}
+
+#[test]
+fn across_networks_with_the_source_kept() {
+    let mut bench = published();
+    bench
+        .from_container(3, "far>gw2 tcp 172.19.0.2:4000>198.51.100.1:8080 flags=S")
+        .redirected("gw>web tcp 172.19.0.2:4000>172.18.0.2:80 flags=S ttl=63 len=0");
+    bench
+        .from_container(1, "web>gw tcp 172.18.0.2:80>172.19.0.2:4000 flags=SA")
+        .redirected("gw2>far tcp 198.51.100.1:8080>172.19.0.2:4000 flags=SA ttl=63 len=0");
+    // By its own address it stays out of reach.
+    bench
+        .from_container(3, "far>gw2 tcp 172.19.0.2:4001>172.18.0.2:80 flags=S")
+        .dropped(DropReason::NetworkIsolated);
+}
+
+#[test]
+fn by_any_address_of_the_host() {
+    let mut bench = published();
+    for (to, port) in [("172.18.0.1", 4001), ("172.19.0.1", 4002)] {
+        bench
+            .from_container(
+                2,
+                &format!("cli>gw tcp 172.18.0.3:{port}>{to}:8080 flags=S"),
+            )
+            .redirected(&format!(
+                "gw>web tcp 172.18.0.3:{port}>172.18.0.2:80 flags=S ttl=63 len=0"
+            ));
+    }
+}

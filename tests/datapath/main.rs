@@ -1,0 +1,30 @@
+//! Tier 2: the real programs by BPF_PROG_TEST_RUN, packet in, verdict, packet and counters out.
+//! A test is a packet's story: one step's output is the next one's input. One file per feature.
+#![allow(
+    clippy::unwrap_used,
+    reason = "test code: a panic with its place is the report"
+)]
+
+mod arp;
+mod checksum;
+mod collision;
+mod echo;
+mod fragment;
+mod hairpin;
+mod host;
+mod isolation;
+mod lifetime;
+mod mutation;
+mod publish;
+mod range;
+mod snat;
+mod spoofing;
+mod tcp;
+mod verifier;
+
+use std::net::Ipv4Addr;
+
+const TCP: u8 = netctl_common::packet::proto::TCP;
+const UDP: u8 = netctl_common::packet::proto::UDP;
+const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);

@@ -1,0 +1,178 @@
+//! Container to outside and back: walks 2 and 3.
+
+use netctl_common::{drop_reason::DropReason, flow::flags, network::flags as net};
+use netctl_tests::prog::{Bench, Network, UPLINK};
+
+use crate::{ANY, UDP, WEB};
+
+#[test]
+fn a_datagram_and_its_answer() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=5")
+        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=5");
+    let flows = bench.flows();
+    assert_eq!(flows.len(), 2, "{flows:?}");
+    let (_, out) = flows
+        .iter()
+        .find(|(_, flow)| flow.flags & flags::REPLY == 0)
+        .unwrap();
+    assert_eq!(out.out_ifindex, UPLINK);
+    assert_ne!(out.flags & flags::TO_UPLINK, 0);
+    bench
+        .from_uplink("lan>up udp 203.0.113.9:53>198.51.100.1:4000 len=77")
+        .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:4000 ttl=63 len=77");
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=6 ttl=9")
+        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=8 len=6");
+    assert_eq!(bench.flows().len(), 2);
+}
+
+#[test]
+fn a_port_that_host_processes_draw_is_not_kept() {
+    let mut bench = Bench::usual();
+    let out = bench.from_container(1, "web>gw tcp 172.18.0.2:40000>203.0.113.9:80 flags=S");
+    let text = out.text();
+    let port: u16 = text
+        .split([':', '>'])
+        .find_map(|part| part.parse().ok())
+        .unwrap();
+    assert!((61000..=65535).contains(&port), "{text}");
+    bench
+        .from_uplink(&format!(
+            "lan>up tcp 203.0.113.9:80>198.51.100.1:{port} flags=SA"
+        ))
+        .redirected("gw>web tcp 203.0.113.9:80>172.18.0.2:40000 flags=SA ttl=63 len=0");
+}
+
+#[test]
+fn a_published_port_is_never_a_source_port() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY, 4000, 4000), (1, WEB, 53));
+    let out = bench.from_container(2, "cli>gw udp 172.18.0.3:4000>203.0.113.9:53");
+    assert!(!out.text().contains("198.51.100.1:4000"), "{out:?}");
+    assert!(out.text().contains("udp 198.51.100.1:6"), "{out:?}");
+}
+
+#[test]
+fn without_masquerade_the_source_stays() {
+    let mut bench = Bench::usual();
+    bench.network(Network {
+        id: 1,
+        flags: net::ICC,
+    });
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:40000>203.0.113.9:53 len=5")
+        .redirected("*>* udp 172.18.0.2:40000>203.0.113.9:53 ttl=63 len=5");
+    bench
+        .from_uplink("lan>up udp 203.0.113.9:53>172.18.0.2:40000 len=9")
+        .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:40000 ttl=63 len=9");
+    bench
+        .from_uplink("lan>up udp 203.0.113.9:54>172.18.0.2:40000 len=9")
+        .dropped(DropReason::FromOutside);
+}
+
+#[test]
+fn what_cannot_leave_says_why() {
+    let mut bench = Bench::usual();
+    for (line, reason) in [
+        (
+            "udp 172.18.0.2:4000>127.0.0.1:53",
+            DropReason::MartianAddress,
+        ),
+        ("udp 172.18.0.2:4000>0.0.0.0:53", DropReason::MartianAddress),
+        (
+            "udp 172.18.0.2:4000>224.0.0.1:53",
+            DropReason::MartianAddress,
+        ),
+        (
+            "udp 172.18.0.2:4000>172.18.0.255:53",
+            DropReason::MartianAddress,
+        ),
+        (
+            "udp 172.18.0.2:4000>203.0.113.9:53 ttl=1",
+            DropReason::TtlExceeded,
+        ),
+        (
+            "tcp 172.18.0.2:4000>203.0.113.9:80 flags=FA",
+            DropReason::NoFlow,
+        ),
+        (
+            "tcp 172.18.0.2:4000>203.0.113.9:80 flags=R",
+            DropReason::NoFlow,
+        ),
+        (
+            "ip:47 172.18.0.2>203.0.113.9 len=20",
+            DropReason::UnknownProtocol,
+        ),
+        (
+            "icmp 172.18.0.2>203.0.113.9 type=3 code=3 len=28",
+            DropReason::IcmpUnsupported,
+        ),
+    ] {
+        bench
+            .from_container(1, &format!("web>gw {line}"))
+            .dropped(reason);
+    }
+}
+
+#[test]
+fn a_packet_larger_than_the_uplink_takes() {
+    let mut bench = Bench::usual();
+    let line = "web>gw udp 172.18.0.2:4000>203.0.113.9:53";
+    let fits = bench.from_container(1, &format!("{line} len=1472"));
+    fits.redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=1472");
+    bench
+        .from_container(1, &format!("{line} len=1473"))
+        .dropped(DropReason::TooBig);
+}
+
+#[test]
+fn without_a_route_or_an_address() {
+    let mut bench = Bench::usual();
+    bench.uplink_address(std::net::Ipv4Addr::UNSPECIFIED);
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53")
+        .dropped(DropReason::NoSourceAddress);
+    bench.ip("route del default");
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53")
+        .dropped(DropReason::NoRoute);
+    assert!(bench.flows().is_empty());
+}
+
+#[test]
+fn an_internal_network_has_no_way_out() {
+    let mut bench = Bench::usual();
+    bench.network(Network {
+        id: 1,
+        flags: net::ICC | net::INTERNAL,
+    });
+    for to in ["203.0.113.9:53", "198.51.100.2:53", "198.51.100.1:53"] {
+        let line = format!("web>gw udp 172.18.0.2:4000>{to}");
+        bench
+            .from_container(1, &line)
+            .dropped(DropReason::InternalNetwork);
+    }
+    // The host itself is reached by the gateway's address.
+    let line = "web>gw udp 172.18.0.2:4000>172.18.0.1:53 ttl=64 len=0";
+    bench.from_container(1, line).redirected(line);
+}
+
+#[test]
+fn an_outside_stranger_is_the_stacks_business() {
+    let mut bench = Bench::usual();
+    bench
+        .from_uplink("lan>up udp 203.0.113.9:53>198.51.100.1:4000 len=77")
+        .not_ours();
+    bench
+        .from_uplink("lan>up tcp 203.0.113.9:53>198.51.100.1:22 flags=S")
+        .not_ours();
+    bench
+        .from_uplink("lan>all arp request 198.51.100.2/lan>198.51.100.1/none")
+        .not_ours();
+    bench.from_uplink("lan>up eth:86dd len=40").not_ours();
+    bench
+        .from_uplink("lan>up icmp 203.0.113.9>198.51.100.1 len=8")
+        .not_ours();
+}

@@ -1,0 +1,191 @@
+//! Acceptance 7: counters equal exactly what was sent and received.
+
+use std::net::Ipv4Addr;
+
+use netctl_tests::{
+    agent::{Agent, Exchange, Proto},
+    lab::{HOST, Lab},
+    metrics::Scrape,
+};
+
+use crate::usual::{PUBLISHED, Usual};
+
+const IP_UDP: usize = 28;
+
+/// rx packets, rx bytes, tx packets, tx bytes, connections opened.
+fn port(scrape: &Scrape, host_port: u16, proto: &str) -> [u64; 5] {
+    let port = format!("host_port=\"{host_port}\"");
+    let proto = format!("protocol=\"{proto}\"");
+    let value = |name: &str, more: &[&str]| {
+        let mut labels = vec![
+            "ns=\"web\"",
+            "network=\"net1\"",
+            port.as_str(),
+            proto.as_str(),
+        ];
+        labels.extend(more);
+        scrape.value(name, &labels) as u64
+    };
+    [
+        value("netctl_port_packets_total", &["direction=\"rx\""]),
+        value("netctl_port_bytes_total", &["direction=\"rx\""]),
+        value("netctl_port_packets_total", &["direction=\"tx\""]),
+        value("netctl_port_bytes_total", &["direction=\"tx\""]),
+        value("netctl_port_connections_opened_total", &[]),
+    ]
+}
+
+fn udp(agent: &Agent, target: Ipv4Addr, count: u32, size: usize) {
+    let done = agent.exchange(Exchange {
+        proto: Proto::Udp,
+        target: (target, PUBLISHED).into(),
+        source: None,
+        count,
+        size,
+        timeout_ms: 3000,
+    });
+    assert_eq!((done.received, done.corrupted), (count, 0));
+}
+
+#[test]
+fn udp_is_counted_to_the_byte_on_every_path() {
+    let Usual {
+        web,
+        client,
+        other,
+        lab,
+    } = Usual::start();
+    let (mut packets, mut bytes, mut flows) = (0, 0, 0);
+    let cases: [(&Agent, Ipv4Addr, u32, usize); 7] = [
+        (lab.lan(), HOST, 100, 1),
+        (lab.lan(), HOST, 10, 1400),
+        (lab.host(), HOST, 20, 33),
+        (lab.host(), Ipv4Addr::LOCALHOST, 30, 500),
+        (&client, HOST, 40, 0),
+        (&other, HOST, 50, 77),
+        (&web, HOST, 60, 1000),
+    ];
+    for (agent, target, count, size) in cases {
+        udp(agent, target, count, size);
+        packets += u64::from(count);
+        bytes += u64::from(count) * (size + IP_UDP) as u64;
+        flows += 1;
+        let now = port(&lab.scrape(), PUBLISHED, "udp");
+        assert_eq!(
+            now,
+            [packets, bytes, packets, bytes, flows],
+            "after {count} x {size}"
+        );
+    }
+    // The TCP port of the same number saw nothing of it.
+    assert_eq!(port(&lab.scrape(), PUBLISHED, "tcp"), [0; 5]);
+    same_on_the_command_line(&lab, packets, bytes);
+}
+
+fn same_on_the_command_line(lab: &Lab, packets: u64, bytes: u64) {
+    let ports = lab.netctl("port ls -o json").json().to_string();
+    assert!(
+        ports.contains(&packets.to_string()) && ports.contains(&bytes.to_string()),
+        "{ports}"
+    );
+}
+
+/// IPv4 packets of a TCP port in a recording: count and bytes of the IP layer.
+fn recorded(frames: &[Vec<u8>], dst_port_at: usize) -> (u64, u64) {
+    let wanted = PUBLISHED.to_be_bytes();
+    let found = frames.iter().filter(|frame| {
+        frame.get(23) == Some(&6) && frame.get(dst_port_at..dst_port_at + 2) == Some(&wanted)
+    });
+    found.fold((0, 0), |(count, bytes), frame| {
+        (
+            count + 1,
+            bytes + u64::from(u16::from_be_bytes([frame[16], frame[17]])),
+        )
+    })
+}
+
+#[test]
+fn tcp_is_counted_as_a_recording_on_the_wire_shows_it() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    lab.lan().sniff("lan0");
+    // Small rounds: no segmentation offload, so a recorded frame is a packet.
+    let done = lab.lan().exchange(Exchange {
+        proto: Proto::Tcp,
+        target: (HOST, PUBLISHED).into(),
+        source: None,
+        count: 50,
+        size: 300,
+        timeout_ms: 3000,
+    });
+    assert_eq!((done.received, done.corrupted), (50, 0));
+    let frames = lab
+        .lan()
+        .sniffed("lan0", &PUBLISHED.to_be_bytes(), 100, 1000);
+    let (rx, rx_bytes) = recorded(&frames, 36);
+    let (tx, tx_bytes) = recorded(&frames, 34);
+    assert_eq!(
+        port(&lab.scrape(), PUBLISHED, "tcp"),
+        [rx, rx_bytes, tx, tx_bytes, 1]
+    );
+}
+
+#[test]
+fn large_segments_count_as_the_packets_that_they_are() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    let size = 2_000_000;
+    let done = lab.lan().exchange(Exchange {
+        proto: Proto::Tcp,
+        target: (HOST, PUBLISHED).into(),
+        source: None,
+        count: 2,
+        size,
+        timeout_ms: 10_000,
+    });
+    assert_eq!((done.received, done.corrupted), (2, 0));
+    let [rx, rx_bytes, tx, tx_bytes, opened] = port(&lab.scrape(), PUBLISHED, "tcp");
+    assert_eq!(opened, 1);
+    for (packets, bytes) in [(rx, rx_bytes), (tx, tx_bytes)] {
+        // Each packet has 20 bytes of IP, 20 of TCP and 12 of timestamps; the SYN 8 more.
+        // Selective acknowledgements (under load) add at most 28 to a packet without data.
+        let headers = bytes - 2 * size as u64;
+        let exact = packets * 52 + 8;
+        assert!(
+            (exact..exact + exact / 10).contains(&headers),
+            "{packets} packets, {bytes} bytes"
+        );
+        assert!(packets >= 2 * size as u64 / 1448, "{packets} packets");
+    }
+}
+
+#[test]
+fn drops_flows_and_the_rest_are_on_the_page() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    let before = lab
+        .scrape()
+        .value("netctl_drops_total", &["reason=\"network_isolated\""]);
+    usual.client.ping(crate::usual::OTHER, 3, 50);
+    assert!(usual.answers());
+    let scrape = lab.scrape();
+    let after = scrape.value("netctl_drops_total", &["reason=\"network_isolated\""]);
+    assert_eq!(after - before, 3.0);
+    assert!(
+        scrape.value("netctl_flows", &[]) >= 1.0,
+        "{}",
+        scrape.text()
+    );
+    assert_eq!(scrape.value("netctl_endpoints", &[]), 3.0);
+    for name in [
+        "netctl_reconcile_duration_seconds",
+        "netctl_reconcile_failures_total",
+        "netctl_build_info",
+    ] {
+        assert!(
+            scrape.text().contains(name),
+            "{name} is missing:\n{}",
+            scrape.text()
+        );
+    }
+}

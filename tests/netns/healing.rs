@@ -1,0 +1,152 @@
+//! Acceptance 8: what others take away comes back, and `netctl status` tells.
+
+use std::net::Ipv4Addr;
+
+use netctl_tests::{
+    agent::{Connect, Proto},
+    eventually::wait_for,
+    lab::{HOST, LAN, Lab},
+};
+
+use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual};
+
+fn healed(lab: &Lab) -> String {
+    lab.netctl("status -o json").json()["healed"].to_string()
+}
+
+#[track_caller]
+fn wait_healed(usual: &Usual, word: &str) {
+    wait_for(
+        &format!("{word:?} in what was healed"),
+        HEALED_WITHIN,
+        || healed(&usual.lab).contains(word),
+    );
+    wait_for("the published port", HEALED_WITHIN, || usual.answers());
+    wait_for("a healthy status", HEALED_WITHIN, || {
+        usual.lab.netctl("status -o json").json()["healthy"] == true
+    });
+}
+
+fn host_interface(lab: &Lab, ns: &str) -> String {
+    let shown = lab.netctl(&format!("ns inspect {ns} -o json")).json();
+    shown["endpoints"][0]["host_interface"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn a_deleted_veth() {
+    let usual = Usual::start();
+    let veth = host_interface(&usual.lab, "web");
+    usual.lab.ip(&format!("link del {veth}"));
+    wait_healed(&usual, &veth);
+    let direct = usual
+        .client
+        .connect(Connect::to(Proto::Tcp, (crate::usual::WEB, 80)));
+    assert!(direct.is_ok(), "{direct:?}");
+}
+
+#[test]
+fn a_deleted_anchor() {
+    let usual = Usual::start();
+    let shown = usual.lab.netctl("network inspect net1 -o json").json();
+    let anchor = shown["interface"].as_str().unwrap().to_owned();
+    usual.lab.ip(&format!("link del {anchor}"));
+    wait_healed(&usual, &anchor);
+    assert_eq!(usual.client.ping(crate::usual::GATEWAY, 1, 1000), 1);
+    let seen = usual
+        .client
+        .connect(Connect::to(Proto::Tcp, (LAN, 7000)))
+        .unwrap();
+    assert_eq!(seen.seen.ip(), HOST);
+}
+
+#[test]
+fn a_deleted_clsact_qdisc() {
+    let usual = Usual::with_config(&format!("{CONFIG}attach = \"clsact\"\n"));
+    assert!(usual.answers());
+    let features = usual.lab.netctl("status -o json").json()["features"].to_string();
+    assert!(features.contains("clsact"), "{features}");
+    let veth = host_interface(&usual.lab, "web");
+    for interface in ["up0", &veth] {
+        usual
+            .lab
+            .sh(&["tc", "qdisc", "del", "dev", interface, "clsact"]);
+        wait_healed(&usual, interface);
+    }
+}
+
+#[test]
+fn removed_pins() {
+    let usual = Usual::start();
+    let pins = usual.lab.bpffs().join("netctl");
+    usual.lab.sh(&["rm", "-r", pins.to_str().unwrap()]);
+    wait_for("the pins", HEALED_WITHIN, || {
+        usual.lab.inside(&pins).exists()
+    });
+    wait_healed(&usual, "");
+    // A daemon that starts now finds everything again.
+    usual.lab.kill_daemon();
+    assert!(usual.answers());
+    usual.lab.start_daemon();
+    assert!(usual.answers());
+}
+
+#[test]
+fn an_uplink_that_goes_down_and_up() {
+    let usual = Usual::start();
+    usual.lab.ip("link set up0 down");
+    assert!(!usual.answers());
+    usual.lab.ip("link set up0 up");
+    usual.lab.ip(&format!("route add default via {LAN}"));
+    wait_for("the published port", HEALED_WITHIN, || usual.answers());
+    let seen = usual
+        .client
+        .connect(Connect::to(Proto::Tcp, (LAN, 7000)))
+        .unwrap();
+    assert_eq!(seen.seen.ip(), HOST);
+}
+
+#[test]
+fn an_uplink_that_is_made_again() {
+    let usual = Usual::start();
+    usual.lab.ip("link del up0");
+    usual.lab.ip(&format!(
+        "link add up0 type veth peer name lan0 netns {}",
+        usual.lab.lan().pid()
+    ));
+    usual.lab.ip(&format!("addr add {HOST}/24 dev up0"));
+    usual.lab.ip("link set up0 up");
+    usual.lab.lan_ip(&format!("addr add {LAN}/24 dev lan0"));
+    usual.lab.lan_ip("link set lan0 up");
+    wait_for("the published port", HEALED_WITHIN, || usual.answers());
+}
+
+#[test]
+fn an_address_that_changes() {
+    let usual = Usual::start();
+    let new = Ipv4Addr::new(198, 51, 100, 77);
+    usual.lab.ip(&format!("addr del {HOST}/24 dev up0"));
+    usual.lab.ip(&format!("addr add {new}/24 dev up0"));
+    usual.lab.ip(&format!("route add default via {LAN}"));
+    wait_for("the port at the new address", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (new, PUBLISHED)).within_ms(500);
+        usual.lab.lan().connect(ask).is_ok()
+    });
+    wait_for("the new address as source", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (LAN, 7000)).within_ms(500);
+        usual
+            .client
+            .connect(ask)
+            .is_ok_and(|answer| answer.seen.ip() == new)
+    });
+}
+
+#[test]
+fn a_container_that_loses_its_configuration() {
+    let usual = Usual::start();
+    usual.lab.ip_in("web", "addr flush dev eth0");
+    usual.lab.ip_in("web", "link set eth0 down");
+    wait_for("the published port", HEALED_WITHIN, || usual.answers());
+}

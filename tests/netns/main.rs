@@ -1,0 +1,27 @@
+//! Tier 3: labs of real namespaces around the real daemon. One file per topic; every test has a
+//! lab of its own, so that all run side by side.
+#![allow(
+    clippy::unwrap_used,
+    reason = "test code: a panic with its place is the report"
+)]
+
+mod bad_input;
+mod collision;
+mod counters;
+mod exposure;
+mod firewall;
+mod healing;
+mod isolation;
+mod lab_itself;
+mod many_namespaces;
+mod namespaces;
+mod outbound;
+mod purge;
+mod ranges;
+mod rebind;
+mod reserved;
+mod restart;
+mod startup;
+mod truth_table;
+mod uplinks;
+mod usual;

@@ -1,0 +1,125 @@
+//! A daemon that cannot start says why, and has changed nothing.
+
+use std::{fs, process::Command};
+
+use netctl_tests::{daemon, lab::Lab};
+
+use crate::usual::CONFIG;
+
+#[track_caller]
+fn refused(lab: &Lab, mut command: Command, parts: &[&str]) {
+    let before = lab.snapshot();
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    let changed = before.differences(&lab.snapshot());
+    assert!(changed.is_empty(), "{}", changed.join("\n"));
+}
+
+fn lab_with(config: &str) -> Lab {
+    let lab = Lab::bare();
+    fs::write(lab.config_path(), config).unwrap();
+    lab
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration() {
+    let lab = lab_with("[daemon]\nresync_second = 3\n");
+    let path = lab.config_path();
+    refused(
+        &lab,
+        daemon::command(&lab),
+        &["resync_second", path.to_str().unwrap()],
+    );
+}
+
+#[test]
+fn a_configuration_that_is_not_there() {
+    let lab = Lab::bare();
+    let path = lab.config_path();
+    refused(&lab, daemon::command(&lab), &[path.to_str().unwrap()]);
+}
+
+#[test]
+fn a_folder_that_is_no_bpffs() {
+    let lab = lab_with(CONFIG);
+    let folder = lab.scratch().join("plain");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("file"), "in the way").unwrap();
+    let mut command = daemon::command(&lab);
+    let file = folder.join("file");
+    command.arg("--bpffs").arg(&file);
+    refused(&lab, command, &[file.to_str().unwrap()]);
+}
+
+#[test]
+fn a_folder_that_is_no_cgroup() {
+    let lab = lab_with(CONFIG);
+    for folder in [lab.scratch().join("missing"), lab.scratch().to_owned()] {
+        let mut command = daemon::command(&lab);
+        command.arg("--cgroup").arg(&folder);
+        refused(&lab, command, &[folder.to_str().unwrap(), "cgroup"]);
+    }
+}
+
+#[test]
+fn a_state_file_that_is_truncated_or_foreign() {
+    let lab = lab_with(CONFIG);
+    lab.start_daemon();
+    lab.populate("net1", &[("web", "-p 8080:80")]);
+    lab.kill_daemon();
+    let file = fs::read_dir(lab.state())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.is_file() && fs::metadata(path).is_ok_and(|data| data.len() > 0))
+        .unwrap();
+    let good = fs::read(&file).unwrap();
+    for bad in [
+        &good[..good.len() / 2],
+        b"not a database at all",
+        &[0; 4096][..],
+    ] {
+        fs::write(&file, bad).unwrap();
+        refused(
+            &lab,
+            daemon::command(&lab),
+            &[lab.state().to_str().unwrap()],
+        );
+        assert_eq!(
+            fs::read(&file).unwrap(),
+            bad,
+            "the file is left for a person to look at"
+        );
+    }
+    fs::write(&file, &good).unwrap();
+    lab.start_daemon();
+    assert!(
+        lab.netctl("ns ls -o json")
+            .json()
+            .to_string()
+            .contains("web")
+    );
+}
+
+#[test]
+fn bpffs_is_mounted_where_it_is_missing() {
+    let lab = lab_with(CONFIG);
+    let folder = lab.scratch().join("mounted");
+    fs::create_dir(&folder).unwrap();
+    let daemon = daemon::Daemon::start(&lab, &["--bpffs", folder.to_str().unwrap()]).unwrap();
+    let mounts = lab.sh(&["cat", "/proc/self/mounts"]);
+    let line = format!("{} bpf", folder.display());
+    assert!(mounts.contains(&line), "{mounts}");
+    drop(daemon);
+}
+
+#[test]
+fn without_a_daemon_the_command_line_says_so() {
+    let lab = Lab::bare();
+    lab.netctl("network ls")
+        .fails_with(1, &[lab.run().to_str().unwrap()]);
+}

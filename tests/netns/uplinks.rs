@@ -1,0 +1,100 @@
+//! Interfaces and addresses that come and go while the daemon runs.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use netctl_tests::{
+    agent::{Connect, Proto},
+    daemon::Daemon,
+    eventually::wait_for,
+    lab::{HOST, Lab},
+};
+
+use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual};
+
+#[test]
+fn an_uplink_that_comes_later_is_served() {
+    let usual = Usual::start();
+    let more = usual.lab.add_lan_host();
+    more.agent.serve_all(7000);
+    wait_for("the port on the new uplink", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (more.host, PUBLISHED)).within_ms(500);
+        more.agent
+            .connect(ask)
+            .is_ok_and(|answer| answer.seen.ip() == more.addr)
+    });
+    wait_for("the way out by the new uplink", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Udp, (more.addr, 7000)).within_ms(500);
+        usual
+            .client
+            .connect(ask)
+            .is_ok_and(|answer| answer.seen.ip() == more.host)
+    });
+    assert!(usual.answers());
+}
+
+#[test]
+fn the_answer_leaves_where_the_question_came_in() {
+    let usual = Usual::start();
+    let more = usual.lab.add_lan_host();
+    // A client behind the second uplink whose address the routes would send to the first.
+    let strange = Ipv4Addr::new(203, 0, 113, 77);
+    let place = &more.place;
+    let added = place
+        .command("ip")
+        .args(["addr", "add", "203.0.113.77/32", "dev", "lo"])
+        .status();
+    assert!(added.unwrap().success());
+    wait_for("the port on the new uplink", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (more.host, PUBLISHED)).within_ms(500);
+        more.agent.connect(ask).is_ok()
+    });
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let ask = Connect::to(proto, (more.host, PUBLISHED)).from((strange, 0));
+        let answer = more.agent.connect(ask).unwrap();
+        assert_eq!(answer.seen.ip(), strange, "{proto:?}");
+    }
+}
+
+#[test]
+fn a_new_address_of_the_host_has_the_published_ports() {
+    let usual = Usual::start();
+    let new = Ipv4Addr::new(198, 51, 100, 50);
+    usual.lab.ip(&format!("addr add {new}/24 dev up0"));
+    wait_for("the port at the new address", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (new, PUBLISHED)).within_ms(500);
+        usual.lab.lan().connect(ask).is_ok()
+    });
+    usual
+        .lab
+        .host()
+        .connect(Connect::to(Proto::Tcp, (new, PUBLISHED)))
+        .unwrap();
+    usual.lab.ip(&format!("addr del {new}/24 dev up0"));
+    wait_for("its end at the old address", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (new, PUBLISHED)).within_ms(200);
+        usual.lab.lan().connect(ask).is_err()
+    });
+    assert!(usual.answers());
+}
+
+#[test]
+fn only_the_named_uplinks_are_served() {
+    let lab = Lab::bare();
+    let more = lab.add_lan_host();
+    std::fs::write(lab.config_path(), CONFIG).unwrap();
+    let _daemon = Daemon::start(&lab, &["--uplink", "up1"]).unwrap();
+    lab.populate("net1 --subnet 172.18.0.0/24", &[("web", "-p 8080:80")]);
+    let web = lab.agent_in("web");
+    web.serve_all(80);
+    more.agent
+        .connect(Connect::to(Proto::Tcp, (more.host, 8080)))
+        .unwrap();
+    let asked = lab
+        .lan()
+        .connect(Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(300));
+    assert!(asked.is_err(), "{asked:?}");
+    let status = lab.netctl("status -o json").json();
+    assert_eq!(status["uplinks"], serde_json::json!(["up1"]), "{status:#}");
+    drop(_daemon);
+    drop(Duration::ZERO);
+}

@@ -1,0 +1,89 @@
+//! The topology that most tests share: net1 with `web` and `client`, net2 with `other`.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    lab::Lab,
+};
+
+/// Gateway of net1: what a container sees of host processes.
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
+pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 3);
+pub(crate) const OTHER: Ipv4Addr = Ipv4Addr::new(172, 19, 0, 2);
+
+/// Published: 8080/tcp and 8080/udp to the echo servers, 8081/tcp to the HTTP server.
+pub(crate) const PUBLISHED: u16 = 8080;
+pub(crate) const PUBLISHED_HTTP: u16 = 8081;
+
+/// Drift is found by netlink events or, at the latest, by the next full pass.
+pub(crate) const HEALED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Small tables, so that many labs fit side by side, and a short way to the next full pass.
+pub(crate) const CONFIG: &str = "\
+[daemon]
+resync_seconds = 2
+[datapath]
+max_flows = 16384
+";
+
+pub(crate) struct Usual {
+    pub(crate) web: Agent,
+    pub(crate) client: Agent,
+    pub(crate) other: Agent,
+    /// Last: agents end before their lab.
+    pub(crate) lab: Lab,
+}
+
+impl Usual {
+    pub(crate) fn start() -> Self {
+        Self::with_config(CONFIG)
+    }
+
+    pub(crate) fn with_config(config: &str) -> Self {
+        Self::populate(Lab::with_config(config))
+    }
+
+    /// Fills a lab whose daemon runs.
+    pub(crate) fn populate(lab: Lab) -> Self {
+        lab.populate(
+            "net1 --subnet 172.18.0.0/24",
+            &[
+                (
+                    "web",
+                    "--ip 172.18.0.2 -p 8080:80/tcp -p 8080:80/udp -p 8081:81",
+                ),
+                ("client", "--ip 172.18.0.3"),
+            ],
+        );
+        lab.populate(
+            "net2 --subnet 172.19.0.0/24",
+            &[("other", "--ip 172.19.0.2")],
+        );
+        let (web, client, other) = (
+            lab.agent_in("web"),
+            lab.agent_in("client"),
+            lab.agent_in("other"),
+        );
+        web.serve_all(80);
+        lab.lan().serve_all(7000);
+        Self {
+            web,
+            client,
+            other,
+            lab,
+        }
+    }
+
+    /// Whether the published port answers the LAN.
+    pub(crate) fn answers(&self) -> bool {
+        let ask = Connect::to(Proto::Tcp, (netctl_tests::lab::HOST, PUBLISHED)).within_ms(500);
+        self.lab.lan().connect(ask).is_ok()
+    }
+}
+
+/// A small lab with the tests' configuration.
+pub(crate) fn lab() -> Lab {
+    Lab::with_config(CONFIG)
+}

@@ -1,0 +1,256 @@
+//! The test's side of an agent.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    load::{Load, LoadReport},
+    protocol::{Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed},
+};
+use crate::packet::hex;
+
+/// A running agent; killed when dropped.
+pub struct Agent {
+    child: Child,
+    pipes: Mutex<Pipes>,
+    name: String,
+}
+
+struct Pipes {
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Where cargo put the agent: two folders are possible beside the running binary.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("NETCTL_AGENT") {
+        return path.into();
+    }
+    let this = std::env::current_exe().unwrap();
+    this.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("agent"))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no agent beside {}", this.display()))
+}
+
+impl Agent {
+    /// Starts one with `place` making the command, for example [`crate::place::Place::command`].
+    pub fn start(name: &str, arguments: &[&str], place: impl FnOnce(PathBuf) -> Command) -> Self {
+        let mut child = place(program())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("agent {name}: {error}"));
+        let pipes = Pipes {
+            requests: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()),
+        };
+        let agent = Self {
+            child,
+            pipes: Mutex::new(pipes),
+            name: name.to_owned(),
+        };
+        agent
+            .answer::<Value>(&mut agent.lock())
+            .unwrap_or_else(|error| panic!("agent {name} does not start: {error}"));
+        agent
+    }
+
+    /// Process id: its namespaces are found by it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pipes> {
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer<T: DeserializeOwned>(&self, pipes: &mut Pipes) -> Result<T, String> {
+        let mut line = String::new();
+        let length = pipes.answers.read_line(&mut line).unwrap();
+        assert!(length > 0, "agent {} ended", self.name);
+        let mut answer: Value = serde_json::from_str(&line).unwrap();
+        match answer.get("error") {
+            Some(error) => Err(error.as_str().unwrap_or_default().to_owned()),
+            None => Ok(serde_json::from_value(answer["ok"].take()).unwrap()),
+        }
+    }
+
+    /// Asks and waits; the error is the errno's name.
+    pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T, String> {
+        let mut pipes = self.lock();
+        let line = serde_json::to_string(request).unwrap();
+        writeln!(pipes.requests, "{line}").unwrap();
+        self.answer(&mut pipes)
+    }
+
+    #[track_caller]
+    fn must<T: DeserializeOwned>(&self, request: &Request) -> T {
+        self.ask(request)
+            .unwrap_or_else(|error| panic!("{}: {request:?}: {error}", self.name))
+    }
+
+    /// Does a request in another network namespace of the same machine.
+    pub fn ask_in<T: DeserializeOwned>(&self, netns: &Path, ask: Request) -> Result<T, String> {
+        self.ask(&Request::In {
+            netns: netns.to_owned(),
+            ask: Box::new(ask),
+        })
+    }
+
+    /// Starts an echo server.
+    #[track_caller]
+    pub fn serve(&self, proto: Proto, addr: impl Into<SocketAddr>) {
+        let addr = addr.into();
+        self.must(&Request::Serve { proto, addr })
+    }
+
+    /// Starts echo servers for TCP, UDP at `port` and HTTP at `port + 1`, on every address.
+    #[track_caller]
+    pub fn serve_all(&self, port: u16) {
+        self.serve(Proto::Tcp, (Ipv4Addr::UNSPECIFIED, port));
+        self.serve(Proto::Udp, (Ipv4Addr::UNSPECIFIED, port));
+        self.serve(Proto::Http, (Ipv4Addr::UNSPECIFIED, port + 1));
+    }
+
+    /// Asks a server whom it sees.
+    pub fn connect(&self, ask: Connect) -> Result<Connected, String> {
+        self.ask(&Request::Connect(ask))
+    }
+
+    /// A page of an HTTP server of this namespace.
+    pub fn fetch(&self, target: impl Into<SocketAddr>, path: &str) -> Result<String, String> {
+        self.ask(&Request::Fetch {
+            target: target.into(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Sends exact amounts.
+    #[track_caller]
+    pub fn exchange(&self, ask: Exchange) -> Exchanged {
+        self.must(&Request::Exchange(ask))
+    }
+
+    /// Binds a socket; the error is the errno's name.
+    pub fn bind(
+        &self,
+        proto: Proto,
+        addr: impl Into<SocketAddr>,
+        hold: Option<&str>,
+    ) -> Result<(), String> {
+        self.ask(&Request::Bind(Bind {
+            proto,
+            addr: addr.into(),
+            hold: hold.map(str::to_owned),
+        }))
+    }
+
+    /// Closes what is held under a name.
+    pub fn release(&self, hold: &str) {
+        self.must(&Request::Release {
+            hold: hold.to_owned(),
+        })
+    }
+
+    /// How many of `count` echo requests were answered; 0 also when there is no route.
+    pub fn ping(&self, target: Ipv4Addr, count: u16, timeout_ms: u64) -> u16 {
+        self.ask(&Request::Ping {
+            target,
+            count,
+            timeout_ms,
+        })
+        .unwrap_or(0)
+    }
+
+    /// Puts a frame on an interface.
+    #[track_caller]
+    pub fn send_frames(&self, interface: &str, frames: &[Vec<u8>]) {
+        self.must(&Request::RawSend {
+            interface: interface.to_owned(),
+            frames: frames.iter().map(|frame| hex::encode(frame)).collect(),
+        })
+    }
+
+    /// Records an interface until [`Self::sniffed`].
+    #[track_caller]
+    pub fn sniff(&self, interface: &str) {
+        self.must(&Request::SniffStart {
+            hold: interface.to_owned(),
+            interface: interface.to_owned(),
+        })
+    }
+
+    /// Frames that contain `pattern`: returns early once there are `at_least`.
+    #[track_caller]
+    pub fn sniffed(
+        &self,
+        interface: &str,
+        pattern: &[u8],
+        at_least: usize,
+        timeout_ms: u64,
+    ) -> Vec<Vec<u8>> {
+        let sniffed: Sniffed = self.must(&Request::SniffTake {
+            hold: interface.to_owned(),
+            pattern: hex::encode(pattern),
+            at_least,
+            timeout_ms,
+        });
+        sniffed
+            .frames
+            .iter()
+            .map(|frame| hex::decode(frame).unwrap())
+            .collect()
+    }
+
+    /// Starts background traffic.
+    #[track_caller]
+    pub fn load_start(&self, load: Load) {
+        self.must(&Request::LoadStart {
+            hold: "load".to_owned(),
+            load,
+        })
+    }
+
+    /// Ends it.
+    #[track_caller]
+    pub fn load_stop(&self) -> LoadReport {
+        self.must(&Request::LoadStop {
+            hold: "load".to_owned(),
+        })
+    }
+
+    /// Interfaces of the namespace.
+    #[track_caller]
+    pub fn links(&self) -> Vec<Link> {
+        self.must(&Request::Links)
+    }
+
+    /// One interface.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> Link {
+        self.links()
+            .into_iter()
+            .find(|link| link.name == name)
+            .unwrap_or_else(|| panic!("{} has no interface {name}", self.name))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // An agent that is gone already is what we want.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

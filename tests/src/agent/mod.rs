@@ -1,0 +1,23 @@
+//! Agents: processes that live in one namespace of a lab and do there what a test asks.
+//!
+//! Separate processes rather than threads with `setns`, so that sockets, cgroups and namespaces
+//! are those of an ordinary program. One request a line on stdin, one answer a line on stdout;
+//! an agent ends when its stdin does, so none outlives its test.
+
+mod client;
+mod echo;
+mod handle;
+mod load;
+mod machine;
+mod ping;
+mod protocol;
+mod raw;
+mod serve;
+mod socket;
+
+pub use handle::Agent;
+pub use load::{Load, LoadReport};
+pub use protocol::{
+    Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed, Style,
+};
+pub use serve::{Role, run};

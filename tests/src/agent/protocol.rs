@@ -1,0 +1,191 @@
+//! What a test can ask of an agent, and the answers.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::load::Load;
+
+/// Kind of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proto {
+    Tcp,
+    Udp,
+    /// HTTP/1.1 over TCP; the body is the address that the server saw.
+    Http,
+}
+
+/// How a UDP client sends: the kernel's hooks differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// connect(), send(), recv(); TCP always does this.
+    #[default]
+    Connected,
+    /// sendto() and recvfrom().
+    Unconnected,
+}
+
+/// One request to a namespace's agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// Starts a server that echoes, and answers `peer?` with the address that it saw.
+    Serve { proto: Proto, addr: SocketAddr },
+    /// Asks a server whom it sees. Answer: [`Connected`].
+    Connect(Connect),
+    /// HTTP GET of a path on a server of this namespace; answers the body.
+    Fetch { target: SocketAddr, path: String },
+    /// Sends exact amounts and counts what comes back. Answer: [`Exchanged`].
+    Exchange(Exchange),
+    /// Binds a socket. Answer: null, or the error.
+    Bind(Bind),
+    /// Closes what was held under that name.
+    Release { hold: String },
+    /// ICMP echo; answers how many came back.
+    Ping {
+        target: Ipv4Addr,
+        count: u16,
+        timeout_ms: u64,
+    },
+    /// Puts frames (hex) on an interface.
+    RawSend {
+        interface: String,
+        frames: Vec<String>,
+    },
+    /// Starts to record an interface's frames, both directions.
+    SniffStart { hold: String, interface: String },
+    /// Stops after `at_least` frames that hold `pattern` (hex, may be empty) or when the time is
+    /// over. Answer: [`Sniffed`].
+    SniffTake {
+        hold: String,
+        pattern: String,
+        at_least: usize,
+        timeout_ms: u64,
+    },
+    /// Starts background traffic.
+    LoadStart { hold: String, load: Load },
+    /// Ends it. Answer: [`super::LoadReport`].
+    LoadStop { hold: String },
+    /// Interfaces of the namespace. Answer: list of [`Link`].
+    Links,
+    /// Does the request in another network namespace of the same machine.
+    In { netns: PathBuf, ask: Box<Request> },
+}
+
+/// See [`Request::Connect`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Connect {
+    pub proto: Proto,
+    pub target: SocketAddr,
+    /// Address and port to bind first.
+    pub source: Option<SocketAddr>,
+    #[serde(default)]
+    pub style: Style,
+    /// Keeps the socket under that name, or uses the one that is kept there.
+    pub hold: Option<String>,
+    pub timeout_ms: u64,
+}
+
+impl Connect {
+    /// A new socket, the kernel's choice of source.
+    pub fn to(proto: Proto, target: impl Into<SocketAddr>) -> Self {
+        Self {
+            proto,
+            target: target.into(),
+            source: None,
+            style: Style::Connected,
+            hold: None,
+            timeout_ms: 3000,
+        }
+    }
+
+    /// Binds to a source first.
+    #[must_use]
+    pub fn from(mut self, source: impl Into<SocketAddr>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// UDP by sendto() and recvfrom().
+    #[must_use]
+    pub fn unconnected(mut self) -> Self {
+        self.style = Style::Unconnected;
+        self
+    }
+
+    /// Keeps the socket for later requests.
+    #[must_use]
+    pub fn hold(mut self, name: &str) -> Self {
+        self.hold = Some(name.to_owned());
+        self
+    }
+
+    /// Gives up after that long.
+    #[must_use]
+    pub fn within_ms(mut self, timeout_ms: u64) -> Self {
+        self.timeout_ms = timeout_ms;
+        self
+    }
+}
+
+/// A server's answer as the client has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    /// getsockname().
+    pub local: SocketAddr,
+    /// The client's address as the server saw it.
+    pub seen: SocketAddr,
+    /// getpeername(); for unconnected UDP the source of the reply.
+    pub peer: SocketAddr,
+}
+
+/// See [`Request::Exchange`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exchange {
+    /// [`Proto::Http`] is not known here.
+    pub proto: Proto,
+    pub target: SocketAddr,
+    pub source: Option<SocketAddr>,
+    /// UDP: datagrams, one after the other. TCP: rounds of `size` bytes on one connection.
+    pub count: u32,
+    pub size: usize,
+    pub timeout_ms: u64,
+}
+
+/// Exact amounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchanged {
+    pub sent: u32,
+    pub received: u32,
+    /// Answers whose bytes differ from what was sent.
+    pub corrupted: u32,
+}
+
+/// See [`Request::Bind`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Bind {
+    pub proto: Proto,
+    pub addr: SocketAddr,
+    /// Keeps the socket (listening if TCP) under that name; else it is closed at once.
+    pub hold: Option<String>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub name: String,
+    pub index: u32,
+    pub mac: Option<[u8; 6]>,
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Frames seen on an interface (hex), oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sniffed {
+    pub frames: Vec<String>,
+}

@@ -1,0 +1,106 @@
+//! Sockets with the few options that tests need and std does not offer before connect().
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream, UdpSocket},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    time::Duration,
+};
+
+use nix::{
+    libc,
+    sys::{
+        socket::{
+            AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
+            sockopt,
+        },
+        time::TimeVal,
+    },
+};
+
+fn new(kind: SockType, target: &SocketAddr, source: Option<SocketAddr>) -> io::Result<OwnedFd> {
+    let family = if target.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let fd = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if let Some(source) = source {
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(source))?;
+    }
+    Ok(fd)
+}
+
+/// connect() with a bound source and a deadline (SO_SNDTIMEO counts for connect() on Linux).
+pub(super) fn tcp(
+    target: SocketAddr,
+    source: Option<SocketAddr>,
+    limit: Duration,
+) -> io::Result<TcpStream> {
+    let fd = new(SockType::Stream, &target, source)?;
+    setsockopt(&fd, sockopt::SendTimeout, &time_val(limit))?;
+    if let Err(errno) = connect(fd.as_raw_fd(), &SockaddrStorage::from(target)) {
+        return Err(match errno {
+            nix::errno::Errno::EINPROGRESS => io::ErrorKind::TimedOut.into(),
+            other => other.into(),
+        });
+    }
+    let stream = TcpStream::from(fd);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(limit))?;
+    Ok(stream)
+}
+
+/// A UDP socket, bound to `source` or left to the kernel.
+pub(super) fn udp(
+    target: &SocketAddr,
+    source: Option<SocketAddr>,
+    limit: Duration,
+) -> io::Result<UdpSocket> {
+    let fd = new(SockType::Datagram, target, source)?;
+    let socket = UdpSocket::from(fd);
+    socket.set_read_timeout(Some(limit))?;
+    Ok(socket)
+}
+
+/// Receive room for bursts while the reader waits for a CPU (as root, beyond rmem_max).
+pub(super) fn roomy(socket: &impl AsRawFd) {
+    let bytes: libc::c_int = 8 << 20;
+    // SAFETY: the option's value is the c_int on the stack; a failure only leaves the default.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            (&raw const bytes).cast(),
+            size_of_val(&bytes) as libc::socklen_t,
+        )
+    };
+}
+
+/// A raw ICMP socket, or a packet socket: kinds that nix types only in part.
+pub(super) fn raw(domain: i32, protocol: i32, limit: Duration) -> io::Result<OwnedFd> {
+    // SAFETY: plain system call; the descriptor is owned from here on.
+    let fd = unsafe { libc::socket(domain, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just opened, nobody else has it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    setsockopt(&fd, sockopt::ReceiveTimeout, &time_val(limit))?;
+    Ok(fd)
+}
+
+fn time_val(limit: Duration) -> TimeVal {
+    TimeVal::new(limit.as_secs() as i64, i64::from(limit.subsec_micros()))
+}
+
+/// The symbolic name of an error where it has one: what tests compare.
+pub(super) fn errno_name(error: &io::Error) -> String {
+    match (error.raw_os_error(), error.kind()) {
+        (_, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => "ETIMEDOUT".to_owned(),
+        (Some(code), _) => format!("{:?}", nix::errno::Errno::from_raw(code)),
+        (None, kind) => format!("{kind:?}: {error}"),
+    }
+}

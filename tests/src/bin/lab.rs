@@ -1,0 +1,2 @@
+//! Labs by hand: the demo.
+fn main() {}

@@ -1,0 +1,466 @@
+//! The bench: a world, the maps filled to match it, and packets put in by line.
+
+use std::{collections::BTreeMap, marker::PhantomData, net::Ipv4Addr, time::Duration};
+
+use aya::{
+    Ebpf,
+    programs::{SchedClassifier, TestRun, TestRunOptions},
+};
+use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
+use netctl_common::{
+    endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
+    flow::{Flow, FlowKey},
+    host::{Local, Uplink},
+    network::Network as NetworkValue,
+    publish::{PublishKey, Published, port_blocks, range_prefix},
+    settings::{self, Settings},
+    stats::{PortStats, PortStatsKey},
+    wire::{Address, Be16, V4},
+};
+
+use super::{
+    maps, object,
+    outcome::Outcome,
+    skb,
+    world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC},
+};
+use crate::packet::{self, Names};
+
+/// A classifier of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    FromContainer,
+    FromHost,
+    FromUplink,
+}
+
+impl Program {
+    /// Its symbol.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FromContainer => "from_container",
+            Self::FromHost => "from_host",
+            Self::FromUplink => "from_uplink",
+        }
+    }
+}
+
+/// See the module. Bound to its thread, whose network namespace is its world.
+pub struct Bench {
+    ebpf: Ebpf,
+    /// Names of MACs in packet lines.
+    pub names: Names,
+    settings: Settings,
+    members: BTreeMap<u32, Vec<u32>>,
+    /// Interface that packets on an anchor were received on; 0: the host sent them itself.
+    pub forwarded_from: u32,
+    _thread: PhantomData<*mut ()>,
+}
+
+impl Bench {
+    /// An uplink and nothing else.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::with_flows(object::TEST_FLOWS)
+    }
+
+    /// With a flow table of that size.
+    #[track_caller]
+    pub fn with_flows(flows: u32) -> Self {
+        world::enter();
+        // The others are loaded when they are first run: the verifier takes its time.
+        let mut ebpf = object::load(flows, |name| name == "flood");
+        maps::connect_jumps(&mut ebpf);
+        let settings = Settings {
+            flags: 0,
+            default_uplink: UPLINK,
+            host_cookie: 0,
+            nat_port_first: 61000,
+            nat_port_last: 65535,
+            local_port_first: 32768,
+            local_port_last: 60999,
+            hz: 250,
+            flood_rate: 1000,
+            ..Settings::default()
+        };
+        let mut bench = Self {
+            ebpf,
+            names: Names::default()
+                .with("up", UPLINK_MAC)
+                .with("lan", LAN_MAC)
+                .with("gw", world::gateway_mac(1))
+                .with("gw2", world::gateway_mac(2)),
+            settings,
+            members: BTreeMap::new(),
+            forwarded_from: 0,
+            _thread: PhantomData,
+        };
+        bench.settings(|_| ());
+        bench.uplink_address(UPLINK_ADDR);
+        bench.local(UPLINK_ADDR, UPLINK);
+        bench
+    }
+
+    /// The world that most tests want: network 1 with `web` 172.18.0.2 and `cli` 172.18.0.3,
+    /// network 2 with `far` 172.19.0.2.
+    #[track_caller]
+    pub fn usual() -> Self {
+        Self::usual_with_flows(object::TEST_FLOWS)
+    }
+
+    /// The same with a flow table of that size.
+    #[track_caller]
+    pub fn usual_with_flows(flows: u32) -> Self {
+        use netctl_common::network::flags::{ICC, MASQUERADE};
+        let mut bench = Self::with_flows(flows);
+        bench.network(Network {
+            id: 1,
+            flags: ICC | MASQUERADE,
+        });
+        bench.network(Network {
+            id: 2,
+            flags: ICC | MASQUERADE,
+        });
+        bench.endpoint(Endpoint {
+            id: 1,
+            network: 1,
+            name: "web",
+            addr: Ipv4Addr::new(172, 18, 0, 2),
+        });
+        bench.endpoint(Endpoint {
+            id: 2,
+            network: 1,
+            name: "cli",
+            addr: Ipv4Addr::new(172, 18, 0, 3),
+        });
+        bench.endpoint(Endpoint {
+            id: 3,
+            network: 2,
+            name: "far",
+            addr: Ipv4Addr::new(172, 19, 0, 2),
+        });
+        bench
+    }
+
+    /// Changes the settings.
+    #[track_caller]
+    pub fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+        maps::set(&mut self.ebpf, "SETTINGS", 0, self.settings);
+    }
+
+    /// Address that the uplink gives to masqueraded flows; unspecified: it has none.
+    #[track_caller]
+    pub fn uplink_address(&mut self, addr: Ipv4Addr) {
+        let uplink = Uplink {
+            addr4: addr.into(),
+            mtu: 1500,
+            mac: UPLINK_MAC,
+            _pad: 0,
+        };
+        maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
+    }
+
+    /// Changes the world by an `ip` command.
+    #[track_caller]
+    pub fn ip(&self, words: &str) {
+        world::ip(words);
+    }
+
+    /// Packets that have arrived inside an endpoint's container.
+    #[track_caller]
+    pub fn delivered(&self, endpoint: u32) -> u64 {
+        world::received(&format!("in{endpoint}"))
+    }
+
+    /// An address of the host.
+    #[track_caller]
+    pub fn local(&mut self, addr: Ipv4Addr, ifindex: u32) {
+        let value = Local { ifindex, _pad: 0 };
+        maps::insert(&mut self.ebpf, "LOCAL4", V4::from(addr), value);
+    }
+
+    /// Adds a network, or changes its flags.
+    #[track_caller]
+    pub fn network(&mut self, network: Network) {
+        let id = network.id;
+        if self.members.insert(id, Vec::new()).is_none() {
+            world::add_network(&network);
+        }
+        let value = NetworkValue {
+            anchor_ifindex: anchor_ifindex(id),
+            flags: network.flags,
+            gateway4: world::gateway(id).into(),
+            broadcast4: Ipv4Addr::new(172, 17 + id as u8, 0, 255).into(),
+            mtu: 1500,
+            mac: world::gateway_mac(id),
+            ..NetworkValue::default()
+        };
+        maps::set(&mut self.ebpf, "NETWORK", id, value);
+        let subnet = V4::from(Ipv4Addr::new(172, 17 + id as u8, 0, 0));
+        maps::insert_prefix(&mut self.ebpf, "SUBNET4", 24, subnet, id);
+        self.local(world::gateway(id), anchor_ifindex(id));
+    }
+
+    /// Adds an endpoint.
+    #[track_caller]
+    pub fn endpoint(&mut self, endpoint: Endpoint) {
+        world::add_endpoint(&endpoint);
+        let Endpoint {
+            id,
+            network,
+            name,
+            addr,
+        } = endpoint;
+        let (ifindex, mac) = (endpoint_ifindex(id), world::endpoint_mac(id));
+        self.names = self.names.clone().with(name, mac);
+        self.endpoint_value(&endpoint, 0);
+        let key = FdbKey {
+            network,
+            mac,
+            _pad: 0,
+        };
+        maps::insert(
+            &mut self.ebpf,
+            "FDB",
+            key,
+            Fdb {
+                ifindex,
+                vtep: V4(0),
+            },
+        );
+        let key = NeighKey {
+            network,
+            addr: addr.into(),
+        };
+        maps::insert(
+            &mut self.ebpf,
+            "NEIGH4",
+            key,
+            Neigh {
+                ifindex,
+                mac,
+                _pad: 0,
+            },
+        );
+        let members = self
+            .members
+            .get_mut(&network)
+            .expect("the network comes first");
+        members.push(ifindex);
+        for (chunk, part) in members.chunks(FLOOD_CHUNK).enumerate() {
+            let mut flood = Flood {
+                ifindex: [0; FLOOD_CHUNK],
+            };
+            flood.ifindex[..part.len()].copy_from_slice(part);
+            let key = FloodKey {
+                network,
+                chunk: chunk as u32,
+            };
+            maps::insert(&mut self.ebpf, "FLOOD", key, flood);
+        }
+    }
+
+    /// Writes an endpoint's own entry again, for example with another generation.
+    #[track_caller]
+    pub fn endpoint_value(&mut self, endpoint: &Endpoint, newer: u32) {
+        let value = endpoint::Endpoint {
+            network: endpoint.network,
+            generation: endpoint.id + newer,
+            flags: flags::PUBLISHED,
+            addr4: endpoint.addr.into(),
+            mac: world::endpoint_mac(endpoint.id),
+            ..endpoint::Endpoint::default()
+        };
+        maps::insert(
+            &mut self.ebpf,
+            "ENDPOINT",
+            endpoint_ifindex(endpoint.id),
+            value,
+        );
+    }
+
+    /// Takes an endpoint's own entry away.
+    #[track_caller]
+    pub fn forget_endpoint(&mut self, id: u32) {
+        maps::remove::<u32, endpoint::Endpoint>(&mut self.ebpf, "ENDPOINT", endpoint_ifindex(id));
+    }
+
+    /// Publishes host ports `first..=last` of `host` (0.0.0.0: any) to an endpoint's ports from
+    /// `container` on.
+    #[track_caller]
+    pub fn publish(
+        &mut self,
+        port_id: u32,
+        proto: u8,
+        (host, first, last): (Ipv4Addr, u16, u16),
+        (endpoint, addr, container): (u32, Ipv4Addr, u16),
+    ) {
+        let value = Published::<V4> {
+            addr: addr.into(),
+            endpoint: endpoint_ifindex(endpoint),
+            port_id,
+            host_base: Be16::new(first),
+            container_base: Be16::new(container),
+        };
+        let key = |addr: V4, port: u16| PublishKey::<V4> {
+            addr,
+            proto,
+            _pad: 0,
+            port: Be16::new(port),
+        };
+        let addr = V4::from(host);
+        for block in port_blocks(first, last) {
+            let prefix = range_prefix::<V4>(block.bits);
+            maps::insert_prefix(
+                &mut self.ebpf,
+                "RESERVED",
+                prefix,
+                key(V4::ANY, block.base),
+                port_id,
+            );
+            if first != last {
+                let key = key(addr, block.base);
+                maps::insert_prefix(&mut self.ebpf, "PUBLISHED_RANGE4", prefix, key, value);
+            }
+        }
+        if first == last {
+            maps::insert(&mut self.ebpf, "PUBLISHED4", key(addr, first), value);
+        } else {
+            self.settings(|settings| settings.flags |= settings::flags::HAS_RANGES);
+        }
+    }
+
+    /// Puts a packet line into a program that runs on the interface of that index.
+    #[track_caller]
+    pub fn run(&mut self, program: Program, ifindex: u32, line: &str) -> Outcome {
+        let bytes = packet::build(&self.names, line);
+        self.run_bytes(program, ifindex, &bytes, None)
+    }
+
+    /// From the container of that endpoint.
+    #[track_caller]
+    pub fn from_container(&mut self, endpoint: u32, line: &str) -> Outcome {
+        self.run(Program::FromContainer, endpoint_ifindex(endpoint), line)
+    }
+
+    /// From the wire.
+    #[track_caller]
+    pub fn from_uplink(&mut self, line: &str) -> Outcome {
+        self.run(Program::FromUplink, UPLINK, line)
+    }
+
+    /// From the host's stack, out of network 1's anchor.
+    #[track_caller]
+    pub fn from_host(&mut self, line: &str) -> Outcome {
+        self.run(Program::FromHost, anchor_ifindex(1), line)
+    }
+
+    /// Any bytes; `gso` is (segments, size of each).
+    #[track_caller]
+    pub fn run_bytes(
+        &mut self,
+        program: Program,
+        ifindex: u32,
+        bytes: &[u8],
+        gso: Option<(u16, u16)>,
+    ) -> Outcome {
+        let before = maps::drops(&self.ebpf);
+        let (verdict, packet, _) = self.test_run(program, ifindex, bytes, gso, 1);
+        let moved = maps::drops(&self.ebpf)
+            .into_iter()
+            .zip(before)
+            .filter(|((_, now), (_, then))| now != then)
+            .map(|((name, now), (_, then))| (name, now - then))
+            .collect();
+        Outcome {
+            verdict: verdict.into(),
+            packet,
+            drops: moved,
+            names: self.names.clone(),
+            sent: packet::show(&self.names, bytes),
+        }
+    }
+
+    /// The run alone: return code, packet, time for each of `repeat` runs.
+    #[track_caller]
+    pub fn test_run(
+        &mut self,
+        program: Program,
+        ifindex: u32,
+        bytes: &[u8],
+        gso: Option<(u16, u16)>,
+        repeat: u32,
+    ) -> (u32, Vec<u8>, Duration) {
+        let loaded = self.ebpf.program_mut(program.name()).unwrap();
+        if loaded.fd().is_err() {
+            object::load_program(program.name(), loaded);
+        }
+        let classifier: &SchedClassifier = (&*loaded).try_into().unwrap();
+        let mut out = vec![0; bytes.len() + 256];
+        let ingress = match program {
+            Program::FromHost => self.forwarded_from,
+            Program::FromContainer | Program::FromUplink => ifindex,
+        };
+        let context = skb::context(ifindex, ingress, gso);
+        let result = classifier
+            .test_run(TestRunOptions {
+                data_in: Some(bytes),
+                data_out: Some(&mut out),
+                ctx_in: Some(&context),
+                repeat,
+                ..TestRunOptions::default()
+            })
+            .unwrap_or_else(|error| panic!("test run of {}: {error:?}", program.name()));
+        out.truncate(result.data_size_out as usize);
+        (result.return_value, out, result.duration)
+    }
+
+    /// The flow table.
+    #[track_caller]
+    pub fn flows(&self) -> Vec<(FlowKey<V4>, Flow<V4>)> {
+        maps::entries(&self.ebpf, "FLOW4")
+    }
+
+    /// Writes a flow entry.
+    #[track_caller]
+    pub fn put_flow(&mut self, key: FlowKey<V4>, flow: Flow<V4>) {
+        maps::insert(&mut self.ebpf, "FLOW4", key, flow);
+    }
+
+    /// Deletes a flow entry.
+    #[track_caller]
+    pub fn remove_flow(&mut self, key: FlowKey<V4>) {
+        maps::remove::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4", key);
+    }
+
+    /// Host ports that have counters.
+    #[track_caller]
+    pub fn ports_with_stats(&self) -> usize {
+        maps::per_cpu_entries::<PortStatsKey, PortStats>(&self.ebpf, "PORT_STATS").len()
+    }
+
+    /// Counters of a published port, over all CPUs.
+    #[track_caller]
+    pub fn port_stats(&self, port_id: u32, port: u16) -> PortStats {
+        let all = maps::per_cpu_entries::<PortStatsKey, PortStats>(&self.ebpf, "PORT_STATS");
+        let mut total = PortStats::default();
+        let wanted = all
+            .iter()
+            .filter(|(key, _)| key.port_id == port_id && key.port == Be16::new(port));
+        for one in wanted.flat_map(|(_, values)| values.iter()) {
+            total.rx_packets += one.rx_packets;
+            total.rx_bytes += one.rx_bytes;
+            total.tx_packets += one.tx_packets;
+            total.tx_bytes += one.tx_bytes;
+            total.opened += one.opened;
+        }
+        total
+    }
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,95 @@
+//! Typed access to the object's maps, by name.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{
+        Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray,
+        lpm_trie::{Key, LpmTrie},
+    },
+};
+use netctl_common::{drop_reason::DropReason, stats::DropCount};
+
+#[track_caller]
+pub(super) fn insert<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str, key: K, value: V) {
+    let mut map: HashMap<&mut MapData, K, V> = found(ebpf, map);
+    map.insert(key, value, 0).unwrap();
+}
+
+#[track_caller]
+pub(super) fn remove<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str, key: K) {
+    let mut map: HashMap<&mut MapData, K, V> = found(ebpf, map);
+    map.remove(&key).unwrap();
+}
+
+/// All entries, in no order.
+#[track_caller]
+pub(super) fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, map: &str) -> Vec<(K, V)> {
+    let name = map;
+    let map = ebpf.map(name).unwrap_or_else(|| panic!("no map {name}"));
+    let map: HashMap<&MapData, K, V> = map.try_into().unwrap();
+    map.iter().map(Result::unwrap).collect()
+}
+
+/// All entries, the CPUs' values beside each other.
+#[track_caller]
+pub(super) fn per_cpu_entries<K: Pod, V: Pod>(ebpf: &Ebpf, map: &str) -> Vec<(K, PerCpuValues<V>)> {
+    let name = map;
+    let map = ebpf.map(name).unwrap_or_else(|| panic!("no map {name}"));
+    let map: PerCpuHashMap<&MapData, K, V> = map.try_into().unwrap();
+    map.iter().map(Result::unwrap).collect()
+}
+
+#[track_caller]
+pub(super) fn set<V: Pod>(ebpf: &mut Ebpf, map: &str, index: u32, value: V) {
+    let mut map: Array<&mut MapData, V> = found(ebpf, map);
+    map.set(index, value, 0).unwrap();
+}
+
+#[track_caller]
+pub(super) fn insert_prefix<K: Pod, V: Pod>(
+    ebpf: &mut Ebpf,
+    map: &str,
+    prefix: u32,
+    key: K,
+    value: V,
+) {
+    let mut map: LpmTrie<&mut MapData, K, V> = found(ebpf, map);
+    map.insert(&Key::new(prefix, key), value, 0).unwrap();
+}
+
+/// Packets dropped so far by each reason, over all CPUs.
+#[track_caller]
+pub(super) fn drops(ebpf: &Ebpf) -> Vec<(&'static str, u64)> {
+    let map: PerCpuArray<&MapData, DropCount> = ebpf.map("DROPS").unwrap().try_into().unwrap();
+    DropReason::ALL
+        .iter()
+        .map(|reason| {
+            let counts = map.get(&(*reason as u32), 0).unwrap();
+            (
+                reason.name(),
+                counts.iter().map(|count| count.packets).sum(),
+            )
+        })
+        .collect()
+}
+
+/// Puts the `flood` program where `from_container` jumps to.
+#[track_caller]
+pub(super) fn connect_jumps(ebpf: &mut Ebpf) {
+    let mut jump: ProgramArray<MapData> = ebpf.take_map("JUMP").unwrap().try_into().unwrap();
+    let flood = ebpf.program("flood").unwrap();
+    jump.set(0, flood.fd().unwrap(), 0).unwrap();
+    // The program array empties itself when its last user space reference goes.
+    std::mem::forget(jump);
+}
+
+#[track_caller]
+fn found<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> T
+where
+    T: TryFrom<&'a mut aya::maps::Map, Error = aya::maps::MapError>,
+{
+    let map = ebpf
+        .map_mut(name)
+        .unwrap_or_else(|| panic!("no map {name}"));
+    T::try_from(map).unwrap_or_else(|error| panic!("map {name}: {error}"))
+}

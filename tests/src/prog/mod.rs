@@ -1,0 +1,22 @@
+//! Programs alone: loaded unpinned, fed by BPF_PROG_TEST_RUN, judged by verdict, packet, counters.
+//!
+//! Each [`Bench`] moves its thread into a throw-away network namespace with devices of the wanted
+//! indexes, since a test run looks its device and routes up there.
+//!
+//! A test run does not tell where a redirect would go: tests read that from the flow table, or
+//! from real traffic in a lab.
+
+pub mod attached;
+mod bench;
+mod maps;
+mod object;
+mod outcome;
+mod skb;
+mod world;
+
+pub use bench::{Bench, Program};
+pub use object::{load, object_bytes};
+pub use outcome::{Outcome, Verdict};
+pub use world::{
+    ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC, endpoint_mac,
+};

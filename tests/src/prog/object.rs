@@ -1,0 +1,48 @@
+//! The object under test: the very bytes that netctl carries.
+
+use aya::{Ebpf, EbpfLoader, programs::Program as AyaProgram};
+
+/// Flow entries in a test: few, so that a full table is soon reached.
+pub(super) const TEST_FLOWS: u32 = 1024;
+
+/// The bytes that the daemon loads, or those of the file that NETCTL_EBPF_OBJ names.
+#[track_caller]
+pub fn object_bytes() -> Vec<u8> {
+    match std::env::var_os("NETCTL_EBPF_OBJ") {
+        Some(path) => std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}")),
+        None => panic!("set NETCTL_EBPF_OBJ"),
+    }
+}
+
+/// Loads maps and every program whose name `wanted` accepts.
+#[track_caller]
+pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
+    let bytes = object_bytes();
+    let mut ebpf = EbpfLoader::new()
+        .map_max_entries("FLOW4", flows)
+        .load(&bytes)
+        .unwrap_or_else(|error| panic!("load the object: {error:?}"));
+    for (name, program) in ebpf.programs_mut() {
+        if wanted(name) {
+            load_program(name, program);
+        }
+    }
+    ebpf
+}
+
+#[track_caller]
+pub(super) fn load_program(name: &str, program: &mut AyaProgram) {
+    let loaded = match program {
+        AyaProgram::SchedClassifier(program) => program.load(),
+        AyaProgram::CgroupSockAddr(program) => program.load(),
+        AyaProgram::CgroupSock(program) => program.load(),
+        other => panic!("{name}: unexpected kind {:?}", other.prog_type()),
+    };
+    if let Err(error) = loaded {
+        // The verifier says at the end of its long log why it refused.
+        let text = format!("{error:?}");
+        let last: Vec<&str> = text.lines().rev().take(12).collect();
+        let last: Vec<&str> = last.into_iter().rev().collect();
+        panic!("load {name}:\n{}", last.join("\n"));
+    }
+}

@@ -1,0 +1,129 @@
+//! The devices and addresses that programs see in a test run.
+
+use std::{
+    io::Write,
+    net::Ipv4Addr,
+    process::{Command, Stdio},
+};
+
+use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
+use netctl_common::wire::Mac;
+use nix::sched::{CloneFlags, unshare};
+
+/// ifindex of the uplink.
+pub const UPLINK: u32 = 10;
+/// Address that masqueraded flows take.
+pub const UPLINK_ADDR: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// MAC of the uplink, `up` in packet lines.
+pub const UPLINK_MAC: Mac = Mac([0x02, 0, 0, 0, 0x64, 1]);
+/// MAC of the next hop, `lan` in packet lines.
+pub const LAN_MAC: Mac = Mac([0x02, 0, 0, 0, 0x64, 2]);
+/// Anchor of network 1.
+pub const ANCHOR: u32 = anchor_ifindex(1);
+/// MAC of network 1's anchor, `gw` in packet lines.
+pub const GATEWAY_MAC: Mac = gateway_mac(1);
+
+/// A network of the fixture: 172.(17 + id).0.0/24 with gateway .1.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    pub id: u32,
+    /// [`netctl_common::network::flags`].
+    pub flags: u32,
+}
+
+/// An endpoint of the fixture.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    pub id: u32,
+    pub network: u32,
+    /// Name of its MAC in packet lines.
+    pub name: &'static str,
+    pub addr: Ipv4Addr,
+}
+
+pub(super) const fn gateway(network: u32) -> Ipv4Addr {
+    Ipv4Addr::new(172, 17 + network as u8, 0, 1)
+}
+
+pub(super) const fn gateway_mac(network: u32) -> Mac {
+    Mac([0x02, 0x67, 0x77, 0, 0, network as u8])
+}
+
+/// MAC inside an endpoint's container.
+pub const fn endpoint_mac(id: u32) -> Mac {
+    Mac([0x02, 0xec, 0, 0, (id >> 8) as u8, id as u8])
+}
+
+/// Moves the calling thread into a new namespace with an uplink that has a default route and a
+/// known next hop.
+#[track_caller]
+pub(super) fn enter() {
+    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace: run as root");
+    // IPv6 greets its neighbours by itself: frames that a test would count.
+    std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").unwrap();
+    ip(&format!(
+        "link set lo up\n\
+         link add up0 index {UPLINK} address {UPLINK_MAC} type veth peer name lan0 address {LAN_MAC}\n\
+         link set lan0 up\n\
+         addr add {UPLINK_ADDR}/24 dev up0\n\
+         link set up0 up\n\
+         neigh add 198.51.100.2 lladdr {LAN_MAC} dev up0 nud permanent\n\
+         route add default via 198.51.100.2\n"
+    ));
+}
+
+#[track_caller]
+pub(super) fn add_network(network: &Network) {
+    let name = format!("nc-br{}", network.id);
+    ip(&format!(
+        "link add {name} index {} address {} type bridge\n\
+         link set {name} arp off\n\
+         addr add {}/24 dev {name}\n\
+         link set {name} up\n",
+        anchor_ifindex(network.id),
+        gateway_mac(network.id),
+        gateway(network.id),
+    ));
+    let forwarding = format!("/proc/sys/net/ipv4/conf/{name}/forwarding");
+    std::fs::write(forwarding, "1").unwrap();
+}
+
+#[track_caller]
+pub(super) fn add_endpoint(endpoint: &Endpoint) {
+    let (id, index) = (endpoint.id, endpoint_ifindex(endpoint.id));
+    ip(&format!(
+        "link add nc-ep{id} index {index} type veth peer name in{id} address {}\n\
+         link set nc-ep{id} up\n\
+         link set in{id} up\n",
+        endpoint_mac(id)
+    ));
+}
+
+/// Packets that an interface of the calling thread's namespace has received.
+#[track_caller]
+pub(super) fn received(name: &str) -> u64 {
+    // /proc/net would show the process's namespace, not this thread's.
+    let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    let fields = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(interface, _)| interface.trim() == name)
+        .map(|(_, fields)| fields.split_whitespace().nth(1).unwrap().parse().unwrap());
+    fields.unwrap_or_else(|| panic!("no interface {name}"))
+}
+
+#[track_caller]
+pub(super) fn ip(script: &str) {
+    let mut child = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success(), "ip -batch:\n{script}");
+}
