@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
@@ -73,21 +73,12 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .context("request")?;
-        let exchange = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            let body = response.into_body().collect().await?.to_bytes();
-            Ok::<_, hyper::Error>((status, body))
-        };
-        // The connection has to be driven for its request to move.
-        let (status, body) = tokio::select! {
-            done = exchange => done,
-            ended = connection => match ended {
-                Err(e) => Err(e),
-                Ok(()) => bail!(lost()),
-            },
-        }
-        .with_context(lost)?;
+        // Drives the exchange; how it ends is seen there.
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.with_context(lost)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.with_context(lost)?;
+        let body = body.to_bytes();
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the daemon's answer is not understood; is it of another version?");

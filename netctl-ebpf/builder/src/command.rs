@@ -36,6 +36,10 @@ pub(crate) fn target_dir(workspace: &Path, features: &[&str]) -> PathBuf {
     workspace.join("target").join(name)
 }
 
+/// Debug information becomes BTF. Small copies are expanded in place: the linker's default turns
+/// each into a call, across which the verifier loses what it knows of spilled pointers.
+const FLAGS: &str = "-Cdebuginfo=2 -Clink-arg=--btf -Clink-arg=--disable-expand-memcpy-in-order";
+
 /// The command that runs `verb` on netctl-ebpf.
 pub(crate) fn command(
     workspace: &Path,
@@ -64,7 +68,7 @@ pub(crate) fn command(
             "CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER",
             linker.executable(),
         )
-        .env("RUSTFLAGS", "-Cdebuginfo=2 -Clink-arg=--btf")
+        .env("RUSTFLAGS", FLAGS)
         .env("LD_LIBRARY_PATH", llvm.path());
     match verb {
         Verb::Build => cargo.arg("build"),

@@ -163,6 +163,7 @@ pub struct Status {
     pub networks: usize,
     pub namespaces: usize,
     pub endpoints: usize,
+    /// A range counts as one.
     pub published_ports: usize,
     #[serde(flatten)]
     pub status: view::Status,

@@ -23,14 +23,15 @@ pub struct Attachments {
     tcx: bool,
     folder: PathBuf,
     cgroup: File,
-    /// Markers of clsact qdiscs that we added, by ifindex.
+    /// Folders named by ifindex: clsact qdiscs that we added. On the bpffs, since they are true
+    /// for as long as the machine is up, whatever becomes of the run folder.
     markers: PathBuf,
     links: HashMap<(Hook, u32), OwnedFd>,
 }
 
 impl Attachments {
     /// Opens the links that an earlier daemon pinned.
-    pub fn adopt(tcx: bool, bpffs: &Path, cgroup: &Path, run: &Path) -> io::Result<Self> {
+    pub fn adopt(tcx: bool, bpffs: &Path, cgroup: &Path) -> io::Result<Self> {
         let folder = pin_folder(bpffs).join("links");
         fs::create_dir_all(&folder)?;
         let mut links = HashMap::new();
@@ -48,7 +49,7 @@ impl Attachments {
             tcx,
             folder,
             cgroup: File::open(cgroup)?,
-            markers: run.join("clsact"),
+            markers: pin_folder(bpffs).join("clsact"),
             links,
         })
     }
@@ -138,7 +139,7 @@ impl Attachments {
             let marker = self.markers.join(ifindex.to_string());
             if marker.exists() {
                 netlink.delete_clsact_if_empty(ifindex)?;
-                remove_file(&marker)?;
+                fs::remove_dir(&marker)?;
             }
         }
         self.drop_link(hook, ifindex)
@@ -154,8 +155,7 @@ impl Attachments {
     ) -> io::Result<()> {
         // Links of our own take their qdisc with them.
         if netlink.add_clsact(ifindex)? && hook == Hook::FromUplink {
-            fs::create_dir_all(&self.markers)?;
-            fs::write(self.markers.join(ifindex.to_string()), "")?;
+            fs::create_dir_all(self.markers.join(ifindex.to_string()))?;
         }
         netlink.put_filter(ifindex, direction, program.as_fd(), hook.program())
     }

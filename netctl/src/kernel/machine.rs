@@ -66,7 +66,7 @@ impl Machine {
             endpoints: options.max_endpoints,
         };
         let (datapath, events) = Datapath::load(&options.bpffs, sizes)?;
-        let attachments = Attachments::adopt(tcx, &options.bpffs, &options.cgroup, &options.run)
+        let attachments = Attachments::adopt(tcx, &options.bpffs, &options.cgroup)
             .map_err(failed("opening the pinned links".into()))?;
         let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
         let machine = Self {
@@ -105,16 +105,15 @@ impl Machine {
     /// After everything was reconciled to nothing: the folders, and the bpffs if we mounted it.
     pub fn remove_traces(&self) -> io::Result<()> {
         let pins = pin_folder(&self.options.bpffs);
-        for folder in [pins.join("links"), pins.join("maps"), pins.clone()] {
-            remove_empty(&folder)?;
+        for folder in ["links", "maps", "clsact"] {
+            remove_empty(&pins.join(folder))?;
         }
+        remove_empty(&pins)?;
         if let Some(root) = pins.parent() {
             remove_empty(root)?;
         }
         let run = &self.options.run;
-        for folder in ["netns", "clsact"] {
-            remove_empty(&run.join(folder))?;
-        }
+        remove_empty(&run.join("netns"))?;
         if run.join(MOUNTED).exists() {
             nix::mount::umount2(&self.options.bpffs, nix::mount::MntFlags::MNT_DETACH)?;
             fs::remove_file(run.join(MOUNTED))?;

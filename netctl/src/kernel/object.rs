@@ -260,10 +260,6 @@ fn load_program(program: &mut Program) -> Result<Loaded, ProgramError> {
             program.load()?;
             program.fd()?
         }
-        Program::CgroupSock(program) => {
-            program.load()?;
-            program.fd()?
-        }
         _ => return Err(ProgramError::UnexpectedProgramType),
     };
     let fd = fd

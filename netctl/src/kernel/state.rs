@@ -103,7 +103,6 @@ pub enum Hook {
     FromContainer,
     FromHost,
     FromUplink,
-    SockRelease,
     SockBind4,
     SockBind6,
     SockConnect4,
@@ -126,9 +125,7 @@ pub enum HookKind {
 
 impl Hook {
     pub const INTERFACE: [Self; 3] = [Self::FromContainer, Self::FromHost, Self::FromUplink];
-    /// Released and bound sockets first: what is translated can then always be forgotten.
-    pub const CGROUP: [Self; 11] = [
-        Self::SockRelease,
+    pub const CGROUP: [Self; 10] = [
         Self::SockBind4,
         Self::SockBind6,
         Self::SockConnect4,
@@ -147,7 +144,6 @@ impl Hook {
             Self::FromContainer => "from_container",
             Self::FromHost => "from_host",
             Self::FromUplink => "from_uplink",
-            Self::SockRelease => "sock_release",
             Self::SockBind4 => "sock_bind4",
             Self::SockBind6 => "sock_bind6",
             Self::SockConnect4 => "sock_connect4",
@@ -176,7 +172,6 @@ impl Hook {
             Self::SockRecvmsg6 => HookKind::Cgroup(20),
             Self::SockGetpeername4 => HookKind::Cgroup(29),
             Self::SockGetpeername6 => HookKind::Cgroup(30),
-            Self::SockRelease => HookKind::Cgroup(34),
         }
     }
 

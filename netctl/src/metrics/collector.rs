@@ -110,7 +110,7 @@ const NETWORKS: Family = total("netctl_networks", Kind::Gauge, "Networks.");
 const PUBLISHED: Family = total(
     "netctl_published_ports",
     Kind::Gauge,
-    "Published host ports, each port of a range counted.",
+    "Published ports; a range counts as one.",
 );
 const DURATION: Family = total(
     "netctl_reconcile_duration_seconds",

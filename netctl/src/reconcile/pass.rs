@@ -117,7 +117,9 @@ pub(super) fn execute<E>(
             failed.extend(step.key());
             continue;
         }
+        let started = Instant::now();
         let result = apply(step);
+        tracing::debug!(%step, took = ?started.elapsed(), ok = result.is_ok());
         if result.is_err() {
             failed.extend(step.key());
         }

@@ -76,7 +76,7 @@ fn network(id: u32) -> Network {
         ip_range: None,
         mtu: None,
         mac: Mac([2, 1, 0, 0, 0, id as u8]),
-        internal: id % 3 == 0,
+        internal: id.is_multiple_of(3),
         masquerade: true,
         icc: true,
     }
@@ -101,7 +101,11 @@ fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> PublishedPort {
         host_port,
         container_port: 80,
         count,
-        proto: if id % 2 == 0 { Proto::Tcp } else { Proto::Udp },
+        proto: if id.is_multiple_of(2) {
+            Proto::Tcp
+        } else {
+            Proto::Udp
+        },
     }
 }
 

@@ -92,7 +92,7 @@ impl Service {
             networks: model.networks.len(),
             namespaces: model.sandboxes.len(),
             endpoints: model.endpoints.len(),
-            published_ports: model.ports.values().map(|p| usize::from(p.count)).sum(),
+            published_ports: model.ports.len(),
             status: self.engine.status(),
         }
     }
