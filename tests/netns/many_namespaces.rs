@@ -6,7 +6,7 @@ use std::{
 };
 
 use netctl_tests::{
-    agent::{Request, Role},
+    agent::Request,
     lab::{Lab, OUTSIDE, netns_path},
 };
 
@@ -37,7 +37,6 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 #[test]
 fn more_than_a_linux_bridge_has_ports() {
-    let _role = Role::Resident;
     let lab = usual::lab();
     lab.netctl("network create big --subnet 10.88.0.0/20").ok();
     let mut times = Vec::new();

@@ -1,6 +1,6 @@
 //! Interfaces and addresses that come and go while the daemon runs.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
 use netctl_tests::{
     agent::{Connect, Proto},
@@ -82,7 +82,7 @@ fn only_the_named_uplinks_are_served() {
     let lab = Lab::bare();
     let more = lab.add_lan_host();
     std::fs::write(lab.config_path(), CONFIG).unwrap();
-    let _daemon = Daemon::start(&lab, &["--uplink", "up1"]).unwrap();
+    let daemon = Daemon::start(&lab, &["--uplink", "up1"]).unwrap();
     lab.populate("net1 --subnet 172.18.0.0/24", &[("web", "-p 8080:80")]);
     let web = lab.agent_in("web");
     web.serve_all(80);
@@ -95,6 +95,5 @@ fn only_the_named_uplinks_are_served() {
     assert!(asked.is_err(), "{asked:?}");
     let status = lab.netctl("status -o json").json();
     assert_eq!(status["uplinks"], serde_json::json!(["up1"]), "{status:#}");
-    drop(_daemon);
-    drop(Duration::ZERO);
+    drop(daemon);
 }

@@ -21,7 +21,7 @@ use super::{
     tables::{Table, kept},
 };
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netctl-ebpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netctl-ebpf.o"));
 
 /// Programs that are on no hook: entry 0 of JUMP, and the kernel's clocks.
 const FLOOD: &str = "flood";

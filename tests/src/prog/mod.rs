@@ -15,7 +15,7 @@ mod skb;
 mod world;
 
 pub use bench::{Bench, Program};
-pub use object::{load, object_bytes};
+pub use object::load;
 pub use outcome::{Outcome, Verdict};
 pub use world::{
     ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC, endpoint_mac,

@@ -5,22 +5,12 @@ use aya::{Ebpf, EbpfLoader, programs::Program as AyaProgram};
 /// Flow entries in a test: few, so that a full table is soon reached.
 pub(super) const TEST_FLOWS: u32 = 1024;
 
-/// The bytes that the daemon loads, or those of the file that NETCTL_EBPF_OBJ names.
-#[track_caller]
-pub fn object_bytes() -> Vec<u8> {
-    match std::env::var_os("NETCTL_EBPF_OBJ") {
-        Some(path) => std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}")),
-        None => panic!("set NETCTL_EBPF_OBJ"),
-    }
-}
-
 /// Loads maps and every program whose name `wanted` accepts.
 #[track_caller]
 pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
-    let bytes = object_bytes();
     let mut ebpf = EbpfLoader::new()
         .map_max_entries("FLOW4", flows)
-        .load(&bytes)
+        .load(netctl::kernel::object::OBJECT)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));
     for (name, program) in ebpf.programs_mut() {
         if wanted(name) {
