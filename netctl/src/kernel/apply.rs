@@ -4,7 +4,7 @@ use std::{io, os::fd::AsFd};
 
 use super::{
     machine::Machine,
-    names::{self, LINK_ALIAS, OurLink},
+    names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{
         Netlink,
         link::{Change, NewBridge, NewVeth},
@@ -34,6 +34,7 @@ impl Machine {
                 .map_err(explain_full),
             Step::FlushFlows(what) => flows::flush(&self.datapath, *what),
             Step::RemoveLink(link) => self.netlink.delete_link(link.ifindex()),
+            Step::RemoveEveryLink => self.netlink.delete_group(LINK_GROUP),
             Step::Detach(hook, ifindex) => {
                 self.attachments.detach(&mut self.netlink, *hook, *ifindex)
             }
@@ -78,6 +79,7 @@ impl Machine {
                 mac: Some(anchor.mac),
                 mtu: Some(anchor.mtu),
                 alias: Some(LINK_ALIAS),
+                group: Some(LINK_GROUP),
                 no_master: false,
             },
         )?;
@@ -112,6 +114,7 @@ impl Machine {
                 up: Some(veth.up),
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
+                group: Some(LINK_GROUP),
                 no_master: existing.is_some_and(|link| link.has_master) && !veth.has_master,
                 ..Change::default()
             },

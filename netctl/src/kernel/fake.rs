@@ -30,6 +30,17 @@ impl Fake {
                     Object::Entry(value.clone()),
                 );
             }
+            Step::RemoveEveryLink => {
+                let links: Vec<OurLink> = state
+                    .keys()
+                    .filter_map(|key| match key {
+                        Key::Anchor(id) => Some(OurLink::Anchor(*id)),
+                        Key::Veth(id) => Some(OurLink::Endpoint(*id)),
+                        _ => None,
+                    })
+                    .collect();
+                links.into_iter().for_each(|link| self.remove_link(link));
+            }
             Step::RemoveLink(link) => self.remove_link(*link),
             Step::Detach(hook, ifindex) => {
                 state.remove(&Key::Attachment(*hook, *ifindex));

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io};
 
 use super::{
     machine::Machine,
-    names::{self, LINK_ALIAS, OurLink},
+    names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{Netlink, address::Address, link::Link},
     netns,
     state::{Anchor, Hook, Inside, Key, Object, State, Veth},
@@ -146,7 +146,7 @@ fn insert_link(
     addresses: &[Address],
     desired: &State,
 ) {
-    let marked = link.alias.as_deref() == Some(LINK_ALIAS);
+    let marked = link.alias.as_deref() == Some(LINK_ALIAS) && link.group == LINK_GROUP;
     match ours {
         OurLink::Anchor(id) => {
             let key = Key::Anchor(id);

@@ -51,7 +51,7 @@ pub struct Anchor {
     pub forwarding: bool,
     pub route_localnet: bool,
     pub ipv6_off: bool,
-    /// Has our alias.
+    /// Has our alias and group.
     pub marked: bool,
 }
 
@@ -61,7 +61,7 @@ pub struct Veth {
     pub up: bool,
     pub ipv6_off: bool,
     pub has_master: bool,
-    /// Has our alias.
+    /// Has our alias and group.
     pub marked: bool,
 }
 

@@ -19,6 +19,8 @@ pub enum Step {
     },
     FlushFlows(Flush),
     RemoveLink(OurLink),
+    /// All of them, where none is wanted any more.
+    RemoveEveryLink,
     Detach(Hook, u32),
     RemoveNetns(String),
     UnpinMap(&'static str),
@@ -56,7 +58,7 @@ impl Step {
             Self::DeleteEntry { table, .. } if table.publishes() => 0,
             Self::FlushFlows(_) => 1,
             Self::DeleteEntry { .. } => 2,
-            Self::RemoveLink(_) => 3,
+            Self::RemoveLink(_) | Self::RemoveEveryLink => 3,
             Self::Detach(..) => 4,
             Self::RemoveNetns(_) => 5,
             Self::UnpinMap(_) => 6,
@@ -71,10 +73,10 @@ impl Step {
         }
     }
 
-    /// The object that the step is about; flows are none.
+    /// The object that the step is about, if it is a single one.
     pub fn key(&self) -> Option<Key> {
         Some(match self {
-            Self::FlushFlows(_) => return None,
+            Self::FlushFlows(_) | Self::RemoveEveryLink => return None,
             Self::DeleteEntry { table, key } | Self::PutEntry { table, key, .. } => {
                 Key::Entry(*table, key.clone())
             }
@@ -124,6 +126,7 @@ impl Step {
             Self::DeleteEntry { .. }
             | Self::FlushFlows(_)
             | Self::RemoveLink(_)
+            | Self::RemoveEveryLink
             | Self::Detach(..)
             | Self::RemoveNetns(_)
             | Self::UnpinMap(_)
@@ -150,6 +153,7 @@ impl fmt::Display for Step {
             }
             Self::FlushFlows(Flush::Port(id)) => write!(f, "flush flows of published port {id}"),
             Self::FlushFlows(Flush::Address(addr)) => write!(f, "flush flows of address {addr}"),
+            Self::RemoveEveryLink => f.write_str("remove every link of ours"),
             Self::RemoveLink(link) => write!(f, "remove {}", link.name()),
             Self::Detach(hook, ifindex) => write!(f, "detach {}", hook.pin_name(*ifindex)),
             Self::Attach(hook, ifindex) => write!(f, "attach {}", hook.pin_name(*ifindex)),
