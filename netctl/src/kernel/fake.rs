@@ -46,6 +46,15 @@ impl Fake {
                 state.remove(&Key::Attachment(*hook, *ifindex));
             }
             Step::RemoveNetns(name) => self.remove_netns(name),
+            Step::RemoveNeighbour(id, addr) => {
+                state.remove(&Key::Neighbour(*id, *addr));
+            }
+            Step::PutNeighbour(id, addr, mac) => {
+                if !state.contains_key(&Key::Anchor(*id)) {
+                    return Err(format!("no anchor {id}"));
+                }
+                state.insert(Key::Neighbour(*id, *addr), Object::Neighbour(*mac));
+            }
             Step::UnpinMap(name) => {
                 state.remove(&Key::MapPin(name));
             }
@@ -69,6 +78,7 @@ impl Fake {
                         addr: None,
                         up: false,
                         loopback_up: false,
+                        neighbour: None,
                         ipv6_off: false,
                         gateway: None,
                         ..inside.clone()
@@ -103,7 +113,12 @@ impl Fake {
 
     pub(crate) fn remove_link(&mut self, link: OurLink) {
         let (key, hook) = match link {
-            OurLink::Anchor(id) => (Key::Anchor(id), Hook::FromHost),
+            OurLink::Anchor(id) => {
+                self.state
+                    .0
+                    .retain(|key, _| !matches!(key, Key::Neighbour(on, _) if *on == id));
+                (Key::Anchor(id), Hook::FromHost)
+            }
             OurLink::Endpoint(id) => {
                 self.state.0.remove(&Key::Inside(id));
                 (Key::Veth(id), Hook::FromContainer)

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl`, group [`LINK_GROUP`] |
 //! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias and group as above |
-//! | address, route, sysctl | on one of these links, or on the interface inside a sandbox |
+//! | address, route, neighbour, sysctl | on one of these links, or on the interface inside a sandbox |
 //! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
 //! | programs, links, maps | pinned below BPFFS/netctl/v<LAYOUT_VERSION>/ |
 //! | clsact filter (no TCX) | priority [`FILTER_PRIORITY`], handle 1, program named by us |

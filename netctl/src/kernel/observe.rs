@@ -41,6 +41,12 @@ impl Machine {
                 insert_link(&mut state, ours, link, &addresses, desired);
             }
         }
+        for neighbour in self.netlink.neighbours()? {
+            if let Some(OurLink::Anchor(id)) = OurLink::from_ifindex(neighbour.index) {
+                let key = Key::Neighbour(id, neighbour.addr);
+                state.insert(key, Object::Neighbour(neighbour.mac));
+            }
+        }
         for key in desired.0.keys() {
             if let Key::Inside(id) = key {
                 insert_inside(&mut state, *id, desired);
@@ -104,6 +110,12 @@ impl Machine {
                     }
                 }
                 Key::Inside(id) => insert_inside(&mut state, *id, desired),
+                Key::Neighbour(id, addr) => {
+                    let anchor = names::anchor_ifindex(*id);
+                    if let Some(found) = self.netlink.neighbour(anchor, *addr)? {
+                        state.insert(key.clone(), Object::Neighbour(found.mac));
+                    }
+                }
                 Key::MapPin(name) => {
                     if self.datapath.is_pinned(name) {
                         state.insert(key.clone(), Object::MapPin);
@@ -213,6 +225,10 @@ pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
         .into_iter()
         .filter(|address| address.index == index)
         .map(|address| (address.addr, address.prefix));
+    let neighbour = match wanted.neighbour {
+        Some((addr, _)) => netlink.neighbour(index, addr)?,
+        None => None,
+    };
     let gateway = match wanted.gateway {
         // Another default route than ours is the container's own choice.
         Some(gateway) => netlink
@@ -229,6 +245,7 @@ pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
         up: link.up,
         loopback_up: loopback.is_none_or(|link| link.up),
         ipv6_off: link.ipv6_off,
+        neighbour: neighbour.map(|found| (found.addr, found.mac)),
         gateway,
         ..wanted.clone()
     }))

@@ -6,7 +6,7 @@ use super::{
     health::Report,
     lower::{Constants, lower},
     plan::{View, plan},
-    step::Step,
+    step::{Outcome, Step},
     touch::{Part, Touch},
 };
 use crate::{
@@ -101,8 +101,10 @@ impl Found {
         };
         for (step, result) in execute(&steps, |step| machine.apply(step)) {
             match result {
-                Ok(()) if heal && self.heals(step) => report.healed.push(step.to_string()),
-                Ok(()) => {}
+                Ok(Outcome::Done) if heal && self.heals(step) => {
+                    report.healed.push(step.to_string());
+                }
+                Ok(Outcome::Done | Outcome::Moot) => {}
                 Err(error) => report.failures.push((step.clone(), error.to_string())),
             }
         }
@@ -112,10 +114,10 @@ impl Found {
 }
 
 /// Applies steps in order and yields the outcome of those that were tried.
-pub(super) fn execute<E>(
+pub(super) fn execute<T, E>(
     steps: &[Step],
-    mut apply: impl FnMut(&Step) -> Result<(), E>,
-) -> Vec<(&Step, Result<(), E>)> {
+    mut apply: impl FnMut(&Step) -> Result<T, E>,
+) -> Vec<(&Step, Result<T, E>)> {
     let mut failed: BTreeSet<Key> = BTreeSet::new();
     let mut outcomes = Vec::with_capacity(steps.len());
     for step in steps {

@@ -122,6 +122,7 @@ fn remove(key: &Key) -> Option<Step> {
         Key::Veth(id) => Step::RemoveLink(OurLink::Endpoint(*id)),
         // Goes with the host side.
         Key::Inside(_) => return None,
+        Key::Neighbour(id, addr) => Step::RemoveNeighbour(*id, *addr),
         Key::MapPin(name) => Step::UnpinMap(name),
         Key::Attachment(hook, ifindex) => Step::Detach(*hook, *ifindex),
         Key::Entry(table, key) => Step::DeleteEntry {
@@ -139,6 +140,7 @@ fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
             Step::PutVeth(*id, *veth, desired.inside(*id)?.clone())
         }
         (Key::Inside(id), Object::Inside(inside)) => Step::Configure(*id, inside.clone()),
+        (Key::Neighbour(id, addr), Object::Neighbour(mac)) => Step::PutNeighbour(*id, *addr, *mac),
         (Key::MapPin(name), Object::MapPin) => Step::PinMap(name),
         (Key::Attachment(hook, ifindex), Object::Attachment(_)) => Step::Attach(*hook, *ifindex),
         (Key::Entry(table, key), Object::Entry(value)) => Step::PutEntry {

@@ -325,7 +325,7 @@ fn the_last_of_many_endpoints_costs_what_the_first_did() {
     let touch = Touch::new(Scope::Endpoint(1100), &before, &model);
     let steps = plan(&desired(&model, 1, &touch), &desired(&before, 1, &touch));
     let texts: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    assert_eq!(steps.len(), 8, "{texts:#?}");
+    assert_eq!(steps.len(), 9, "{texts:#?}");
     let floods: Vec<&Step> = steps
         .iter()
         .filter(|step| matches!(step, Step::PutEntry { table, .. } if *table == Table::Flood))
