@@ -6,6 +6,10 @@
     clippy::inline_always,
     reason = "a call that is not inlined becomes a BPF subprogram with a stack frame of its own"
 )]
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key passed by value is copied once more onto the small stack"
+)]
 
 mod arp;
 mod clock;

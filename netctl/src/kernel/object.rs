@@ -338,8 +338,10 @@ fn wait_a_little() -> io::Result<()> {
 fn show_log(object: &mut Ebpf) {
     match aya_log::EbpfLogger::init(object) {
         Ok(logger) => {
-            let reader =
-                tokio::io::unix::AsyncFd::with_interest(logger, tokio::io::Interest::READABLE);
+            let reader = tokio::io::unix::AsyncFd::register_with_interest(
+                logger,
+                tokio::io::Interest::READABLE,
+            );
             let Ok(mut reader) = reader else { return };
             tokio::spawn(async move {
                 while let Ok(mut ready) = reader.readable_mut().await {
