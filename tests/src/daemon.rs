@@ -4,8 +4,9 @@ use std::{
     fs::{self, File},
     io::Read,
     os::unix::{net::UnixDatagram, process::CommandExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -27,8 +28,20 @@ pub struct Daemon {
     log: PathBuf,
 }
 
+/// What [`use_netctl`] was told.
+static NETCTL: OnceLock<PathBuf> = OnceLock::new();
+
+/// Uses that program instead of the one that the environment names; the first call counts.
+/// A process that enters a mount namespace starts in its root folder: hence the absolute path.
+pub fn use_netctl(path: &Path) {
+    NETCTL.get_or_init(|| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+}
+
 /// The netctl that is tested.
 pub fn netctl_path() -> PathBuf {
+    if let Some(path) = NETCTL.get() {
+        return path.clone();
+    }
     std::env::var_os("NETCTL_BIN").map_or_else(
         || {
             PathBuf::from(concat!(

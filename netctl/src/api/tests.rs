@@ -210,3 +210,23 @@ fn flow(endpoint: u32) -> view::Flow {
         expires_seconds: 10,
     }
 }
+
+#[tokio::test]
+async fn the_last_answer_arrives_although_the_server_ends() {
+    for _ in 0..20 {
+        let (service, _fake, _state) = service();
+        let run = tempfile::tempdir().unwrap();
+        let listener = socket::listen(run.path()).unwrap();
+        let purged = Arc::new(Notify::new());
+        let context = Context {
+            service,
+            purged: Arc::clone(&purged),
+        };
+        let server = axum::serve(listener, router(context))
+            .with_graceful_shutdown(async move { purged.notified().await });
+        let server = tokio::spawn(async move { server.await });
+        let client = Client::new(run.path());
+        let () = client.post("/v1/purge", &()).await.unwrap();
+        server.await.unwrap().unwrap();
+    }
+}

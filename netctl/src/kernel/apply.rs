@@ -4,24 +4,33 @@ use std::{io, os::fd::AsFd};
 
 use super::{
     machine::Machine,
-    names::{self, LINK_ALIAS, OurLink},
+    names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{
-        Netlink,
+        Netlink, is_absent,
         link::{Change, NewBridge, NewVeth},
     },
     netns,
     observe::{self, LOOPBACK},
-    state::{Anchor, Inside, Veth},
+    state::{Anchor, Hook, Inside, Veth},
     sysctl,
 };
 use crate::{
     flows,
     model::{EndpointId, NetworkId},
-    reconcile::step::Step,
+    reconcile::step::{Outcome, Step},
 };
 
 impl Machine {
-    pub fn apply(&mut self, step: &Step) -> io::Result<()> {
+    pub fn apply(&mut self, step: &Step) -> io::Result<Outcome> {
+        match (self.change(step), step) {
+            (Err(error), Step::Attach(Hook::FromUplink, _)) if is_absent(&error) => {
+                Ok(Outcome::Moot)
+            }
+            (result, _) => result.map(|()| Outcome::Done),
+        }
+    }
+
+    fn change(&mut self, step: &Step) -> io::Result<()> {
         match step {
             Step::DeleteEntry { table, key } => {
                 self.datapath.table(*table)?.delete(key)?;
@@ -34,6 +43,7 @@ impl Machine {
                 .map_err(explain_full),
             Step::FlushFlows(what) => flows::flush(&self.datapath, *what),
             Step::RemoveLink(link) => self.netlink.delete_link(link.ifindex()),
+            Step::RemoveEveryLink => self.netlink.delete_group(LINK_GROUP),
             Step::Detach(hook, ifindex) => {
                 self.attachments.detach(&mut self.netlink, *hook, *ifindex)
             }
@@ -41,6 +51,13 @@ impl Machine {
                 let program = self.datapath.program(*hook)?;
                 self.attachments
                     .attach(&mut self.netlink, *hook, *ifindex, program)
+            }
+            Step::RemoveNeighbour(id, addr) => self
+                .netlink
+                .delete_neighbour(names::anchor_ifindex(*id), *addr),
+            Step::PutNeighbour(id, addr, mac) => {
+                self.netlink
+                    .put_neighbour(names::anchor_ifindex(*id), *addr, *mac)
             }
             Step::RemoveNetns(name) => self.named.remove(name),
             Step::CreateNetns(name) => self.named.create(name),
@@ -78,6 +95,7 @@ impl Machine {
                 mac: Some(anchor.mac),
                 mtu: Some(anchor.mtu),
                 alias: Some(LINK_ALIAS),
+                group: Some(LINK_GROUP),
                 no_master: false,
             },
         )?;
@@ -112,6 +130,7 @@ impl Machine {
                 up: Some(veth.up),
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
+                group: Some(LINK_GROUP),
                 no_master: existing.is_some_and(|link| link.has_master) && !veth.has_master,
                 ..Change::default()
             },
@@ -148,6 +167,9 @@ fn configure(id: EndpointId, wanted: &Inside) -> io::Result<()> {
     )?;
     if let (Some((addr, prefix)), true) = (wanted.addr, found.addr != wanted.addr) {
         netlink.add_address(index, addr, prefix)?;
+    }
+    if let (Some((addr, mac)), true) = (wanted.neighbour, found.neighbour != wanted.neighbour) {
+        netlink.put_neighbour(index, addr, mac)?;
     }
     match wanted.gateway {
         Some(gateway) if found.gateway.is_none() => netlink.add_default_route(index, gateway),

@@ -30,11 +30,31 @@ impl Fake {
                     Object::Entry(value.clone()),
                 );
             }
+            Step::RemoveEveryLink => {
+                let links: Vec<OurLink> = state
+                    .keys()
+                    .filter_map(|key| match key {
+                        Key::Anchor(id) => Some(OurLink::Anchor(*id)),
+                        Key::Veth(id) => Some(OurLink::Endpoint(*id)),
+                        _ => None,
+                    })
+                    .collect();
+                links.into_iter().for_each(|link| self.remove_link(link));
+            }
             Step::RemoveLink(link) => self.remove_link(*link),
             Step::Detach(hook, ifindex) => {
                 state.remove(&Key::Attachment(*hook, *ifindex));
             }
             Step::RemoveNetns(name) => self.remove_netns(name),
+            Step::RemoveNeighbour(id, addr) => {
+                state.remove(&Key::Neighbour(*id, *addr));
+            }
+            Step::PutNeighbour(id, addr, mac) => {
+                if !state.contains_key(&Key::Anchor(*id)) {
+                    return Err(format!("no anchor {id}"));
+                }
+                state.insert(Key::Neighbour(*id, *addr), Object::Neighbour(*mac));
+            }
             Step::UnpinMap(name) => {
                 state.remove(&Key::MapPin(name));
             }
@@ -58,6 +78,7 @@ impl Fake {
                         addr: None,
                         up: false,
                         loopback_up: false,
+                        neighbour: None,
                         ipv6_off: false,
                         gateway: None,
                         ..inside.clone()
@@ -92,7 +113,12 @@ impl Fake {
 
     pub(crate) fn remove_link(&mut self, link: OurLink) {
         let (key, hook) = match link {
-            OurLink::Anchor(id) => (Key::Anchor(id), Hook::FromHost),
+            OurLink::Anchor(id) => {
+                self.state
+                    .0
+                    .retain(|key, _| !matches!(key, Key::Neighbour(on, _) if *on == id));
+                (Key::Anchor(id), Hook::FromHost)
+            }
             OurLink::Endpoint(id) => {
                 self.state.0.remove(&Key::Inside(id));
                 (Key::Veth(id), Hook::FromContainer)

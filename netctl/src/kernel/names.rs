@@ -2,9 +2,9 @@
 //!
 //! | kind of object | ours when |
 //! | --- | --- |
-//! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl` |
-//! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias `netctl` |
-//! | address, route, sysctl | on one of these links, or on the interface inside a sandbox |
+//! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl`, group [`LINK_GROUP`] |
+//! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias and group as above |
+//! | address, route, neighbour, sysctl | on one of these links, or on the interface inside a sandbox |
 //! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
 //! | programs, links, maps | pinned below BPFFS/netctl/v<LAYOUT_VERSION>/ |
 //! | clsact filter (no TCX) | priority [`FILTER_PRIORITY`], handle 1, program named by us |
@@ -13,6 +13,9 @@ use crate::model::{EndpointId, NetworkId};
 
 /// Alias (IFLA_IFALIAS) of every link that netctl makes on the host.
 pub const LINK_ALIAS: &str = "netctl";
+/// Group (IFLA_GROUP) of the same links, "nctl": the kernel removes a group's links together,
+/// where one after the other would each wait for packets in flight.
+pub const LINK_GROUP: u32 = 0x6e63_746c;
 /// Priority of our clsact filters.
 pub const FILTER_PRIORITY: u16 = 0x6e63;
 

@@ -50,23 +50,27 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Opens a sandbox's namespace, and only that: a path may have come to mean another one.
 pub fn open_sandbox(name: &str, netns: &Netns) -> io::Result<File> {
-    match netns {
-        Netns::Named => open(&named_path(name)),
-        Netns::Path { path, inode } => {
-            let file = open(path)?;
-            if file.metadata()?.ino() == *inode {
-                Ok(file)
-            } else {
-                Err(io::Error::new(
-                    io::ErrorKind::NotFound,
-                    format!(
-                        "{} is another network namespace now; remove the sandbox",
-                        path.display()
-                    ),
-                ))
-            }
-        }
+    let (path, inode) = match netns {
+        Netns::Named => (named_path(name), None),
+        Netns::Path { path, inode } => (path.clone(), Some(*inode)),
+    };
+    let gone = |how: &str| {
+        let path = path.display();
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("{path}, the network namespace of {name}, {how}: remove {name}"),
+        )
+    };
+    let file = open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => gone("is not there any more"),
+        // What `ip netns del` leaves while somebody has the file open.
+        io::ErrorKind::InvalidInput => gone("is no namespace any more"),
+        _ => error,
+    })?;
+    if inode.is_some_and(|inode| file.metadata().is_ok_and(|found| found.ino() != inode)) {
+        return Err(gone("is another one now"));
     }
+    Ok(file)
 }
 
 /// Named namespaces, and the markers (RUN/netns/NAME with the inode) that tell ours.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io};
 
 use super::{
     machine::Machine,
-    names::{self, LINK_ALIAS, OurLink},
+    names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{Netlink, address::Address, link::Link},
     netns,
     state::{Anchor, Hook, Inside, Key, Object, State, Veth},
@@ -39,6 +39,12 @@ impl Machine {
         for link in &links {
             if let Some(ours) = OurLink::of(link.index, &link.name) {
                 insert_link(&mut state, ours, link, &addresses, desired);
+            }
+        }
+        for neighbour in self.netlink.neighbours()? {
+            if let Some(OurLink::Anchor(id)) = OurLink::from_ifindex(neighbour.index) {
+                let key = Key::Neighbour(id, neighbour.addr);
+                state.insert(key, Object::Neighbour(neighbour.mac));
             }
         }
         for key in desired.0.keys() {
@@ -104,6 +110,12 @@ impl Machine {
                     }
                 }
                 Key::Inside(id) => insert_inside(&mut state, *id, desired),
+                Key::Neighbour(id, addr) => {
+                    let anchor = names::anchor_ifindex(*id);
+                    if let Some(found) = self.netlink.neighbour(anchor, *addr)? {
+                        state.insert(key.clone(), Object::Neighbour(found.mac));
+                    }
+                }
                 Key::MapPin(name) => {
                     if self.datapath.is_pinned(name) {
                         state.insert(key.clone(), Object::MapPin);
@@ -146,7 +158,7 @@ fn insert_link(
     addresses: &[Address],
     desired: &State,
 ) {
-    let marked = link.alias.as_deref() == Some(LINK_ALIAS);
+    let marked = link.alias.as_deref() == Some(LINK_ALIAS) && link.group == LINK_GROUP;
     match ours {
         OurLink::Anchor(id) => {
             let key = Key::Anchor(id);
@@ -213,6 +225,10 @@ pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
         .into_iter()
         .filter(|address| address.index == index)
         .map(|address| (address.addr, address.prefix));
+    let neighbour = match wanted.neighbour {
+        Some((addr, _)) => netlink.neighbour(index, addr)?,
+        None => None,
+    };
     let gateway = match wanted.gateway {
         // Another default route than ours is the container's own choice.
         Some(gateway) => netlink
@@ -229,6 +245,7 @@ pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
         up: link.up,
         loopback_up: loopback.is_none_or(|link| link.up),
         ipv6_off: link.ipv6_off,
+        neighbour: neighbour.map(|found| (found.addr, found.mac)),
         gateway,
         ..wanted.clone()
     }))

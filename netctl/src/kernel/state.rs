@@ -21,6 +21,8 @@ pub enum Key {
     Veth(EndpointId),
     /// Its other end, inside the sandbox.
     Inside(EndpointId),
+    /// The host's entry of a network's member.
+    Neighbour(NetworkId, Ipv4Addr),
     /// A map's pin.
     MapPin(&'static str),
     /// A program on a hook; the number is the interface, 0 for the cgroup hooks.
@@ -36,6 +38,7 @@ pub enum Object {
     Anchor(Anchor),
     Veth(Veth),
     Inside(Inside),
+    Neighbour(Mac),
     MapPin,
     Attachment(Attachment),
     Entry(Vec<u8>),
@@ -51,7 +54,7 @@ pub struct Anchor {
     pub forwarding: bool,
     pub route_localnet: bool,
     pub ipv6_off: bool,
-    /// Has our alias.
+    /// Has our alias and group.
     pub marked: bool,
 }
 
@@ -61,7 +64,7 @@ pub struct Veth {
     pub up: bool,
     pub ipv6_off: bool,
     pub has_master: bool,
-    /// Has our alias.
+    /// Has our alias and group.
     pub marked: bool,
 }
 
@@ -77,6 +80,8 @@ pub struct Inside {
     pub up: bool,
     pub loopback_up: bool,
     pub ipv6_off: bool,
+    /// What its own gateway address resolves to.
+    pub neighbour: Option<(Ipv4Addr, Mac)>,
     /// Gateway of the sandbox's default route, if this interface is to have it.
     pub gateway: Option<Ipv4Addr>,
 }
@@ -255,6 +260,9 @@ impl fmt::Display for Key {
             Self::Anchor(id) => f.write_str(&names::anchor_name(*id)),
             Self::Veth(id) => f.write_str(&names::endpoint_name(*id)),
             Self::Inside(id) => write!(f, "{}'s other end", names::endpoint_name(*id)),
+            Self::Neighbour(id, addr) => {
+                write!(f, "neighbour {addr} on {}", names::anchor_name(*id))
+            }
             Self::MapPin(name) => write!(f, "pin of {name}"),
             Self::Attachment(hook, ifindex) => f.write_str(&hook.pin_name(*ifindex)),
             Self::Entry(table, key) => f.write_str(&table.describe(key, None)),

@@ -22,7 +22,8 @@ pub(super) struct Health {
     last_pass: Option<u64>,
     last_pass_milliseconds: u64,
     healed: VecDeque<Healed>,
-    failures: BTreeMap<Key, String>,
+    /// By object; those of steps about no single one under `None`.
+    failures: BTreeMap<Option<Key>, String>,
     /// A listing that failed as a whole.
     observation: Option<String>,
     microseconds: u64,
@@ -58,14 +59,12 @@ impl Health {
             self.failures.clear();
         }
         self.observation = None;
+        self.failures.remove(&None);
         for key in &report.covered {
-            self.failures.remove(key);
+            self.failures.remove(&Some(key.clone()));
         }
         for (step, error) in &report.failures {
-            // A flush that failed is made up for by the sweep.
-            if let Some(key) = step.key() {
-                self.failures.insert(key, format!("{step}: {error}"));
-            }
+            self.failures.insert(step.key(), format!("{step}: {error}"));
         }
         self.failed_passes += u64::from(!report.failures.is_empty());
         for step in &report.healed {

@@ -216,9 +216,12 @@ fn lower_endpoint(
         up: true,
         loopback_up: true,
         ipv6_off: true,
+        neighbour: Some((network.gateway, network.mac)),
         gateway: is_first.then_some(network.gateway),
     };
     state.insert(Key::Inside(endpoint.id), Object::Inside(inside));
+    let neighbour = Key::Neighbour(network.id, endpoint.addr);
+    state.insert(neighbour, Object::Neighbour(endpoint.mac));
     let value = endpoint::Endpoint {
         network: network.id,
         generation: endpoint.id,

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, io, time::Instant};
 use super::{
     health::Report,
     lower::{Constants, lower},
-    plan::plan,
-    step::Step,
+    plan::{View, plan},
+    step::{Outcome, Step},
     touch::{Part, Touch},
 };
 use crate::{
@@ -40,6 +40,7 @@ pub(super) struct Found {
     before: State,
     pub(super) desired: State,
     observed: State,
+    view: View,
 }
 
 /// Reads what `touch` names of the machine.
@@ -51,7 +52,11 @@ pub(super) fn look(
 ) -> io::Result<Found> {
     let before = lower(&applied.model, &applied.host, wanted.constants, touch);
     let desired = lower(wanted.model, wanted.host, wanted.constants, touch);
-    let observed = if *touch == Touch::All {
+    let view = match touch {
+        Touch::All => View::Whole,
+        Touch::Host | Touch::Some(_) => View::Part,
+    };
+    let observed = if view == View::Whole {
         machine.observe(&Selection::Everything, &desired)?
     } else {
         let keys: BTreeSet<Key> = before.0.keys().chain(desired.0.keys()).cloned().collect();
@@ -61,12 +66,13 @@ pub(super) fn look(
         before,
         desired,
         observed,
+        view,
     })
 }
 
 impl Found {
     pub(super) fn plan(&self) -> Vec<Step> {
-        plan(&self.desired, &self.observed)
+        plan(&self.desired, &self.observed, self.view)
     }
 
     /// Whether a step puts right what somebody else changed: what is wanted of its object is
@@ -77,11 +83,11 @@ impl Found {
     }
 
     /// Takes the steps. A failed one drops those that need it; the rest proceeds.
-    pub(super) fn take(&self, machine: &mut Machine, touch: &Touch, heal: bool) -> Report {
+    pub(super) fn take(&self, machine: &mut Machine, heal: bool) -> Report {
         let started = Instant::now();
         let steps = self.plan();
         let mut report = Report {
-            full: *touch == Touch::All,
+            full: self.view == View::Whole,
             took: started.elapsed(),
             healed: Vec::new(),
             failures: Vec::new(),
@@ -95,8 +101,10 @@ impl Found {
         };
         for (step, result) in execute(&steps, |step| machine.apply(step)) {
             match result {
-                Ok(()) if heal && self.heals(step) => report.healed.push(step.to_string()),
-                Ok(()) => {}
+                Ok(Outcome::Done) if heal && self.heals(step) => {
+                    report.healed.push(step.to_string());
+                }
+                Ok(Outcome::Done | Outcome::Moot) => {}
                 Err(error) => report.failures.push((step.clone(), error.to_string())),
             }
         }
@@ -106,10 +114,10 @@ impl Found {
 }
 
 /// Applies steps in order and yields the outcome of those that were tried.
-pub(super) fn execute<E>(
+pub(super) fn execute<T, E>(
     steps: &[Step],
-    mut apply: impl FnMut(&Step) -> Result<(), E>,
-) -> Vec<(&Step, Result<(), E>)> {
+    mut apply: impl FnMut(&Step) -> Result<T, E>,
+) -> Vec<(&Step, Result<T, E>)> {
     let mut failed: BTreeSet<Key> = BTreeSet::new();
     let mut outcomes = Vec::with_capacity(steps.len());
     for step in steps {

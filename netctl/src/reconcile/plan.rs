@@ -12,9 +12,17 @@ use crate::{
     model::PortId,
 };
 
+/// How much of the machine two states show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum View {
+    Whole,
+    /// There may be more of the machine that is wanted.
+    Part,
+}
+
 /// What is observed but not desired goes, what is desired but not observed comes; both states
 /// are of the same part of the machine.
-pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
+pub fn plan(desired: &State, observed: &State, view: View) -> Vec<Step> {
     let broken = broken_pairs(desired, observed);
     let mut steps: Vec<Step> = broken
         .iter()
@@ -27,6 +35,7 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     for key in observed.0.keys().filter(|key| !desired.contains(key)) {
         steps.extend(remove(key));
     }
+    join_removals(&mut steps, view, desired);
     for (key, object) in &desired.0 {
         if broken.contains(key) || observed.get(key) != Some(object) {
             steps.extend(put(key, object, desired));
@@ -34,6 +43,19 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     }
     steps.sort_by_key(Step::stage);
     steps
+}
+
+/// Where no link is wanted any more, one step removes all of them.
+fn join_removals(steps: &mut Vec<Step>, view: View, desired: &State) {
+    let is_removal = |step: &Step| matches!(step, Step::RemoveLink(_));
+    let any_wanted = desired
+        .0
+        .keys()
+        .any(|key| matches!(key, Key::Anchor(_) | Key::Veth(_)));
+    if view == View::Whole && !any_wanted && steps.iter().any(is_removal) {
+        steps.retain(|step| !is_removal(step));
+        steps.push(Step::RemoveEveryLink);
+    }
 }
 
 /// Veths whose other end is not in its sandbox (somebody moved it, or made the namespace anew),
@@ -100,6 +122,7 @@ fn remove(key: &Key) -> Option<Step> {
         Key::Veth(id) => Step::RemoveLink(OurLink::Endpoint(*id)),
         // Goes with the host side.
         Key::Inside(_) => return None,
+        Key::Neighbour(id, addr) => Step::RemoveNeighbour(*id, *addr),
         Key::MapPin(name) => Step::UnpinMap(name),
         Key::Attachment(hook, ifindex) => Step::Detach(*hook, *ifindex),
         Key::Entry(table, key) => Step::DeleteEntry {
@@ -117,6 +140,7 @@ fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
             Step::PutVeth(*id, *veth, desired.inside(*id)?.clone())
         }
         (Key::Inside(id), Object::Inside(inside)) => Step::Configure(*id, inside.clone()),
+        (Key::Neighbour(id, addr), Object::Neighbour(mac)) => Step::PutNeighbour(*id, *addr, *mac),
         (Key::MapPin(name), Object::MapPin) => Step::PinMap(name),
         (Key::Attachment(hook, ifindex), Object::Attachment(_)) => Step::Attach(*hook, *ifindex),
         (Key::Entry(table, key), Object::Entry(value)) => Step::PutEntry {

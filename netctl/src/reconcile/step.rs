@@ -2,6 +2,8 @@
 
 use std::{fmt, net::Ipv4Addr};
 
+use netctl_common::wire::Mac;
+
 use crate::{
     kernel::{
         names::{self, OurLink},
@@ -19,7 +21,10 @@ pub enum Step {
     },
     FlushFlows(Flush),
     RemoveLink(OurLink),
+    /// All of them, where none is wanted any more.
+    RemoveEveryLink,
     Detach(Hook, u32),
+    RemoveNeighbour(NetworkId, Ipv4Addr),
     RemoveNetns(String),
     UnpinMap(&'static str),
     PinMap(&'static str),
@@ -28,6 +33,7 @@ pub enum Step {
     PutAnchor(NetworkId, Anchor),
     /// Makes the pair with its other end down inside the sandbox, or puts the host side right.
     PutVeth(EndpointId, Veth, Inside),
+    PutNeighbour(NetworkId, Ipv4Addr, Mac),
     PutEntry {
         table: Table,
         key: Vec<u8>,
@@ -37,6 +43,14 @@ pub enum Step {
     Attach(Hook, u32),
     /// Address, routes and "up" inside the sandbox: from here on it can send.
     Configure(EndpointId, Inside),
+}
+
+/// What became of a step that did not fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Done,
+    /// What it was for has gone meanwhile; news of that are on their way.
+    Moot,
 }
 
 /// Which flows lost what they rest on.
@@ -56,14 +70,14 @@ impl Step {
             Self::DeleteEntry { table, .. } if table.publishes() => 0,
             Self::FlushFlows(_) => 1,
             Self::DeleteEntry { .. } => 2,
-            Self::RemoveLink(_) => 3,
+            Self::RemoveNeighbour(..) | Self::RemoveLink(_) | Self::RemoveEveryLink => 3,
             Self::Detach(..) => 4,
             Self::RemoveNetns(_) => 5,
             Self::UnpinMap(_) => 6,
             Self::PinMap(_) => 7,
             Self::CreateNetns(_) => 8,
             Self::PutAnchor(..) => 9,
-            Self::PutVeth(..) => 10,
+            Self::PutVeth(..) | Self::PutNeighbour(..) => 10,
             Self::PutEntry { table, .. } if !table.publishes() => 11,
             Self::Attach(..) => 12,
             Self::Configure(..) => 13,
@@ -71,10 +85,10 @@ impl Step {
         }
     }
 
-    /// The object that the step is about; flows are none.
+    /// The object that the step is about, if it is a single one.
     pub fn key(&self) -> Option<Key> {
         Some(match self {
-            Self::FlushFlows(_) => return None,
+            Self::FlushFlows(_) | Self::RemoveEveryLink => return None,
             Self::DeleteEntry { table, key } | Self::PutEntry { table, key, .. } => {
                 Key::Entry(*table, key.clone())
             }
@@ -84,6 +98,9 @@ impl Step {
             }
             Self::RemoveNetns(name) | Self::CreateNetns(name) => Key::Netns(name.clone()),
             Self::UnpinMap(name) | Self::PinMap(name) => Key::MapPin(name),
+            Self::RemoveNeighbour(id, addr) | Self::PutNeighbour(id, addr, _) => {
+                Key::Neighbour(*id, *addr)
+            }
             Self::PutAnchor(id, _) => Key::Anchor(*id),
             Self::PutVeth(id, ..) => Key::Veth(*id),
             Self::Configure(id, _) => Key::Inside(*id),
@@ -108,6 +125,7 @@ impl Step {
                 }
                 needs
             }
+            Self::PutNeighbour(id, ..) => vec![Key::Anchor(*id)],
             Self::Attach(_, ifindex) => OurLink::from_ifindex(*ifindex)
                 .map(link_key)
                 .into_iter()
@@ -124,7 +142,9 @@ impl Step {
             Self::DeleteEntry { .. }
             | Self::FlushFlows(_)
             | Self::RemoveLink(_)
+            | Self::RemoveEveryLink
             | Self::Detach(..)
+            | Self::RemoveNeighbour(..)
             | Self::RemoveNetns(_)
             | Self::UnpinMap(_)
             | Self::PinMap(_)
@@ -150,9 +170,20 @@ impl fmt::Display for Step {
             }
             Self::FlushFlows(Flush::Port(id)) => write!(f, "flush flows of published port {id}"),
             Self::FlushFlows(Flush::Address(addr)) => write!(f, "flush flows of address {addr}"),
+            Self::RemoveEveryLink => f.write_str("remove every link of ours"),
             Self::RemoveLink(link) => write!(f, "remove {}", link.name()),
             Self::Detach(hook, ifindex) => write!(f, "detach {}", hook.pin_name(*ifindex)),
             Self::Attach(hook, ifindex) => write!(f, "attach {}", hook.pin_name(*ifindex)),
+            Self::RemoveNeighbour(id, addr) => {
+                write!(f, "remove neighbour {addr} on {}", names::anchor_name(*id))
+            }
+            Self::PutNeighbour(id, addr, mac) => {
+                write!(
+                    f,
+                    "put neighbour {addr} is {mac} on {}",
+                    names::anchor_name(*id)
+                )
+            }
             Self::RemoveNetns(name) => write!(f, "remove namespace {name}"),
             Self::CreateNetns(name) => write!(f, "create namespace {name}"),
             Self::UnpinMap(name) => write!(f, "unpin map {name}"),

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::{
     lower::{Constants, lower},
     pass::execute,
-    plan::plan,
+    plan::{self, View},
     step::Step,
     touch::{Scope, Touch},
 };
@@ -145,6 +145,10 @@ fn model() -> impl Strategy<Value = Model> {
     })
 }
 
+fn plan(desired: &State, observed: &State) -> Vec<Step> {
+    plan::plan(desired, observed, View::Whole)
+}
+
 fn desired(model: &Model, uplinks: u32, touch: &Touch) -> State {
     lower(model, &host(uplinks), &constants(), touch)
 }
@@ -190,6 +194,18 @@ proptest! {
         apply(&mut fake, &steps);
         prop_assert_eq!(&fake.state, &to);
         prop_assert_eq!(plan(&to, &fake.observe()), Vec::new());
+    }
+
+    #[test]
+    fn a_purge_leaves_nothing(model in model(), uplinks in 0_u32..3) {
+        let from = desired(&model, uplinks, &Touch::All);
+        let mut fake = machine(&from);
+        let steps = plan(&State::default(), &from);
+        in_order(&steps);
+        let removals = steps.iter().filter(|step| matches!(step, Step::RemoveLink(_) | Step::RemoveEveryLink));
+        prop_assert_eq!(removals.count(), 1);
+        apply(&mut fake, &steps);
+        prop_assert_eq!(fake.state, State::default());
     }
 
     #[test]
@@ -286,7 +302,7 @@ proptest! {
         let mut fake = machine(&desired(from, 1, &Touch::All));
         let keys: BTreeSet<&Key> = old.0.keys().chain(new.0.keys()).collect();
         let observed = fake.observe().0.into_iter().filter(|(key, _)| keys.contains(key)).collect();
-        apply(&mut fake, &plan(&new, &State(observed)));
+        apply(&mut fake, &plan::plan(&new, &State(observed), View::Part));
         prop_assert_eq!(fake.state, desired(to, 1, &Touch::All));
     }
 }
@@ -309,7 +325,7 @@ fn the_last_of_many_endpoints_costs_what_the_first_did() {
     let touch = Touch::new(Scope::Endpoint(1100), &before, &model);
     let steps = plan(&desired(&model, 1, &touch), &desired(&before, 1, &touch));
     let texts: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    assert_eq!(steps.len(), 8, "{texts:#?}");
+    assert_eq!(steps.len(), 9, "{texts:#?}");
     let floods: Vec<&Step> = steps
         .iter()
         .filter(|step| matches!(step, Step::PutEntry { table, .. } if *table == Table::Flood))

@@ -16,7 +16,8 @@ use super::{
     health::Health,
     lower::Constants,
     options::Options,
-    pass::{Applied, Wanted, look},
+    pass::{Applied, Wanted, execute, look},
+    plan::{View, plan},
     touch::{Scope, Touch},
 };
 use crate::{
@@ -218,7 +219,7 @@ impl Worker {
         let found = look(&mut self.machine, &self.applied, &wanted, &touch)
             .map_err(|e| blind(&shared, e))?;
         let heal = cause == Cause::Unasked && self.applied.any;
-        let mut report = found.take(&mut self.machine, &touch, heal);
+        let mut report = found.take(&mut self.machine, heal);
         report.took = started.elapsed();
         for step in &report.healed {
             tracing::info!(step, "healed");
@@ -257,8 +258,8 @@ impl Worker {
             .machine
             .observe(&Selection::Everything, &nothing)
             .map_err(PassError::Observe)?;
-        let steps = super::plan::plan(&nothing, &observed);
-        let outcomes = super::pass::execute(&steps, |step| self.machine.apply(step));
+        let steps = plan(&nothing, &observed, View::Whole);
+        let outcomes = execute(&steps, |step| self.machine.apply(step));
         let failures: Vec<_> = outcomes
             .into_iter()
             .filter_map(|(step, result)| Some((step.clone(), result.err()?.to_string())))

@@ -14,7 +14,6 @@ use crate::eventually::eventually;
 /// A cgroup folder, removed with all of its processes.
 pub(super) struct Cgroup {
     path: PathBuf,
-    keep: bool,
 }
 
 /// Labs of one process so far: makes names unique.
@@ -28,15 +27,11 @@ impl Cgroup {
         let path = root().join(name);
         fs::create_dir(&path)
             .unwrap_or_else(|error| panic!("create cgroup {}: {error}", path.display()));
-        Self { path, keep: false }
+        Self { path }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub(super) fn keep(&mut self) {
-        self.keep = true;
     }
 
     /// A command that runs in this cgroup, in the caller's namespaces.
@@ -61,9 +56,6 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        if self.keep {
-            return;
-        }
         let removed = eventually(Duration::from_secs(5), || {
             self.kill_rest();
             fs::remove_dir(&self.path).ok()
@@ -76,7 +68,7 @@ impl Drop for Cgroup {
 
 /// Where cgroup v2 is mounted: differs between hybrid and unified hosts.
 #[track_caller]
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     mounts
         .lines()

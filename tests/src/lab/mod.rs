@@ -24,7 +24,7 @@ use std::{
 use tempfile::TempDir;
 
 use self::cgroup::Cgroup;
-pub use self::{neighbour::Neighbour, snapshot::Snapshot};
+pub use self::{cgroup::root as cgroup_root, neighbour::Neighbour, snapshot::Snapshot};
 use crate::{agent::Agent, daemon::Daemon, place::Place};
 
 /// The host's LAN address.
@@ -47,7 +47,6 @@ pub struct Lab {
     host_place: Place,
     lan_place: Place,
     cgroup: Cgroup,
-    keep: bool,
     folder: TempDir,
 }
 
@@ -77,7 +76,6 @@ impl Lab {
             host,
             lan,
             cgroup,
-            keep: false,
             folder,
         };
         lab.connect_uplink();
@@ -195,11 +193,9 @@ impl Lab {
         self.folder.path()
     }
 
-    /// Leaves folders and cgroup when the process ends; see `lab demo --keep`.
-    pub fn keep(&mut self) {
-        self.keep = true;
-        self.folder.disable_cleanup(true);
-        self.cgroup.keep();
+    /// Forgets a daemon that has ended by itself (`netctl purge` makes it do so).
+    pub fn forget_daemon(&self) {
+        self.kill_daemon();
     }
 
     fn daemon_slot(&self) -> MutexGuard<'_, Option<Daemon>> {

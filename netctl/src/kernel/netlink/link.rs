@@ -32,6 +32,7 @@ pub struct Link {
     pub up: bool,
     pub arp: bool,
     pub has_master: bool,
+    pub group: u32,
     pub forwarding: bool,
     pub route_localnet: bool,
     /// True also on a kernel without IPv6.
@@ -65,6 +66,7 @@ pub struct Change<'a> {
     pub mac: Option<Mac>,
     pub mtu: Option<u32>,
     pub alias: Option<&'a str>,
+    pub group: Option<u32>,
     pub no_master: bool,
 }
 
@@ -147,6 +149,7 @@ impl Netlink {
         let attributes = &mut message.attributes;
         attributes.extend(change.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
         attributes.extend(change.mtu.map(LinkAttribute::Mtu));
+        attributes.extend(change.group.map(LinkAttribute::Group));
         attributes.extend(
             change
                 .alias
@@ -161,6 +164,13 @@ impl Netlink {
     pub fn delete_link(&mut self, index: u32) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
+        absent_is_done(self.request(RouteNetlinkMessage::DelLink(message), 0))
+    }
+
+    /// Removes every link of a group at once.
+    pub fn delete_group(&mut self, group: u32) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::Group(group)];
         absent_is_done(self.request(RouteNetlinkMessage::DelLink(message), 0))
     }
 }
@@ -195,6 +205,7 @@ pub fn from_message(message: LinkMessage) -> Link {
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(mac) => link.mac = mac.try_into().ok().map(Mac),
+            LinkAttribute::Group(group) => link.group = group,
             LinkAttribute::Controller(master) => link.has_master = master != 0,
             LinkAttribute::AfSpecUnspec(families) => read_sysctls(&mut link, &families),
             _ => {}

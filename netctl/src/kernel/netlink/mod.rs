@@ -7,6 +7,7 @@
 pub mod address;
 pub mod filter;
 pub mod link;
+pub mod neighbour;
 pub mod route;
 
 use std::io;

@@ -1,0 +1,91 @@
+//! Permanent neighbour entries.
+//!
+//! They are exempt from the machine's limit of neighbours (gc_thresh3, 1024 as it comes): on it
+//! a network of more members would fail at random, for the host and inside every sandbox.
+
+use std::{io, net::Ipv4Addr};
+
+use netctl_common::wire::Mac;
+use rtnetlink::{
+    packet_core::{NLM_F_CREATE, NLM_F_REPLACE},
+    packet_route::{
+        AddressFamily, RouteNetlinkMessage,
+        neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+    },
+};
+
+use super::{Netlink, absent_is_done};
+
+/// A permanent entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    pub index: u32,
+    pub addr: Ipv4Addr,
+    pub mac: Mac,
+}
+
+impl Netlink {
+    /// The namespace's permanent IPv4 entries.
+    pub fn neighbours(&mut self) -> io::Result<Vec<Neighbour>> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        let replies = self.dump(RouteNetlinkMessage::GetNeighbour(message))?;
+        Ok(replies.into_iter().filter_map(parse).collect())
+    }
+
+    /// The permanent entry of one address.
+    pub fn neighbour(&mut self, index: u32, addr: Ipv4Addr) -> io::Result<Option<Neighbour>> {
+        let reply = self.get(RouteNetlinkMessage::GetNeighbour(entry(index, addr)))?;
+        Ok(reply.and_then(parse))
+    }
+
+    pub fn put_neighbour(&mut self, index: u32, addr: Ipv4Addr, mac: Mac) -> io::Result<()> {
+        let mut message = entry(index, addr);
+        message.header.state = NeighbourState::Permanent;
+        message
+            .attributes
+            .push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+        self.request(
+            RouteNetlinkMessage::NewNeighbour(message),
+            NLM_F_CREATE | NLM_F_REPLACE,
+        )
+    }
+
+    pub fn delete_neighbour(&mut self, index: u32, addr: Ipv4Addr) -> io::Result<()> {
+        let message = RouteNetlinkMessage::DelNeighbour(entry(index, addr));
+        absent_is_done(self.request(message, 0))
+    }
+}
+
+fn entry(index: u32, addr: Ipv4Addr) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.ifindex = index;
+    message.attributes = vec![NeighbourAttribute::Destination(NeighbourAddress::Inet(
+        addr,
+    ))];
+    message
+}
+
+fn parse(message: RouteNetlinkMessage) -> Option<Neighbour> {
+    let RouteNetlinkMessage::NewNeighbour(message) = message else {
+        return None;
+    };
+    if message.header.state != NeighbourState::Permanent {
+        return None;
+    }
+    let mut addr = None;
+    let mut mac = None;
+    for attribute in message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(found)) => addr = Some(found),
+            NeighbourAttribute::LinkLayerAddress(found) => mac = found.try_into().ok().map(Mac),
+            _ => {}
+        }
+    }
+    Some(Neighbour {
+        index: message.header.ifindex,
+        addr: addr?,
+        mac: mac?,
+    })
+}
