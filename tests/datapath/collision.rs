@@ -121,3 +121,22 @@ fn a_lost_half_is_made_again() {
         .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=0");
     assert_eq!(bench.flows().len(), 2);
 }
+
+/// A client reuses a source port towards another destination, as kernels do: once by the
+/// published port, once directly. The server's answers look the same to the datapath.
+#[test]
+fn one_client_port_to_a_published_port_and_to_its_backend_directly() {
+    let mut bench = Bench::usual();
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    for (flags, reply) in [("S", "SA"), ("FA", "FA"), ("A", "A")] {
+        let line = format!("cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags={flags}");
+        bench.from_container(2, &line);
+        let line = format!("web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags={reply}");
+        bench.from_container(1, &line);
+    }
+    let direct = "cli>web tcp 172.18.0.3:4000>172.18.0.2:80 flags=S ttl=64 len=0";
+    let out = bench.from_container(2, direct);
+    assert_eq!(out.verdict, Verdict::Redirect, "{out:?}");
+    let answer = "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA ttl=64 len=0";
+    bench.from_container(1, answer).redirected(answer);
+}

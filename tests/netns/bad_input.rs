@@ -10,7 +10,10 @@ fn everything(lab: &Lab) -> String {
     for words in ["network ls -o json", "ns ls -o json", "port ls -o json"] {
         text.push_str(&lab.netctl(words).ok().stdout);
     }
-    text.push_str(&lab.ip("-o link show"));
+    let links = lab.host().links();
+    for link in links {
+        text.push_str(&format!("{} {:?}\n", link.name, link.mac));
+    }
     text.push_str(&lab.ip("netns list"));
     text
 }

@@ -69,11 +69,10 @@ fn a_deleted_clsact_qdisc() {
     let features = usual.lab.netctl("status -o json").json()["features"].to_string();
     assert!(features.contains("clsact"), "{features}");
     let veth = host_interface(&usual.lab, "web");
-    for interface in ["up0", &veth] {
-        usual
-            .lab
-            .sh(&["tc", "qdisc", "del", "dev", interface, "clsact"]);
-        wait_healed(&usual, interface);
+    for (interface, program) in [("up0", "from_uplink"), (veth.as_str(), "from_container")] {
+        let qdisc = ["tc", "qdisc", "del", "dev", interface, "clsact"];
+        usual.lab.sh(&qdisc);
+        wait_healed(&usual, program);
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use netctl_tests::{
     agent::Request,
+    eventually::wait_for,
     lab::{Lab, OUTSIDE, netns_path},
 };
 
@@ -24,7 +25,7 @@ fn pings(lab: &Lab, number: u32, target: Ipv4Addr) -> bool {
     let ask = Request::Ping {
         target,
         count: 1,
-        timeout_ms: 2000,
+        timeout_ms: 1000,
     };
     let netns = netns_path(&format!("n{number}"));
     lab.host().ask_in::<u16>(&netns, ask) == Ok(1)
@@ -62,9 +63,12 @@ fn more_than_a_linux_bridge_has_ports() {
             ("the outside", OUTSIDE),
             ("a neighbour", neighbour),
         ] {
-            assert!(
-                pings(&lab, number, target),
-                "n{number} does not reach {what} {target}"
+            // Patience, since the kernel has room for 1024 neighbours of all namespaces together
+            // (net.ipv4.neigh.default.gc_thresh3), those of other labs included.
+            wait_for(
+                &format!("n{number} to reach {what} {target}"),
+                Duration::from_secs(60),
+                || pings(&lab, number, target),
             );
         }
     }

@@ -13,6 +13,9 @@ use crate::usual::{PUBLISHED, PUBLISHED_HTTP, Usual, WEB};
 
 const ROUNDS: usize = 20;
 
+/// Hundreds of connections a second need room: closed ones stay for two minutes.
+const CONFIG: &str = "[daemon]\nresync_seconds = 2\n";
+
 /// HTTP with kept and with new connections from everywhere, and two UDP probes at 1 kHz.
 fn start_load(usual: &Usual) {
     let http = |targets: &[Ipv4Addr]| -> Vec<std::net::SocketAddr> {
@@ -72,7 +75,7 @@ fn pins(lab: &Lab) -> Vec<String> {
 
 #[test]
 fn nothing_is_lost_when_the_daemon_is_killed_and_started_20_times() {
-    let usual = Usual::start();
+    let usual = Usual::with_config(CONFIG);
     let before = pins(&usual.lab);
     start_load(&usual);
     for _ in 0..ROUNDS {
@@ -89,7 +92,7 @@ fn nothing_is_lost_when_the_daemon_is_killed_and_started_20_times() {
 
 #[test]
 fn an_emptied_run_folder_is_no_loss() {
-    let usual = Usual::start();
+    let usual = Usual::with_config(CONFIG);
     start_load(&usual);
     usual.lab.kill_daemon();
     for entry in fs::read_dir(usual.lab.run()).unwrap().flatten() {
@@ -129,7 +132,7 @@ fn a_stopped_daemon_leaves_the_datapath_running() {
 #[test]
 fn a_second_daemon_is_refused() {
     let usual = Usual::start();
-    let output = daemon::command(&usual.lab).output().unwrap();
+    let output = daemon::command(&usual.lab, &[]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains(usual.lab.run().to_str().unwrap()), "{text}");

@@ -31,7 +31,7 @@ fn an_unknown_key_in_the_configuration() {
     let path = lab.config_path();
     refused(
         &lab,
-        daemon::command(&lab),
+        daemon::command(&lab, &[]),
         &["resync_second", path.to_str().unwrap()],
     );
 }
@@ -40,7 +40,7 @@ fn an_unknown_key_in_the_configuration() {
 fn a_configuration_that_is_not_there() {
     let lab = Lab::bare();
     let path = lab.config_path();
-    refused(&lab, daemon::command(&lab), &[path.to_str().unwrap()]);
+    refused(&lab, daemon::command(&lab, &[]), &[path.to_str().unwrap()]);
 }
 
 #[test]
@@ -49,19 +49,18 @@ fn a_folder_that_is_no_bpffs() {
     let folder = lab.scratch().join("plain");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("file"), "in the way").unwrap();
-    let mut command = daemon::command(&lab);
     let file = folder.join("file");
-    command.arg("--bpffs").arg(&file);
-    refused(&lab, command, &[file.to_str().unwrap()]);
+    let file = file.to_str().unwrap();
+    refused(&lab, daemon::command(&lab, &["--bpffs", file]), &[file]);
 }
 
 #[test]
 fn a_folder_that_is_no_cgroup() {
     let lab = lab_with(CONFIG);
     for folder in [lab.scratch().join("missing"), lab.scratch().to_owned()] {
-        let mut command = daemon::command(&lab);
-        command.arg("--cgroup").arg(&folder);
-        refused(&lab, command, &[folder.to_str().unwrap(), "cgroup"]);
+        let folder = folder.to_str().unwrap();
+        let command = daemon::command(&lab, &["--cgroup", folder]);
+        refused(&lab, command, &[folder, "cgroup"]);
     }
 }
 
@@ -86,7 +85,7 @@ fn a_state_file_that_is_truncated_or_foreign() {
         fs::write(&file, bad).unwrap();
         refused(
             &lab,
-            daemon::command(&lab),
+            daemon::command(&lab, &[]),
             &[lab.state().to_str().unwrap()],
         );
         assert_eq!(

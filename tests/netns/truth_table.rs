@@ -90,7 +90,8 @@ fn everybody_reaches_a_published_port_as_they_should_be_seen() {
 
 #[test]
 fn sockets_of_the_other_family_reach_it_too() {
-    let Usual { lab, .. } = Usual::start();
+    let usual = Usual::start();
+    let lab = &usual.lab;
     for target in [HOST, Ipv4Addr::LOCALHOST] {
         let mapped: Ipv6Addr = target.to_ipv6_mapped();
         for ask in [
@@ -105,7 +106,8 @@ fn sockets_of_the_other_family_reach_it_too() {
 
 #[test]
 fn a_client_bound_to_an_address_is_answered() {
-    let Usual { lab, client, .. } = Usual::start();
+    let usual = Usual::start();
+    let (lab, client) = (&usual.lab, &usual.client);
     let from = |source: Ipv4Addr| SocketAddr::from((source, 0));
     let loopback = from(Ipv4Addr::LOCALHOST);
     for proto in [Proto::Tcp, Proto::Udp] {
@@ -115,14 +117,14 @@ fn a_client_bound_to_an_address_is_answered() {
         let ask = Connect::to(proto, (HOST, PUBLISHED)).from(from(HOST));
         check("host bound to its LAN address", lab.host(), ask, HOST);
         let ask = Connect::to(proto, (HOST, PUBLISHED)).from(from(CLIENT));
-        check("client bound to its address", &client, ask, CLIENT);
+        check("client bound to its address", client, ask, CLIENT);
     }
 }
 
 #[test]
 fn a_containers_loopback_is_its_own() {
-    let Usual { client, web, .. } = Usual::start();
-    for agent in [&client, &web] {
+    let usual = Usual::start();
+    for agent in [&usual.client, &usual.web] {
         let ask = Connect::to(Proto::Tcp, (Ipv4Addr::LOCALHOST, PUBLISHED));
         assert_eq!(agent.connect(ask), Err("ECONNREFUSED".to_owned()));
     }

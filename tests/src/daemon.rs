@@ -53,22 +53,24 @@ pub fn netctl_path() -> PathBuf {
     )
 }
 
-/// `netctl daemon` with all folders in the lab; not started.
-pub fn command(lab: &Lab) -> Command {
+/// `netctl daemon` with all folders in the lab, where `more` does not say otherwise; not started.
+pub fn command(lab: &Lab, more: &[&str]) -> Command {
     let mut command = lab.host_place().command(netctl_path());
-    command
-        .arg("daemon")
-        .arg("--config")
-        .arg(lab.config_path())
-        .arg("--state")
-        .arg(lab.state())
-        .arg("--run")
-        .arg(lab.run())
-        .arg("--bpffs")
-        .arg(lab.bpffs())
-        .arg("--cgroup")
-        .arg(lab.cgroup())
-        .args(["--metrics", METRICS]);
+    command.arg("daemon");
+    let folders = [
+        ("--config", lab.config_path()),
+        ("--state", lab.state()),
+        ("--run", lab.run()),
+        ("--bpffs", lab.bpffs()),
+        ("--cgroup", lab.cgroup().to_owned()),
+        ("--metrics", METRICS.into()),
+    ];
+    for (flag, value) in folders {
+        if !more.contains(&flag) {
+            command.arg(flag).arg(value);
+        }
+    }
+    command.args(more);
     command
 }
 
@@ -87,9 +89,8 @@ impl Daemon {
             .append(true)
             .open(&log)
             .map_err(|error| error.to_string())?;
-        let mut command = command(lab);
+        let mut command = command(lab, more);
         command
-            .args(more)
             .env("NOTIFY_SOCKET", &notify_path)
             .stdin(Stdio::null())
             .stdout(file.try_clone().map_err(|error| error.to_string())?)

@@ -51,7 +51,7 @@ impl Lab {
             ("filters of up0", "tc filter show dev up0 ingress"),
         ] {
             let words: Vec<&str> = words.split(' ').collect();
-            found.insert(name.to_owned(), self.sh(&words));
+            found.insert(name.to_owned(), steady(&self.sh(&words)));
         }
         for (name, words) in [
             ("nft", "nft list ruleset"),
@@ -116,6 +116,24 @@ impl Lab {
 /// change by themselves or cannot be read.
 const SYSCTLS: &str = "grep -s . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/* \
      /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6; true";
+
+/// Without the carrier's state: a bridge without ports loses it a moment after its creation.
+fn steady(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.replace("NO-CARRIER,", "").replace(" linkdown", "");
+        let mut words = line.split(' ').peekable();
+        let mut kept = Vec::new();
+        while let Some(word) = words.next() {
+            if word == "state" {
+                words.next();
+            } else {
+                kept.push(word);
+            }
+        }
+        kept.join(" ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
 
 fn list(folder: &Path) -> String {
     let mut names: Vec<String> = fs::read_dir(folder)
