@@ -150,6 +150,8 @@ pub(crate) enum Keep {
     Always,
     /// It stays if the host, whose address it gets, does not use the port.
     IfUnused,
+    /// It never stays: its owner may use it for the same tuple without our knowing.
+    Never,
 }
 
 /// Puts both halves of the flow together in this CPU's scratch space, with the source port that

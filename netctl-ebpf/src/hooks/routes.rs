@@ -136,6 +136,14 @@ pub(crate) fn to_published(
     } else {
         flags::DNAT
     };
+    let keep = if hairpin {
+        Keep::IfUnused
+    } else if backend.network == endpoint.network {
+        // It can also call the backend directly, from the same port, and that is not tracked.
+        Keep::Never
+    } else {
+        Keep::Always
+    };
     *draft = NewFlow {
         key,
         reply,
@@ -158,11 +166,7 @@ pub(crate) fn to_published(
         port_id: published.port_id,
         host_port: packet.dport,
         tcp_flags: packet.tcp_flags,
-        keep: if hairpin {
-            Keep::IfUnused
-        } else {
-            Keep::Always
-        },
+        keep,
     };
     Ok(())
 }
