@@ -66,7 +66,7 @@ impl Attachments {
         ifindex: u32,
         program: &Loaded,
     ) -> io::Result<Option<Attachment>> {
-        if let (HookKind::Tc(direction), false) = (hook.kind(), self.tcx) {
+        if let Some(direction) = self.filter(hook) {
             let found = netlink.filter_program(ifindex, direction)?;
             // A filter holds its program by itself.
             return Ok(found.map(|id| Attachment {
@@ -91,11 +91,7 @@ impl Attachments {
         ifindex: u32,
         program: &Loaded,
     ) -> io::Result<()> {
-        let direction = match hook.kind() {
-            HookKind::Tc(direction) => Some(direction),
-            HookKind::Cgroup(_) => None,
-        };
-        if let (Some(direction), false) = (direction, self.tcx) {
+        if let Some(direction) = self.filter(hook) {
             self.put_filter(netlink, hook, ifindex, direction, program)?;
             // The daemon before this one may have used TCX.
             return self.drop_link(hook, ifindex);
@@ -113,13 +109,13 @@ impl Attachments {
         };
         if !alive {
             remove_file(&path)?;
-            let target = match direction {
-                Some(_) => ifindex,
-                None => self.cgroup.as_raw_fd() as u32,
+            let target = match hook.kind() {
+                HookKind::Tc(_) => ifindex,
+                HookKind::Cgroup(_) => self.cgroup.as_raw_fd() as u32,
             };
             let fd = link::create(program.as_fd(), target, hook.attach_type())?;
             self.links.insert((hook, ifindex), fd);
-            if let Some(direction) = direction {
+            if let HookKind::Tc(direction) = hook.kind() {
                 // The daemon before this one may have used clsact.
                 netlink.delete_filter(ifindex, direction)?;
             }
@@ -134,7 +130,7 @@ impl Attachments {
     }
 
     pub fn detach(&mut self, netlink: &mut Netlink, hook: Hook, ifindex: u32) -> io::Result<()> {
-        if let (HookKind::Tc(direction), false) = (hook.kind(), self.tcx) {
+        if let Some(direction) = self.filter(hook) {
             netlink.delete_filter(ifindex, direction)?;
             let marker = self.markers.join(ifindex.to_string());
             if marker.exists() {
@@ -143,6 +139,14 @@ impl Attachments {
             }
         }
         self.drop_link(hook, ifindex)
+    }
+
+    /// Direction of the clsact filter that carries the hook's program, `None` where a link does.
+    fn filter(&self, hook: Hook) -> Option<Direction> {
+        match hook.kind() {
+            HookKind::Tc(direction) if !self.tcx => Some(direction),
+            HookKind::Tc(_) | HookKind::Cgroup(_) => None,
+        }
     }
 
     fn put_filter(

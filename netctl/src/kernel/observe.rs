@@ -47,11 +47,11 @@ impl Machine {
                 state.insert(key, Object::Neighbour(neighbour.mac));
             }
         }
-        for key in desired.0.keys() {
-            if let Key::Inside(id) = key {
-                insert_inside(&mut state, *id, desired);
-            }
-        }
+        let insides = desired.0.keys().filter_map(|key| match key {
+            Key::Inside(id) => Some(*id),
+            _ => None,
+        });
+        insert_insides(&mut state, insides, desired)?;
         let pins = Table::ALL.map(Table::name);
         for name in pins.into_iter().chain(kept::PINNED) {
             if self.datapath.is_pinned(name) {
@@ -109,7 +109,7 @@ impl Machine {
                         insert_link(&mut state, ours, &link, &[], desired);
                     }
                 }
-                Key::Inside(id) => insert_inside(&mut state, *id, desired),
+                Key::Inside(id) => insert_insides(&mut state, [*id], desired)?,
                 Key::Neighbour(id, addr) => {
                     let anchor = names::anchor_ifindex(*id);
                     if let Some(found) = self.netlink.neighbour(anchor, *addr)? {
@@ -197,19 +197,33 @@ fn insert_link(
 }
 
 /// A namespace that cannot be entered has nothing inside: the step that needs it says why.
-fn insert_inside(state: &mut State, id: EndpointId, desired: &State) {
-    let Some(wanted) = desired.inside(id) else {
-        return;
-    };
-    let found = netns::open_sandbox(&wanted.sandbox, &wanted.netns)
-        .and_then(|ns| netns::run_in(&ns, || inside(id, wanted))?);
-    match found {
-        Ok(Some(inside)) => state.insert(Key::Inside(id), Object::Inside(inside)),
-        Ok(None) => {}
-        Err(error) => {
-            tracing::debug!(sandbox = wanted.sandbox, %error, "nothing to see in the sandbox");
+fn insert_insides(
+    state: &mut State,
+    ids: impl IntoIterator<Item = EndpointId>,
+    desired: &State,
+) -> io::Result<()> {
+    let wanted: Vec<(EndpointId, &Inside)> = ids
+        .into_iter()
+        .filter_map(|id| Some((id, desired.inside(id)?)))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let found = netns::visit(
+        wanted,
+        |(_, wanted)| netns::open_sandbox(&wanted.sandbox, &wanted.netns),
+        |(id, wanted)| inside(*id, wanted),
+    )?;
+    for ((id, wanted), found) in found {
+        match found {
+            Ok(Some(inside)) => state.insert(Key::Inside(id), Object::Inside(inside)),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(sandbox = wanted.sandbox, %error, "nothing to see in the sandbox");
+            }
         }
     }
+    Ok(())
 }
 
 /// Reads an endpoint's interface in the network namespace of this thread.

@@ -25,6 +25,12 @@ pub fn disable_ipv6(interface: &str) -> io::Result<()> {
     }
 }
 
+/// Neighbours that all namespaces together may have; only the initial namespace can tell.
+pub fn neighbour_limit() -> Option<usize> {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?;
+    text.trim().parse().ok()
+}
+
 /// Ports that processes of this namespace draw from.
 pub fn local_port_range() -> io::Result<(u16, u16)> {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")?;

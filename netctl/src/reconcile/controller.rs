@@ -28,6 +28,7 @@ use crate::{
         events::DropLog,
         machine::{Machine, MachineError},
         object::Datapath,
+        sysctl,
         tables::Table,
     },
     model::Model,
@@ -200,6 +201,12 @@ impl Controller {
             .map(|uplink| uplink.name.clone())
             .collect();
         status.warnings.extend(host.warnings.iter().cloned());
+        let members = self.0.shared.model().endpoints.len();
+        if let Some(limit) = sysctl::neighbour_limit().filter(|limit| members * 2 > *limit) {
+            status.warnings.push(format!(
+                "{members} endpoints may need more neighbour entries than the {limit} that the kernel allows all of them together: raise net.ipv4.neigh.default.gc_thresh3"
+            ));
+        }
         status
     }
 

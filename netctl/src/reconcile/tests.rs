@@ -109,6 +109,14 @@ fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> PublishedPort {
     }
 }
 
+fn add_sandbox(model: &mut Model, name: &str) {
+    let sandbox = Sandbox {
+        name: name.into(),
+        netns: Netns::Named,
+    };
+    model.sandboxes.insert(name.into(), sandbox);
+}
+
 /// Networks 1 to 4, sandboxes s0 to s3, each endpoint and port by its number: two models of this
 /// kind share objects, as the steps of a life do.
 fn model() -> impl Strategy<Value = Model> {
@@ -127,10 +135,7 @@ fn model() -> impl Strategy<Value = Model> {
             if networks.contains(&on) {
                 let name = sandbox(id);
                 model.endpoints.insert(id, endpoint(id, on, &name));
-                let netns = Netns::Named;
-                model
-                    .sandboxes
-                    .insert(name.clone(), Sandbox { name, netns });
+                add_sandbox(&mut model, &name);
             }
         }
         for id in ports {
@@ -313,11 +318,8 @@ fn the_last_of_many_endpoints_costs_what_the_first_did() {
     model.networks.insert(1, network(1));
     for id in 1..=1100 {
         let name = format!("s{id}");
-        let netns = Netns::Named;
         model.endpoints.insert(id, endpoint(id, 1, &name));
-        model
-            .sandboxes
-            .insert(name.clone(), Sandbox { name, netns });
+        add_sandbox(&mut model, &name);
     }
     let mut before = model.clone();
     before.endpoints.remove(&1100);
@@ -364,14 +366,7 @@ fn what_is_published_goes_first_and_its_flows_after() {
     let mut model = Model::default();
     model.networks.insert(1, network(1));
     model.endpoints.insert(1, endpoint(1, 1, "s"));
-    let netns = Netns::Named;
-    model.sandboxes.insert(
-        "s".into(),
-        Sandbox {
-            name: "s".into(),
-            netns,
-        },
-    );
+    add_sandbox(&mut model, "s");
     let without = desired(&model, 1, &Touch::All);
     model.ports.insert(1, port(1, "s", 8080, 1));
     let with = desired(&model, 1, &Touch::All);

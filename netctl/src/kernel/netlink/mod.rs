@@ -22,7 +22,7 @@ use rtnetlink::{
 };
 
 /// Dumps are cut into pages of at most this size by the kernel.
-const BUFFER: usize = 128 * 1024;
+const BUFFER: usize = 32 * 1024;
 /// How often a listing that changed under our eyes is asked for again.
 const DUMP_TRIES: usize = 8;
 
