@@ -144,10 +144,11 @@ impl Running {
         self.stop.store(true, Ordering::Relaxed);
         for worker in self.workers {
             if worker.join().is_err() {
-                let mut report = LoadReport::default();
-                report.failures = 1;
-                report.reasons.push("a worker panicked".to_owned());
-                return report;
+                return LoadReport {
+                    failures: 1,
+                    reasons: vec!["a worker panicked".to_owned()],
+                    ..LoadReport::default()
+                };
             }
         }
         self.total

@@ -12,7 +12,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The reverse; the error says what is wrong with the text.
 pub fn decode(text: &str) -> Result<Vec<u8>, String> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return Err(format!("{text:?} is not pairs of hex digits"));
     }
     (0..text.len())

@@ -8,14 +8,10 @@ use aya::{
 };
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
-    endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
     flow::{Flow, FlowKey},
-    host::{Local, Uplink},
-    network::Network as NetworkValue,
-    publish::{PublishKey, Published, port_blocks, range_prefix},
-    settings::{self, Settings},
+    settings::Settings,
     stats::{PortStats, PortStatsKey},
-    wire::{Address, Be16, V4},
+    wire::{Be16, V4},
 };
 
 use super::{
@@ -47,11 +43,11 @@ impl Program {
 
 /// See the module. Bound to its thread, whose network namespace is its world.
 pub struct Bench {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     /// Names of MACs in packet lines.
     pub names: Names,
-    settings: Settings,
-    members: BTreeMap<u32, Vec<u32>>,
+    pub(super) settings: Settings,
+    pub(super) members: BTreeMap<u32, Vec<u32>>,
     /// Interface that packets on an anchor were received on; 0: the host sent them itself.
     pub forwarded_from: u32,
     _thread: PhantomData<*mut ()>,
@@ -140,195 +136,6 @@ impl Bench {
             addr: Ipv4Addr::new(172, 19, 0, 2),
         });
         bench
-    }
-
-    /// Changes the settings.
-    #[track_caller]
-    pub fn settings(&mut self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.settings);
-        maps::set(&mut self.ebpf, "SETTINGS", 0, self.settings);
-    }
-
-    /// Address that the uplink gives to masqueraded flows; unspecified: it has none.
-    #[track_caller]
-    pub fn uplink_address(&mut self, addr: Ipv4Addr) {
-        let uplink = Uplink {
-            addr4: addr.into(),
-            mtu: 1500,
-            mac: UPLINK_MAC,
-            _pad: 0,
-        };
-        maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
-    }
-
-    /// Changes the world by an `ip` command.
-    #[track_caller]
-    pub fn ip(&self, words: &str) {
-        world::ip(words);
-    }
-
-    /// Packets that have arrived inside an endpoint's container.
-    #[track_caller]
-    pub fn delivered(&self, endpoint: u32) -> u64 {
-        world::received(&format!("in{endpoint}"))
-    }
-
-    /// An address of the host.
-    #[track_caller]
-    pub fn local(&mut self, addr: Ipv4Addr, ifindex: u32) {
-        let value = Local { ifindex, _pad: 0 };
-        maps::insert(&mut self.ebpf, "LOCAL4", V4::from(addr), value);
-    }
-
-    /// Adds a network, or changes its flags.
-    #[track_caller]
-    pub fn network(&mut self, network: Network) {
-        let id = network.id;
-        if self.members.insert(id, Vec::new()).is_none() {
-            world::add_network(&network);
-        }
-        let value = NetworkValue {
-            anchor_ifindex: anchor_ifindex(id),
-            flags: network.flags,
-            gateway4: world::gateway(id).into(),
-            broadcast4: Ipv4Addr::new(172, 17 + id as u8, 0, 255).into(),
-            mtu: 1500,
-            mac: world::gateway_mac(id),
-            ..NetworkValue::default()
-        };
-        maps::set(&mut self.ebpf, "NETWORK", id, value);
-        let subnet = V4::from(Ipv4Addr::new(172, 17 + id as u8, 0, 0));
-        maps::insert_prefix(&mut self.ebpf, "SUBNET4", 24, subnet, id);
-        self.local(world::gateway(id), anchor_ifindex(id));
-    }
-
-    /// Adds an endpoint.
-    #[track_caller]
-    pub fn endpoint(&mut self, endpoint: Endpoint) {
-        world::add_endpoint(&endpoint);
-        let Endpoint {
-            id,
-            network,
-            name,
-            addr,
-        } = endpoint;
-        let (ifindex, mac) = (endpoint_ifindex(id), world::endpoint_mac(id));
-        self.names = self.names.clone().with(name, mac);
-        self.endpoint_value(&endpoint, 0);
-        let key = FdbKey {
-            network,
-            mac,
-            _pad: 0,
-        };
-        maps::insert(
-            &mut self.ebpf,
-            "FDB",
-            key,
-            Fdb {
-                ifindex,
-                vtep: V4(0),
-            },
-        );
-        let key = NeighKey {
-            network,
-            addr: addr.into(),
-        };
-        maps::insert(
-            &mut self.ebpf,
-            "NEIGH4",
-            key,
-            Neigh {
-                ifindex,
-                mac,
-                _pad: 0,
-            },
-        );
-        let members = self
-            .members
-            .get_mut(&network)
-            .expect("the network comes first");
-        members.push(ifindex);
-        for (chunk, part) in members.chunks(FLOOD_CHUNK).enumerate() {
-            let mut flood = Flood {
-                ifindex: [0; FLOOD_CHUNK],
-            };
-            flood.ifindex[..part.len()].copy_from_slice(part);
-            let key = FloodKey {
-                network,
-                chunk: chunk as u32,
-            };
-            maps::insert(&mut self.ebpf, "FLOOD", key, flood);
-        }
-    }
-
-    /// Writes an endpoint's own entry again, for example with another generation.
-    #[track_caller]
-    pub fn endpoint_value(&mut self, endpoint: &Endpoint, newer: u32) {
-        let value = endpoint::Endpoint {
-            network: endpoint.network,
-            generation: endpoint.id + newer,
-            flags: flags::PUBLISHED,
-            addr4: endpoint.addr.into(),
-            mac: world::endpoint_mac(endpoint.id),
-            ..endpoint::Endpoint::default()
-        };
-        maps::insert(
-            &mut self.ebpf,
-            "ENDPOINT",
-            endpoint_ifindex(endpoint.id),
-            value,
-        );
-    }
-
-    /// Takes an endpoint's own entry away.
-    #[track_caller]
-    pub fn forget_endpoint(&mut self, id: u32) {
-        maps::remove::<u32, endpoint::Endpoint>(&mut self.ebpf, "ENDPOINT", endpoint_ifindex(id));
-    }
-
-    /// Publishes host ports `first..=last` of `host` (0.0.0.0: any) to an endpoint's ports from
-    /// `container` on.
-    #[track_caller]
-    pub fn publish(
-        &mut self,
-        port_id: u32,
-        proto: u8,
-        (host, first, last): (Ipv4Addr, u16, u16),
-        (endpoint, addr, container): (u32, Ipv4Addr, u16),
-    ) {
-        let value = Published::<V4> {
-            addr: addr.into(),
-            endpoint: endpoint_ifindex(endpoint),
-            port_id,
-            host_base: Be16::new(first),
-            container_base: Be16::new(container),
-        };
-        let key = |addr: V4, port: u16| PublishKey::<V4> {
-            addr,
-            proto,
-            _pad: 0,
-            port: Be16::new(port),
-        };
-        let addr = V4::from(host);
-        for block in port_blocks(first, last) {
-            let prefix = range_prefix::<V4>(block.bits);
-            maps::insert_prefix(
-                &mut self.ebpf,
-                "RESERVED",
-                prefix,
-                key(V4::ANY, block.base),
-                port_id,
-            );
-            if first != last {
-                let key = key(addr, block.base);
-                maps::insert_prefix(&mut self.ebpf, "PUBLISHED_RANGE4", prefix, key, value);
-            }
-        }
-        if first == last {
-            maps::insert(&mut self.ebpf, "PUBLISHED4", key(addr, first), value);
-        } else {
-            self.settings(|settings| settings.flags |= settings::flags::HAS_RANGES);
-        }
     }
 
     /// Puts a packet line into a program that runs on the interface of that index.

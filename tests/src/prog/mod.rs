@@ -8,6 +8,7 @@
 
 pub mod attached;
 mod bench;
+mod fill;
 mod maps;
 mod object;
 mod outcome;
