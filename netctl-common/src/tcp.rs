@@ -68,6 +68,12 @@ impl TcpState {
         }
     }
 
+    /// Whether nothing more is expected of the connection: both sides have sent a FIN, or one
+    /// an RST.
+    pub const fn is_over(original: u8, reply: u8) -> bool {
+        (original & reply) & seen::FIN != 0 || (original | reply) & seen::RST != 0
+    }
+
     /// For tables and JSON.
     pub const fn name(self) -> &'static str {
         match self {

@@ -29,48 +29,53 @@ pub(crate) fn follow<A: Family>(key: &FlowKey<A>, packet: &Packet) -> Option<&'s
     // by `remove` below. Fields that two CPUs may write at once are single words.
     let flow = unsafe { &mut *found };
     let alive = host::endpoint(flow.endpoint).is_some_and(|e| e.generation == flow.generation);
-    if !alive || (flow.port_id != 0 && !count(flow, packet)) {
+    if !alive {
         remove(key, flow);
         return None;
     }
     let hz = settings().map_or(0, |s| u64::from(s.hz));
     let now = helpers::now();
-    if now.wrapping_sub(flow.last_seen) >= hz {
+    let opens = flow.proto == proto::TCP && packet.tcp_flags & header::SYN != 0;
+    if opens || now.wrapping_sub(flow.last_seen) >= hz {
+        // Once a second, and before a connection is built on it: is the other half still there?
+        let Some(sibling) = A::flows().get_ptr_mut(flow.sibling_key()) else {
+            remove(key, flow);
+            return None;
+        };
         flow.last_seen = now;
+        if opens && flow.flags & flags::REPLY == 0 {
+            // SAFETY: a live value; see above.
+            reopen(flow, unsafe { &mut *sibling }, now);
+        }
     }
-    if flow.proto == proto::TCP {
-        follow_tcp(flow, packet, now);
-    }
-    Some(flow)
-}
-
-#[inline(always)]
-fn follow_tcp<A: Family>(flow: &mut Flow<A>, packet: &Packet, now: u64) {
-    let shown = tcp::observe(packet.tcp_flags);
-    if shown & seen::SYN != 0 && flow.flags & flags::REPLY == 0 {
-        reopen(flow, now);
-    }
+    let shown = if flow.proto == proto::TCP {
+        tcp::observe(packet.tcp_flags)
+    } else {
+        // Of other protocols only that there was a packet.
+        seen::ACK
+    };
     if flow.tcp_seen | shown != flow.tcp_seen {
         flow.tcp_seen |= shown;
         // Timeouts change with the state: the sweep counts from here.
         flow.last_seen = now;
     }
+    if flow.port_id != 0 && !count(flow, packet) {
+        remove(key, flow);
+        return None;
+    }
+    Some(flow)
 }
 
 /// A SYN on a closing connection starts a new one on the same tuple (RFC 9293, section 3.6.1).
 #[inline(always)]
-fn reopen<A: Family>(flow: &mut Flow<A>, now: u64) {
-    let Some(sibling) = A::flows().get_ptr_mut(flow.sibling_key()) else {
+fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {
+    if TcpState::of(flow.tcp_seen, sibling.tcp_seen) != TcpState::Closing {
         return;
-    };
-    // SAFETY: a live value; see `follow`.
-    let sibling = unsafe { &mut *sibling };
-    if TcpState::of(flow.tcp_seen, sibling.tcp_seen) == TcpState::Closing {
-        (flow.tcp_seen, sibling.tcp_seen) = (0, 0);
-        (flow.created, sibling.created) = (now, now);
-        if let Some(stats) = stats(flow.port_id, flow.host_port) {
-            stats.opened += 1;
-        }
+    }
+    (flow.tcp_seen, sibling.tcp_seen) = (0, 0);
+    (flow.created, sibling.created) = (now, now);
+    if let Some(stats) = stats(flow.port_id, flow.host_port) {
+        stats.opened += 1;
     }
 }
 
@@ -150,8 +155,6 @@ pub(crate) enum Keep {
     Always,
     /// It stays if the host, whose address it gets, does not use the port.
     IfUnused,
-    /// It never stays: its owner may use it for the same tuple without our knowing.
-    Never,
 }
 
 /// Puts both halves of the flow together in this CPU's scratch space, with the source port that

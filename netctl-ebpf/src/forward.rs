@@ -19,8 +19,9 @@ pub(crate) enum Hook {
 /// Rewrites the packet as its flow says and sends it where the flow says.
 #[inline(always)]
 pub(crate) fn by_flow(packet: &mut Packet, flow: &Flow<V4>, hook: Hook) -> Result<i32, DropReason> {
-    if flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0 {
-        check_mtu(packet, flow.out_ifindex)?;
+    let leaves = flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0;
+    if leaves && is_too_big(packet, flow.out_ifindex) {
+        return Err(DropReason::TooBig);
     }
     rewrite::apply(packet, flow)?;
     let code = if flow.flags & flags::TO_CONTAINER != 0 {
@@ -63,15 +64,11 @@ pub(crate) fn to_host(anchor: u32) -> i32 {
 
 /// A packet that is one on the wire must fit the uplink; the kernel would drop it unseen.
 #[inline(always)]
-fn check_mtu(packet: &Packet, ifindex: u32) -> Result<(), DropReason> {
+pub(crate) fn is_too_big(packet: &Packet, uplink: u32) -> bool {
     /// Every IPv4 host takes this much in practice; smaller packets skip the lookup.
     const SMALL: u16 = 1_280;
     let length = packet.headers.tot_len.get();
-    if length <= SMALL || packet.segments() > 1 {
-        return Ok(());
-    }
-    match host::uplink(ifindex) {
-        Some(uplink) if u32::from(length) > uplink.mtu => Err(DropReason::TooBig),
-        _ => Ok(()),
-    }
+    length > SMALL
+        && packet.segments() <= 1
+        && host::uplink(uplink).is_some_and(|uplink| u32::from(length) > uplink.mtu)
 }

@@ -176,8 +176,8 @@ const FIB_SUCCESS: i64 = 0;
 const FIB_NO_NEIGH: i64 = 7;
 const AF_INET: u8 = 2;
 
-/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, or to the
-/// host itself. The length stays 0: the MTU check inside the helper counts L2 bytes.
+/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, to the host
+/// itself, or the packet is larger than the interface's MTU. The length stays 0: the MTU check inside the helper counts L2 bytes.
 #[inline(always)]
 pub(crate) fn route(
     skb: *mut __sk_buff,

@@ -33,9 +33,6 @@ pub(crate) fn create(
     let seed = spread(packet, new.reply.dport, settings.nat_seed);
     let [forward, reverse] = flow::draft(new)?;
     for try_no in 0..=port::TRIES {
-        if try_no == 0 && new.keep == Keep::Never {
-            continue;
-        }
         if try_no > 0 {
             // SCTP's ports are under its CRC, which is not recomputed here.
             if new.keep == Keep::Only || new.key.proto == proto::SCTP {

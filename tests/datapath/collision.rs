@@ -122,6 +122,27 @@ fn a_lost_half_is_made_again() {
     assert_eq!(bench.flows().len(), 2);
 }
 
+/// Its replies would be refused for ever otherwise: nothing else makes the other half.
+#[test]
+fn a_lost_reverse_half_is_made_again_by_the_next_connection() {
+    let mut bench = Bench::usual();
+    let line = "web>gw tcp 172.18.0.2:4000>203.0.113.9:53 flags=S";
+    bench.from_container(1, line);
+    let flows = bench.flows();
+    let (key, _) = flows
+        .iter()
+        .find(|(_, flow)| flow.flags & flags::REPLY != 0)
+        .unwrap();
+    bench.remove_flow(*key);
+    bench
+        .from_container(1, line)
+        .redirected("*>* tcp 198.51.100.1:4000>203.0.113.9:53 flags=S ttl=63 len=0");
+    assert_eq!(bench.flows().len(), 2);
+    bench
+        .from_uplink("lan>up tcp 203.0.113.9:53>198.51.100.1:4000 flags=SA")
+        .redirected("gw>web tcp 203.0.113.9:53>172.18.0.2:4000 flags=SA ttl=63 len=0");
+}
+
 /// A client's kernel reuses a source port towards another destination: once by the published
 /// port, once directly. The server's answers must not look the same to the datapath.
 #[test]

@@ -55,8 +55,13 @@ pub(crate) fn to_outside(
     }
     let default = maps::settings().map_or(0, |s| s.default_uplink);
     let (src, dst) = (packet.headers.src, packet.headers.dst);
-    let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst, default)
-        .ok_or(DropReason::NoRoute)?;
+    let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst, default).ok_or(
+        if forward::is_too_big(packet, default) {
+            DropReason::TooBig
+        } else {
+            DropReason::NoRoute
+        },
+    )?;
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
     let masquerade = network.flags & network_flags::MASQUERADE != 0;
     let kind = if masquerade {
@@ -136,11 +141,10 @@ pub(crate) fn to_published(
     } else {
         flags::DNAT
     };
-    let keep = if hairpin {
+    // A member of the backend's own network can also call it directly, and that is not tracked:
+    // the port must be one that its stack does not draw for the same tuple.
+    let keep = if backend.network == endpoint.network {
         Keep::IfUnused
-    } else if backend.network == endpoint.network {
-        // It can also call the backend directly, from the same port, and that is not tracked.
-        Keep::Never
     } else {
         Keep::Always
     };

@@ -65,6 +65,12 @@ impl Pair {
         }
     }
 
+    /// Whether it is a TCP connection that both sides have ended.
+    pub fn is_over(&self) -> bool {
+        let reply = self.reply.map_or(0, |half| half.tcp_seen);
+        self.key.proto == proto::TCP && TcpState::is_over(self.original.tcp_seen, reply)
+    }
+
     /// Whether the connection still counts as one: not closing, not timed out.
     pub fn is_active(&self, clock: Clock, timeouts: &Timeouts) -> bool {
         self.tcp_state() != Some(TcpState::Closing) && self.idle(clock) < self.timeout(timeouts)
@@ -114,6 +120,16 @@ mod tests {
         let lost = pair(proto::UDP, (0, 1000), None);
         assert_eq!(lost.idle(clock), Duration::from_secs(396));
         assert!(!lost.is_active(clock, &TIMEOUTS) && !lost.is_answered());
+    }
+
+    #[test]
+    fn a_connection_is_over_when_both_sides_say_so_or_one_resets_it() {
+        let over = |original, reply| pair(proto::TCP, (original, 0), Some((reply, 0))).is_over();
+        let alive = seen::SYN | seen::ACK;
+        assert!(!over(alive, alive) && !over(alive | seen::FIN, alive));
+        assert!(over(alive | seen::FIN, alive | seen::FIN));
+        assert!(over(alive, alive | seen::RST));
+        assert!(!pair(proto::UDP, (seen::FIN, 0), Some((seen::FIN, 0))).is_over());
     }
 
     #[test]

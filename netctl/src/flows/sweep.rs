@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use netctl_common::{endpoint::Endpoint, flow::flags, packet::proto, stats::PortStatsKey};
+use netctl_common::{
+    endpoint::Endpoint, flow::flags, packet::proto, stats::PortStatsKey, tcp::seen,
+};
 
 use super::{Clock, Half, Key, Pair, delete, for_each, lookup};
 use crate::{
@@ -56,6 +58,10 @@ impl Ground {
     }
 }
 
+/// How long connections that both sides have ended stay in a table that is more than half full:
+/// they make way for new ones. The kernel's own conntrack gives a reset one as long.
+const OVER_IN_A_CROWD: Duration = Duration::from_secs(10);
+
 /// Deletes what is over; returns how many halves that were.
 pub fn sweep(
     datapath: &Datapath,
@@ -70,11 +76,15 @@ pub fn sweep(
     let ground = Ground::read(datapath, model)?;
     // Most halves are in use: only the others are looked at again, together with their siblings.
     let mut suspects = Vec::new();
+    let mut halves = 0_u32;
     for_each(datapath, |key, half| {
-        if !ground.carries(&half) || clock.since(half.last_seen) >= shortest(&key, timeouts) {
+        halves += 1;
+        let idle = clock.since(half.last_seen);
+        if !ground.carries(&half) || idle >= shortest(&key, &half, timeouts) {
             suspects.push(key);
         }
     })?;
+    let crowded = halves > datapath.map(kept::FLOW4)?.info.max_entries / 2;
     let mut deleted = 0;
     for key in suspects {
         // Read anew: it may have seen a packet since, or have gone with its sibling.
@@ -97,7 +107,11 @@ pub fn sweep(
             }
         };
         let carried = ground.carries(&half) && sibling.is_none_or(|half| ground.carries(&half));
-        if carried && pair.idle(clock) < pair.timeout(timeouts) {
+        let mut limit = pair.timeout(timeouts);
+        if crowded && pair.is_over() {
+            limit = limit.min(OVER_IN_A_CROWD);
+        }
+        if carried && pair.idle(clock) < limit {
             continue;
         }
         delete(datapath, &key)?;
@@ -108,9 +122,12 @@ pub fn sweep(
     Ok(deleted)
 }
 
-/// No flow of this protocol ends earlier.
-fn shortest(key: &Key, timeouts: &Timeouts) -> Duration {
+/// No flow of this half's kind ends earlier.
+fn shortest(key: &Key, half: &Half, timeouts: &Timeouts) -> Duration {
+    let closing = half.tcp_seen & (seen::FIN | seen::RST) != 0;
     match key.proto {
+        proto::TCP if closing => timeouts.tcp_closing.min(OVER_IN_A_CROWD),
+        // The other half may be the closing one.
         proto::TCP => timeouts
             .tcp_opening
             .min(timeouts.tcp_closing)
