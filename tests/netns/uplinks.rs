@@ -97,3 +97,17 @@ fn only_the_named_uplinks_are_served() {
     assert_eq!(status["uplinks"], serde_json::json!(["up1"]), "{status:#}");
     drop(daemon);
 }
+
+#[test]
+fn an_address_can_be_published_on_as_soon_as_it_is_there() {
+    let usual = Usual::start();
+    for host in 101..111 {
+        usual
+            .lab
+            .ip(&format!("addr add 198.51.100.{host}/24 dev up0"));
+        let spec = format!("port add web 198.51.100.{host}:9000:80");
+        usual.lab.netctl(&spec).ok();
+        let ask = Connect::to(Proto::Tcp, (Ipv4Addr::new(198, 51, 100, host), 9000));
+        usual.lab.lan().connect(ask).unwrap();
+    }
+}

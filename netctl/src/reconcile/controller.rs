@@ -161,6 +161,12 @@ impl Controller {
         self.ask(|reply| Request::Converge(scope, reply)).await
     }
 
+    /// Waits until [`Self::host`] tells of changes that netlink has reported so far: an address
+    /// that was added a moment ago may be published on.
+    pub async fn settle(&self) -> Result<(), PassError> {
+        self.ask(Request::Settle).await
+    }
+
     /// What a full pass would do now; nothing is applied.
     pub async fn plan(&self) -> Result<Vec<String>, PassError> {
         self.ask(Request::Plan).await

@@ -43,6 +43,11 @@ impl Dirty {
         }
     }
 
+    /// Whether what callers check their input against may have changed.
+    pub(super) fn is_about_host(&self) -> bool {
+        self.host || self.all
+    }
+
     /// Takes what has gathered; `None` when it concerns nothing that is wanted.
     pub(super) fn take(&mut self, model: &Model) -> Option<Touch> {
         let Self { links, host, all } = std::mem::take(self);

@@ -37,6 +37,8 @@ pub(super) enum Request {
     Plan(oneshot::Sender<Result<Vec<String>, PassError>>),
     Purge(oneshot::Sender<Result<(), PassError>>),
     Event(Event),
+    /// Answered once news of the host that came before are dealt with.
+    Settle(oneshot::Sender<Result<(), PassError>>),
 }
 
 /// What the thread shares with callers; locks are held for a copy, never during work.
@@ -135,6 +137,12 @@ impl Worker {
                 }
                 Some(Request::Purge(reply)) => {
                     let _gone = reply.send(self.purge());
+                }
+                Some(Request::Settle(reply)) => {
+                    if self.dirty.is_about_host() {
+                        self.background();
+                    }
+                    let _gone = reply.send(Ok(()));
                 }
                 Some(Request::Event(event)) => {
                     self.dirty.note(event);

@@ -16,6 +16,8 @@ pub type Pass<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Sen
 
 /// The machine, as `reconcile::controller` drives it and `kernel` shows it.
 pub trait Engine: Send + Sync + 'static {
+    /// Waits until [`Self::host`] is up to date.
+    fn settle(&self) -> Pass<'_, ()>;
     /// The host's addresses, routes and uplinks.
     fn host(&self) -> view::Host;
     /// From now on this is wanted.

@@ -99,6 +99,10 @@ pub(crate) fn reopen(fake: &Fake, state: &Path) -> Arc<Service> {
 }
 
 impl Engine for Fake {
+    fn settle(&self) -> Pass<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn host(&self) -> view::Host {
         self.world(|w| w.host.clone())
     }

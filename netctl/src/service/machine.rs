@@ -38,6 +38,10 @@ impl Machine {
 }
 
 impl Engine for Machine {
+    fn settle(&self) -> Pass<'_, ()> {
+        Box::pin(async move { Ok(self.controller.settle().await?) })
+    }
+
     fn host(&self) -> view::Host {
         self.controller.host()
     }

@@ -121,6 +121,8 @@ impl Service {
                 "everything was taken away by `netctl purge`; start the daemon again".into(),
             ));
         }
+        let failed = |e| Error::Failed(format!("the machine could not be looked at: {e}"));
+        self.engine.settle().await.map_err(failed)?;
         Ok(purged)
     }
 
