@@ -228,14 +228,27 @@ struct SockTuple {
     dport: Be16,
 }
 
-/// Whether a socket of the host would receive a packet of this tuple.
+/// A socket of the host that would receive a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Socket {
+    None,
+    /// It talks to the packet's sender.
+    Connected,
+    /// It would take packets from anybody.
+    Open,
+}
+
+/// `enum` of linux/tcp_states.h, as in `bpf_sock::state`.
+const TCP_LISTEN: u32 = 10;
+
+/// The socket of the host that would receive a packet of this tuple.
 #[inline(always)]
-pub(crate) fn host_socket(
+pub(crate) fn find_socket(
     skb: *mut __sk_buff,
     protocol: u8,
     (src, sport): (V4, Be16),
     (dst, dport): (V4, Be16),
-) -> bool {
+) -> Socket {
     let mut tuple = SockTuple {
         src,
         dst,
@@ -251,13 +264,22 @@ pub(crate) fn host_socket(
         } else if protocol == proto::UDP {
             bpf::generated::bpf_sk_lookup_udp(skb.cast(), ptr, size, ANY_NETNS, 0)
         } else {
-            return false;
+            return Socket::None;
         };
         if socket.is_null() {
-            return false;
+            return Socket::None;
         }
+        let connected = if protocol == proto::TCP {
+            (*socket).state != TCP_LISTEN
+        } else {
+            (*socket).dst_ip4 == src.0
+        };
         bpf::generated::bpf_sk_release(socket.cast());
-        true
+        if connected {
+            Socket::Connected
+        } else {
+            Socket::Open
+        }
     }
 }
 

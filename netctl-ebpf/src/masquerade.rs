@@ -10,7 +10,6 @@ use netctl_common::{
     flow::Flow,
     packet::proto,
     port,
-    settings::Settings,
     wire::{Be16, V4},
 };
 
@@ -41,8 +40,15 @@ pub(crate) fn create(
             let (first, last) = (settings.nat_port_first, settings.nat_port_last);
             set_port(new, forward, port::candidate(first, last, seed, try_no - 1));
         }
-        let kept = try_no == 0 && new.keep != Keep::IfUnused;
-        if (kept || is_unused(new, packet, settings)) && flow::reserve(&new.reply, reverse)? {
+        let first = try_no == 0;
+        let kept = first && new.keep != Keep::IfUnused;
+        // Drawn ports come from a range that the operator gave us; the packet's own must not be
+        // one that a host process may draw at any moment.
+        let own = first && new.key.proto != proto::ICMP;
+        if own && !kept && settings.is_ephemeral(new.reply.dport) {
+            continue;
+        }
+        if (kept || is_unused(new, packet)) && flow::reserve(&new.reply, reverse)? {
             flow::complete(new, forward, packet)?;
             return Ok(forward);
         }
@@ -60,21 +66,20 @@ fn set_port(new: &mut NewFlow<V4>, forward: &mut Flow<V4>, port: u16) {
     }
 }
 
-/// No process and no published port of the host has, or will by chance draw, the port.
+/// No process and no published port of the host has the port.
 #[inline(always)]
-fn is_unused(new: &NewFlow<V4>, packet: &Packet, settings: &Settings) -> bool {
+fn is_unused(new: &NewFlow<V4>, packet: &Packet) -> bool {
     let port = new.reply.dport;
     if new.key.proto == proto::ICMP {
         return true;
     }
-    !settings.is_ephemeral(port)
-        && !publish::is_reserved(port, new.key.proto)
-        && !helpers::host_socket(
+    !publish::is_reserved(port, new.key.proto)
+        && helpers::find_socket(
             packet.skb,
             new.key.proto,
             (new.reply.src, new.reply.sport),
             (new.reply.dst, port),
-        )
+        ) == helpers::Socket::None
 }
 
 /// Hash of the inner source with the boot's secret; ICMP and rare protocols draw at random.

@@ -202,12 +202,17 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn segments(&self) -> u64 {
         // SAFETY: the context of the running program.
-        let segments = unsafe { (*self.skb).gso_segs };
-        if segments == 0 {
-            1
-        } else {
-            u64::from(segments)
+        let (segments, size) = unsafe { ((*self.skb).gso_segs, (*self.skb).gso_size) };
+        if segments != 0 {
+            return u64::from(segments);
         }
+        if size == 0 {
+            return 1;
+        }
+        // Some drivers (virtio-net) give the size of a segment and not their number.
+        // SAFETY: as above.
+        let payload = unsafe { (*self.skb).len }.wrapping_sub(self.l4 + self.l4_len);
+        u64::from(payload.wrapping_add(size - 1) / size).max(1)
     }
 
     /// Bytes of the IP layer on the wire: every segment has its own headers.

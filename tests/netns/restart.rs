@@ -140,6 +140,40 @@ fn a_second_daemon_is_refused() {
     usual.lab.netctl("status").ok();
 }
 
+/// With folders of its own it would take the datapath of the first one for its own.
+#[test]
+fn a_second_daemon_and_a_purge_with_other_folders_are_refused() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    let (run, state) = (lab.scratch().join("run2"), lab.scratch().join("state2"));
+    let (run, state) = (run.to_str().unwrap(), state.to_str().unwrap());
+    let others = ["--run", run, "--state", state, "--metrics", ""];
+    let output = daemon::command(lab, &others).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(lab.bpffs().to_str().unwrap()), "{text}");
+    let (bpffs, cgroup) = (lab.bpffs(), lab.cgroup());
+    let words = [
+        [
+            "purge",
+            "--run",
+            run,
+            "--state",
+            state,
+            "--bpffs",
+            bpffs.to_str().unwrap(),
+        ]
+        .as_slice(),
+        ["--cgroup", cgroup.to_str().unwrap()].as_slice(),
+    ]
+    .concat();
+    lab.netctl_words(&words)
+        .fails_with(1, &[bpffs.to_str().unwrap()]);
+    assert!(usual.answers());
+    let status = lab.netctl("status -o json").json();
+    assert_eq!(status["healed"], serde_json::json!([]), "{status:#}");
+}
+
 #[test]
 fn a_kill_in_the_middle_of_many_changes_is_put_right() {
     let usual = Usual::start();

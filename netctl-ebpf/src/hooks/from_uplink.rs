@@ -32,6 +32,11 @@ pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
 
 #[inline(always)]
 fn try_from_uplink(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    // SAFETY: the context of the running program.
+    if unsafe { (*skb).vlan_present } != 0 {
+        // For a VLAN's own interface, where this program sees it again without the tag.
+        return Ok(verdict::NEXT);
+    }
     // What is too short or broken is the stack's to judge: it may not be ours at all.
     let mut packet = Packet::new(skb);
     let Ok(Kind::Ipv4) = packet.load() else {
@@ -70,13 +75,16 @@ fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReaso
     if host::is_local(src) {
         return Err(DropReason::SpoofedSource);
     }
-    // A process of the host may use the port as the source of a connection of its own.
-    if helpers::host_socket(
+    // A process of the host may have drawn the port for a connection of its own, whose packets
+    // these are then. What opens a connection goes to the published port: a listener that got
+    // the port by chance does not take it.
+    let socket = helpers::find_socket(
         packet.skb,
         packet.headers.proto,
         (src, packet.sport),
         (dst, packet.dport),
-    ) {
+    );
+    if socket == helpers::Socket::Connected {
         return Ok(verdict::NEXT);
     }
     if !flow::may_open(packet) {

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use netctl_common::{
     sock::{Sock, SockKey},
-    wire::Address,
+    wire::{Address, V4},
 };
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
     publish::{self, Match},
     sock::{Inet, Inet6, SockFamily, answer, in_host, protocol, set_user_port, user_port},
 };
+
+const LOCALHOST: V4 = V4(0x7f00_0001_u32.to_be());
 
 /// See the module.
 #[cgroup_sock_addr(connect4)]
@@ -58,8 +60,9 @@ fn translate<F: SockFamily>(ctx: *mut bpf_sock_addr) -> i32 {
     if !in_host(ctx) {
         return answer::ALLOW;
     }
-    // 0.0.0.0 as a destination means this host (ip_route_output_key).
-    let local = addr.is_loopback() || addr.0 == 0 || host::is_local(addr);
+    // 0.0.0.0 as a destination means 127.0.0.1 (ip_route_output_key).
+    let addr = if addr.0 == 0 { LOCALHOST } else { addr };
+    let local = addr.is_loopback() || host::is_local(addr);
     if !local {
         return answer::ALLOW;
     }

@@ -125,3 +125,24 @@ fn a_named_file_has_to_exist() {
     fs::write(&path, "[timeouts]\nudp = 7\n").unwrap();
     assert_eq!(Config::load(Some(&path)).unwrap().timeouts.udp, 7);
 }
+
+/// Every key stands in the sample with its default: uncommented, it changes nothing.
+#[test]
+fn the_sample_shows_the_defaults() {
+    let sample = include_str!("../../../deploy/netctl.toml");
+    let is_key = |line: &str| {
+        line.strip_prefix('#')
+            .and_then(|rest| rest.split_once(" = "))
+            .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    };
+    let mut keys = 0;
+    let mut text = String::new();
+    for line in sample.lines() {
+        let shown = if is_key(line) { &line[1..] } else { line };
+        keys += usize::from(is_key(line));
+        text.push_str(shown);
+        text.push('\n');
+    }
+    assert_eq!(parse(&text), Ok(Config::default()));
+    assert_eq!(keys, 17, "keys in the sample");
+}

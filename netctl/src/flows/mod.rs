@@ -9,7 +9,6 @@ use std::{io, net::Ipv4Addr};
 
 use netctl_common::{
     flow::{Flow, FlowKey},
-    stats::PortStatsKey,
     wire::V4,
 };
 
@@ -53,7 +52,7 @@ fn delete(datapath: &Datapath, key: &Key) -> io::Result<()> {
 pub fn flush(datapath: &Datapath, what: Flush) -> io::Result<()> {
     if let Flush::Port(id) = what {
         // The programs take a flow without counters for dead: this ends them at once.
-        sweep::forget_counters(datapath, |key: &PortStatsKey| key.port_id == id)?;
+        sweep::forget_counters(datapath, |keys| keys.retain(|key| key.port_id == id))?;
     }
     let mut doomed = Vec::new();
     for_each(datapath, |key, half| {

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
+    sync::Arc,
     time::Duration,
 };
 
@@ -65,7 +66,7 @@ const OVER_IN_A_CROWD: Duration = Duration::from_secs(10);
 /// Deletes what is over; returns how many halves that were.
 pub fn sweep(
     datapath: &Datapath,
-    model: &Model,
+    model: &dyn Fn() -> Arc<Model>,
     hz: u32,
     timeouts: &Timeouts,
 ) -> io::Result<usize> {
@@ -73,7 +74,7 @@ pub fn sweep(
         jiffies: datapath.clock()?.jiffies,
         hz,
     };
-    let ground = Ground::read(datapath, model)?;
+    let ground = Ground::read(datapath, &model())?;
     // Most halves are in use: only the others are looked at again, together with their siblings.
     let mut suspects = Vec::new();
     let mut halves = 0_u32;
@@ -85,6 +86,8 @@ pub fn sweep(
         }
     })?;
     let crowded = halves > datapath.map(kept::FLOW4)?.info.max_entries / 2;
+    // What was made while the table was read is not gone: it was not there yet.
+    let ground = Ground::read(datapath, &model())?;
     let mut deleted = 0;
     for key in suspects {
         // Read anew: it may have seen a packet since, or have gone with its sibling.
@@ -118,7 +121,10 @@ pub fn sweep(
         delete(datapath, &sibling_key)?;
         deleted += 1 + usize::from(sibling.is_some());
     }
-    forget_counters(datapath, |key| !ground.ports.contains(&key.port_id))?;
+    forget_counters(datapath, |keys| {
+        let model = model();
+        keys.retain(|key| !model.ports.contains_key(&key.port_id));
+    })?;
     Ok(deleted)
 }
 
@@ -137,20 +143,19 @@ fn shortest(key: &Key, half: &Half, timeouts: &Timeouts) -> Duration {
     }
 }
 
-/// Removes counters of published ports.
+/// Removes counters of published ports: those that `choose` leaves of all that there are.
 pub fn forget_counters(
     datapath: &Datapath,
-    which: impl Fn(&PortStatsKey) -> bool,
+    choose: impl FnOnce(&mut Vec<PortStatsKey>),
 ) -> io::Result<()> {
     let map = datapath.map(kept::PORT_STATS)?;
     let mut doomed = Vec::new();
     map.for_each_key(|key| {
-        if bytemuck::try_pod_read_unaligned::<PortStatsKey>(key).is_ok_and(|key| which(&key)) {
-            doomed.push(key.to_vec());
-        }
+        doomed.extend(bytemuck::try_pod_read_unaligned::<PortStatsKey>(key));
     })?;
+    choose(&mut doomed);
     for key in doomed {
-        map.delete(&key)?;
+        map.delete(bytemuck::bytes_of(&key))?;
     }
     Ok(())
 }

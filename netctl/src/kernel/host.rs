@@ -49,6 +49,11 @@ impl Host {
             if !only.is_empty() && !only.contains(&link.name) {
                 continue;
             }
+            // Of a bond or a bridge only the whole is an uplink: programs on a member would see
+            // its packets first and pin flows to the member.
+            if only.is_empty() && link.has_master {
+                continue;
+            }
             match link.mac.filter(|_| link.ethernet) {
                 Some(mac) => {
                     host.macs.insert(link.index, mac);

@@ -1,8 +1,17 @@
 //! Everything of the machine that a pass works with, in one value owned by one thread.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aya::maps::{MapData, RingBuf};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 
 use super::{
     attach::Attachments,
@@ -21,6 +30,10 @@ pub enum MachineError {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Object(#[from] ObjectError),
+    #[error(
+        "{path} belongs to a netctl daemon that runs already (stop it, purge with its --run and --state, or name another folder by --bpffs)"
+    )]
+    Busy { path: PathBuf },
     #[error("{what}")]
     Io { what: String, source: io::Error },
 }
@@ -35,6 +48,9 @@ pub struct Machine {
     /// Attached by TCX links, else by clsact filters.
     pub tcx: bool,
     options: Options,
+    /// On the folder of the pins: another daemon with folders of its own would reconcile our
+    /// objects to its intent.
+    _lock: Flock<File>,
 }
 
 impl Machine {
@@ -56,16 +72,28 @@ impl Machine {
         let failed = |what: String| move |source| MachineError::Io { what, source };
         fs::create_dir_all(&options.run)
             .map_err(failed(format!("making {}", options.run.display())))?;
-        if probe::ensure_bpffs(&options.bpffs)? {
+        let mounted = probe::ensure_bpffs(&options.bpffs)?;
+        if mounted {
             fs::write(options.run.join(MOUNTED), "")
                 .map_err(failed(format!("writing {}", options.run.display())))?;
         }
+        let pins = options.bpffs.join("netctl");
+        let found = pins.exists();
+        let lock = lock_pins(&pins)?;
         raise_descriptors();
         let sizes = Sizes {
             flows: options.max_flows,
             endpoints: options.max_endpoints,
         };
-        let (datapath, events) = Datapath::load(&options.bpffs, sizes)?;
+        let (datapath, events) = match Datapath::load(&options.bpffs, sizes, &facts) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                if !found {
+                    give_back(options, &pins, mounted);
+                }
+                return Err(error.into());
+            }
+        };
         let attachments = Attachments::adopt(tcx, &options.bpffs, &options.cgroup)
             .map_err(failed("opening the pinned links".into()))?;
         let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
@@ -77,6 +105,7 @@ impl Machine {
             facts,
             tcx,
             options: options.clone(),
+            _lock: lock,
         };
         Ok((machine, events))
     }
@@ -119,6 +148,36 @@ impl Machine {
             fs::remove_file(run.join(MOUNTED))?;
         }
         Ok(())
+    }
+}
+
+/// Makes the folder of all pins and takes the lock that says who reconciles them.
+fn lock_pins(pins: &Path) -> Result<Flock<File>, MachineError> {
+    let failed = |source| MachineError::Io {
+        what: format!("the folder of pins, {}", pins.display()),
+        source,
+    };
+    fs::create_dir_all(pins).map_err(failed)?;
+    let folder = File::open(pins).map_err(failed)?;
+    Flock::lock(folder, FlockArg::LockExclusiveNonblock).map_err(|(_folder, errno)| match errno {
+        Errno::EWOULDBLOCK => MachineError::Busy {
+            path: pins.to_owned(),
+        },
+        errno => failed(errno.into()),
+    })
+}
+
+/// Takes back what a start that failed has pinned and mounted.
+fn give_back(options: &Options, pins: &Path, mounted: bool) {
+    let mut result = fs::remove_dir_all(pins);
+    if mounted {
+        let unmounted = nix::mount::umount2(&options.bpffs, nix::mount::MntFlags::MNT_DETACH);
+        result = result
+            .and(unmounted.map_err(io::Error::from))
+            .and(fs::remove_file(options.run.join(MOUNTED)));
+    }
+    if let Err(error) = result {
+        tracing::warn!(%error, pins = %pins.display(), "a failed start left something behind");
     }
 }
 

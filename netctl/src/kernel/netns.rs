@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -59,7 +62,11 @@ pub fn named_path(name: &str) -> PathBuf {
 
 /// Opens a network namespace; any other file is refused.
 pub fn open(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
+    // Not blocking: a path may lead to a FIFO that nobody writes to.
+    let file = File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(path)?;
     let kind = nix::sys::statfs::fstatfs(&file)?.filesystem_type();
     if kind != nix::sys::statfs::NSFS_MAGIC {
         return Err(io::Error::new(

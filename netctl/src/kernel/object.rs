@@ -16,7 +16,7 @@ use netctl_common::{LAYOUT_VERSION, event::Clock};
 
 use super::{
     bpf::{self, map::Map},
-    probe,
+    probe::{self, Facts},
     state::Hook,
     tables::{Table, kept},
 };
@@ -100,7 +100,11 @@ pub fn pin_folder(bpffs: &Path) -> PathBuf {
 
 impl Datapath {
     /// Loads every program over the pinned maps; nothing is attached yet.
-    pub fn load(bpffs: &Path, sizes: Sizes) -> Result<(Self, RingBuf<MapData>), ObjectError> {
+    pub fn load(
+        bpffs: &Path,
+        sizes: Sizes,
+        facts: &Facts,
+    ) -> Result<(Self, RingBuf<MapData>), ObjectError> {
         let folder = pin_folder(bpffs).join("maps");
         fs::create_dir_all(&folder).map_err(|source| ObjectError::Folder {
             path: folder.clone(),
@@ -115,6 +119,9 @@ impl Datapath {
         for (name, entries) in sizes.entries() {
             loader.map_max_entries(name, entries);
         }
+        // Constant for the verifier, which prunes what an older kernel does not have.
+        let set_retval = u32::from(facts.set_retval);
+        loader.override_global("HAVE_SET_RETVAL", &set_retval, true);
         let mut object = loader
             .load(OBJECT)
             .map_err(|error| ObjectError::Object(Box::new(error)))?;
@@ -338,10 +345,13 @@ fn wait_a_little() -> io::Result<()> {
 fn show_log(object: &mut Ebpf) {
     match aya_log::EbpfLogger::init(object) {
         Ok(logger) => {
-            let reader = tokio::io::unix::AsyncFd::register_with_interest(
-                logger,
-                tokio::io::Interest::READABLE,
-            );
+            // SAFETY: the logger owns its ring buffer's descriptor as long as the task has it.
+            let reader = unsafe {
+                tokio::io::unix::AsyncFd::register_with_interest(
+                    logger,
+                    tokio::io::Interest::READABLE,
+                )
+            };
             let Ok(mut reader) = reader else { return };
             tokio::spawn(async move {
                 while let Ok(mut ready) = reader.readable_mut().await {

@@ -56,6 +56,8 @@ pub struct Facts {
     /// `bpf_redirect_peer` keeps the container's RX counters: right from 6.1 on, and behind on
     /// 5.10 (tried), where the plain redirect is used.
     pub redirect_peer: bool,
+    /// Bind hooks may choose the error (6.1, dea6a4e17013); before, it is always EPERM.
+    pub set_retval: bool,
     /// Of the host's network namespace; 0 where the kernel cannot tell (before 5.14).
     pub netns_cookie: u64,
     /// `ip_local_port_range` of the host.
@@ -82,6 +84,7 @@ pub fn probe(cgroup: &Path) -> Result<Facts, ProbeError> {
     Ok(Facts {
         tcx: bpf::link::tcx_supported(),
         redirect_peer: at_least(6, 1),
+        set_retval: at_least(6, 1),
         netns_cookie: netns_cookie()
             .map_err(|error| unreadable("the network namespace's cookie", error))?,
         local_ports: sysctl::local_port_range()

@@ -350,10 +350,9 @@ async fn sweep_for_ever(shared: Arc<Shared>) {
         timer.tick().await;
         let shared = Arc::clone(&shared);
         let swept = tokio::task::spawn_blocking(move || {
-            let model = shared.model();
             sweep::sweep(
                 &shared.datapath,
-                &model,
+                &|| shared.model(),
                 shared.constants.hz,
                 &shared.options.timeouts,
             )

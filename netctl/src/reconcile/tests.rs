@@ -38,6 +38,7 @@ fn constants() -> Constants {
             kernel: "6.12.0".into(),
             tcx: true,
             redirect_peer: true,
+            set_retval: true,
             netns_cookie: 1,
             local_ports: (32768, 60999),
         },

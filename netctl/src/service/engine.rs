@@ -43,8 +43,8 @@ pub trait Engine: Send + Sync + 'static {
         last: u16,
         proto: Proto,
     ) -> io::Result<Option<Owner>>;
-    /// The ports that the kernel hands out by itself: where Docker takes free ones from.
-    fn local_ports(&self) -> io::Result<(u16, u16)>;
+    /// Where host ports that nobody named are chosen from.
+    fn free_ports(&self) -> io::Result<(u16, u16)>;
     /// Inode of the network namespace behind a path.
     fn netns(&self, path: &Path) -> io::Result<u64>;
     /// Inode of the host's own network namespace.

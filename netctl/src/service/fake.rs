@@ -175,7 +175,7 @@ impl Engine for Fake {
         Ok(self.world(found))
     }
 
-    fn local_ports(&self) -> io::Result<(u16, u16)> {
+    fn free_ports(&self) -> io::Result<(u16, u16)> {
         Ok((32768, 32771))
     }
 

@@ -92,12 +92,12 @@ impl Engine for Machine {
         owner::port_owner(ip, first, last, proto)
     }
 
-    fn local_ports(&self) -> io::Result<(u16, u16)> {
+    fn free_ports(&self) -> io::Result<(u16, u16)> {
         let path = "/proc/sys/net/ipv4/ip_local_port_range";
         let text = fs::read_to_string(path)?;
         let mut ports = text.split_whitespace().map(str::parse);
         match (ports.next(), ports.next()) {
-            (Some(Ok(first)), Some(Ok(last))) => Ok((first, last)),
+            (Some(Ok(first)), Some(Ok(last))) => Ok(beside((first, last))),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("{path} holds {text:?}"),
@@ -133,4 +133,27 @@ fn check_kind(file: &File) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Where free host ports are chosen from: above the range that the kernel draws from by itself,
+/// so that no process gets a published port by chance. Docker takes them from that very range;
+/// so do we where it leaves too little above.
+fn beside((first, last): (u16, u16)) -> (u16, u16) {
+    const ENOUGH: u16 = 1_000;
+    if u16::MAX - last >= ENOUGH {
+        (last + 1, u16::MAX)
+    } else {
+        (first, last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn free_ports_lie_beside_those_that_processes_draw() {
+        assert_eq!(beside((32_768, 60_999)), (61_000, 65_535));
+        assert_eq!(beside((1_024, 65_535)), (1_024, 65_535));
+    }
 }

@@ -74,6 +74,15 @@ impl Service {
                 "network {name:?} exists already; choose another name, or remove it first"
             )));
         }
+        let rests_on_subnet = [("gateway", gateway), ("ip range", ip_range)];
+        if subnet.is_none()
+            && let Some((what, Some(text))) =
+                rests_on_subnet.iter().find(|(_, text)| text.is_some())
+        {
+            return Err(Error::Invalid(format!(
+                "{what} {text:?} is given without a subnet: the free one that would be chosen need not hold it; give --subnet too"
+            )));
+        }
         let subnet = match subnet {
             Some(text) => self.wanted_subnet(model, text)?,
             None => self.free_subnet(model)?,

@@ -62,7 +62,7 @@ impl Service {
             // SCTP has no choice (see check_sctp).
             (HostPorts::Any, Proto::Sctp) => self.check_free(model, text, &port)?,
             (HostPorts::Any, _) => {
-                let (first, last) = self.engine.local_ports().map_err(|e| {
+                let (first, last) = self.engine.free_ports().map_err(|e| {
                     Error::Failed(format!(
                         "published port {text:?}: no host port can be chosen: {e}"
                     ))

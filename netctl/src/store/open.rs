@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     panic::{self, AssertUnwindSafe},
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 use redb::{Database, DatabaseError, StorageError};
@@ -55,10 +56,19 @@ fn existing(path: &Path, mut file: File) -> Result<Database, StoreError> {
     attempt(path, path)
 }
 
+/// The panic hook is one for the process.
+static QUIET: Mutex<()> = Mutex::new(());
+
 /// Opens `file`; errors speak of `path`.
 fn attempt(file: &Path, path: &Path) -> Result<Database, StoreError> {
     // redb asserts what a header promises; a cut file breaks such promises.
+    // Its panic is our error: nobody needs to read both. At start nothing else runs that may panic.
+    let quiet = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
     let opened = panic::catch_unwind(AssertUnwindSafe(|| Database::open(file)));
+    panic::set_hook(hook);
+    drop(quiet);
     match opened {
         Err(_panic) => Err(damaged(path, "it is cut short or overwritten")),
         Ok(Ok(db)) => Ok(db),

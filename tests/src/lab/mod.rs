@@ -13,6 +13,7 @@ mod cgroup;
 mod neighbour;
 mod shell;
 mod snapshot;
+mod turn;
 
 use std::{
     fs,
@@ -23,7 +24,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use self::cgroup::Cgroup;
+use self::{cgroup::Cgroup, turn::Turn};
 pub use self::{cgroup::root as cgroup_root, neighbour::Neighbour, snapshot::Snapshot};
 use crate::{agent::Agent, daemon::Daemon, place::Place};
 
@@ -48,12 +49,29 @@ pub struct Lab {
     lan_place: Place,
     cgroup: Cgroup,
     folder: TempDir,
+    /// Last: the next lab may begin when all of this one is gone.
+    _turn: Turn,
 }
 
 impl Lab {
     /// Namespaces and links, no daemon.
     #[track_caller]
     pub fn bare() -> Self {
+        Self::in_turn(Turn::shared())
+    }
+
+    /// With a daemon and that configuration file, and no other lab of this process meanwhile:
+    /// for a test that fills a table which the whole kernel has but once.
+    #[track_caller]
+    pub fn alone(config: &str) -> Self {
+        let lab = Self::in_turn(Turn::alone());
+        fs::write(lab.config_path(), config).unwrap();
+        lab.start_daemon();
+        lab
+    }
+
+    #[track_caller]
+    fn in_turn(turn: Turn) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("netctl-lab-")
             .tempdir()
@@ -77,6 +95,7 @@ impl Lab {
             lan,
             cgroup,
             folder,
+            _turn: turn,
         };
         lab.connect_uplink();
         lab
