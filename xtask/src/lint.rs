@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use netctl_ebpf_builder::Verb;
 
-use crate::{cmd::Cmd, setup, tidy, workspace::Workspace};
+use crate::{claims, cmd::Cmd, setup, tidy, workspace::Workspace};
 
 /// Runs every check, so that one run shows everything that there is to fix.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -12,8 +12,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let builder = setup::build_tools(workspace)?;
     setup::ebpf_clippy(&builder.toolchain)?;
 
-    let checks: [(&str, Result<()>); 5] = [
+    let checks: [(&str, Result<()>); 6] = [
         ("house rules", tidy::check(workspace.root())),
+        ("claims of the README", claims::check(workspace.root())),
         (
             "formatting",
             workspace.cargo("fmt").args(["--all", "--check"]).run(),

@@ -2,6 +2,7 @@
 
 mod build;
 mod ci;
+mod claims;
 mod cmd;
 mod demo;
 mod kernel;
