@@ -29,13 +29,11 @@ pub fn port_counters(
             return;
         }
         let host_port = key.port.get();
-        let sum = counters
-            .entry((key.port_id, host_port))
-            .or_insert(PortCounters {
-                port_id: key.port_id,
-                host_port,
-                ..PortCounters::default()
-            });
+        let mut sum = PortCounters {
+            port_id: key.port_id,
+            host_port,
+            ..PortCounters::default()
+        };
         for slot in map.slots(value) {
             let Ok(stats) = bytemuck::try_pod_read_unaligned::<PortStats>(slot) else {
                 continue;
@@ -46,6 +44,9 @@ pub fn port_counters(
             sum.tx_bytes += stats.tx_bytes;
             sum.connections_opened += stats.opened;
         }
+        // Put, not added: a walk of the map starts anew when its place in it is deleted, and
+        // comes by the same entries again.
+        counters.insert((key.port_id, host_port), sum);
     })?;
     if counters.is_empty() {
         return Ok(Vec::new());
