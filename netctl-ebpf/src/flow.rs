@@ -25,8 +25,10 @@ const EEXIST: i32 = -17;
 #[inline(always)]
 pub(crate) fn follow<A: Family>(key: &FlowKey<A>, packet: &Packet) -> Option<&'static mut Flow<A>> {
     let found = A::flows().get_ptr_mut(key)?;
-    // SAFETY: a live value; entries are deleted only by the sweep, when nothing uses them, and
-    // by `remove` below. Fields that two CPUs may write at once are single words.
+    // SAFETY: a value of the map, which stays memory of the map. An entry that another CPU
+    // deletes this very moment may become another flow's (the table is preallocated): the sweep
+    // deletes only what has been idle, so that is a packet of a flow that just ended. Fields that
+    // two CPUs may write at once are single words.
     let flow = unsafe { &mut *found };
     let alive = host::endpoint(flow.endpoint).is_some_and(|e| e.generation == flow.generation);
     if !alive {
