@@ -15,7 +15,10 @@ use netctl_common::{
 use super::screen::Screen;
 use crate::{
     packet,
-    prog::{Bench, GATEWAY_MAC, LAN_MAC, Program, UPLINK, UPLINK_ADDR, UPLINK_MAC, endpoint_mac},
+    prog::{
+        Bench, GATEWAY_MAC, LAN_MAC, Program, UPLINK, UPLINK_ADDR, UPLINK_MAC, Verdict,
+        endpoint_mac,
+    },
 };
 
 const TCP: u8 = 6;
@@ -32,6 +35,8 @@ struct Walk {
     program: Program,
     ifindex: u32,
     line: &'static str,
+    /// What the last of the runs must say, or something else was measured.
+    verdict: Verdict,
 }
 
 /// Prints a row for each walk; false when they could not be measured. On a thread of its own, whose namespace is the bench's.
@@ -59,24 +64,28 @@ fn walks() -> [Walk; 4] {
             program: Program::FromContainer,
             ifindex: endpoint_ifindex(2),
             line: "cli>web tcp 172.18.0.3:4000>172.18.0.2:80 flags=A ttl=255 len=64",
+            verdict: Verdict::Redirect,
         },
         Walk {
             name: "container → published port: translated and counted",
             program: Program::FromContainer,
             ifindex: endpoint_ifindex(2),
             line: "cli>gw tcp 172.18.0.3:5000>198.51.100.1:8080 flags=A ttl=255 len=64",
+            verdict: Verdict::Redirect,
         },
         Walk {
             name: "outside → published port: translated and counted",
             program: Program::FromUplink,
             ifindex: UPLINK,
             line: "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A ttl=255 len=64",
+            verdict: Verdict::Redirect,
         },
         Walk {
             name: "outside → the host itself: not ours",
             program: Program::FromUplink,
             ifindex: UPLINK,
             line: "lan>up tcp 203.0.113.9:5000>198.51.100.1:22 flags=A ttl=255 len=64",
+            verdict: Verdict::NotOurs,
         },
     ]
 }
@@ -85,7 +94,10 @@ fn median(bench: &mut Bench, walk: &Walk) -> u128 {
     let frame = packet::build(&bench.names, walk.line);
     let mut times: Vec<u128> = (0..MEASUREMENTS)
         .map(|_| bench.test_run(walk.program, walk.ifindex, &frame, None, REPEAT))
-        .map(|(_, _, time)| time.as_nanos())
+        .map(|(code, _, time)| {
+            assert_eq!(Verdict::from(code), walk.verdict, "{}", walk.name);
+            time.as_nanos()
+        })
         .collect();
     times.sort_unstable();
     times[MEASUREMENTS / 2]
@@ -117,6 +129,12 @@ fn translate_there_and_back(bench: &mut Bench) {
         let (published, inner) = ((UPLINK_ADDR, 8080), (WEB, 80));
         for (asked, becomes) in [(published, inner), (inner, published)] {
             let (key, flow) = entry(from, client, macs, asked, becomes);
+            // The other half: a flow without one is taken for lost, and made anew.
+            let reply = Flow {
+                flags: flags::TO_CONTAINER | flags::REPLY,
+                ..flow
+            };
+            bench.put_flow(flow.sibling_key(), reply);
             bench.put_flow(key, flow);
         }
     }
