@@ -4,19 +4,23 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
-    lab::{HOST, LAN},
+    eventually::wait_for,
+    lab::{HOST, LAN, Lab},
 };
 
-use crate::usual::{self, PUBLISHED, Usual};
+use crate::usual::{self, HEALED_WITHIN, PUBLISHED, Usual};
 
-/// EADDRINUSE, or EPERM on kernels before 6.1.
-fn is_taken(result: &Result<(), String>) -> bool {
+fn kernel() -> (u32, u32) {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = kernel
         .split(['.', '-'])
         .map(|number| number.parse::<u32>().unwrap());
-    let version = (numbers.next().unwrap(), numbers.next().unwrap());
-    let expected = if version >= (6, 1) {
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// EADDRINUSE, or EPERM on kernels before 6.1.
+fn is_taken(result: &Result<(), String>) -> bool {
+    let expected = if kernel() >= (6, 1) {
         "EADDRINUSE"
     } else {
         "EPERM"
@@ -46,17 +50,84 @@ fn a_host_process_cannot_take_a_published_port() {
     host.bind(Proto::Tcp, (HOST, PUBLISHED), None).unwrap();
 }
 
-/// The kernel draws ports without asking the bind hooks. A listener or an unconnected socket that
-/// got a published port so does not get the port's clients.
+/// The kernel draws ports without asking the bind hooks; it does not draw a reserved one.
 #[test]
-fn a_port_drawn_by_chance_keeps_its_clients() {
+fn a_host_process_never_draws_a_published_port() {
     let usual = Usual::start();
     let (lab, host) = (&usual.lab, usual.lab.host());
-    lab.sh(&[
-        "sh",
-        "-c",
-        &format!("echo {PUBLISHED} {PUBLISHED} > /proc/sys/net/ipv4/ip_local_port_range"),
-    ]);
+    let (free, any) = (PUBLISHED - 1, Ipv4Addr::UNSPECIFIED);
+    draw_from(lab, free, PUBLISHED);
+    for proto in [Proto::Tcp, Proto::Udp] {
+        host.bind(proto, (any, 0), Some("drawn")).unwrap();
+        assert_eq!(
+            host.bind(proto, (any, free), None),
+            Err("EADDRINUSE".to_owned()),
+            "the only port to draw"
+        );
+        assert_eq!(
+            host.bind(proto, (any, 0), None),
+            Err("EADDRINUSE".to_owned())
+        );
+        let answer = host.connect(Connect::to(proto, (LAN, 7000)));
+        assert!(answer.is_err(), "{proto:?}: {answer:?} by the last port");
+        host.release("drawn");
+        let answer = host.connect(Connect::to(proto, (LAN, 7000)));
+        assert_eq!(answer.unwrap().local.port(), free);
+    }
+}
+
+/// What the administrator reserved is not ours to give back, and ours is given back port by
+/// port, by another daemon too.
+#[test]
+fn reserved_local_ports_are_those_of_both() {
+    let lab = Lab::bare();
+    std::fs::write(lab.config_path(), usual::CONFIG).unwrap();
+    let theirs = "700,8085-8090";
+    reserve(&lab, theirs);
+    lab.start_daemon();
+    lab.populate(
+        "net1",
+        &[("web", "-p 8080-8087:80-87 -p 8083:1/udp -p 9:9")],
+    );
+    assert_eq!(reserved(&lab), "9,700,8080-8090");
+    lab.netctl("port rm web 9:9").ok();
+    assert_eq!(reserved(&lab), "700,8080-8090");
+    lab.kill_daemon();
+    std::fs::remove_dir_all(lab.run()).unwrap();
+    lab.start_daemon();
+    lab.netctl("port rm web 8080-8087:80-87").ok();
+    assert_eq!(reserved(&lab), "700,8083,8085-8090");
+    reserve(&lab, "700");
+    wait_for("the reservation's return", HEALED_WITHIN, || {
+        reserved(&lab) == "700,8083"
+    });
+    lab.netctl("purge").ok();
+    assert_eq!(reserved(&lab), "700");
+}
+
+fn reserved(lab: &Lab) -> String {
+    let path = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+    lab.sh(&["cat", path]).trim().to_owned()
+}
+
+fn reserve(lab: &Lab, ports: &str) {
+    let path = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+    lab.sh(&["sh", "-c", &format!("echo {ports} > {path}")]);
+}
+
+fn draw_from(lab: &Lab, first: u16, last: u16) {
+    let path = "/proc/sys/net/ipv4/ip_local_port_range";
+    lab.sh(&["sh", "-c", &format!("echo {first} {last} > {path}")]);
+}
+
+/// Where somebody took the reservation away, a listener or an unconnected socket that draws a
+/// published port does not get the port's clients.
+#[test]
+fn a_port_drawn_by_chance_keeps_its_clients() {
+    let usual = Usual::with_config(&usual::CONFIG.replace("= 2", "= 3600"));
+    let (lab, host) = (&usual.lab, usual.lab.host());
+    draw_from(lab, PUBLISHED, PUBLISHED);
+    reserve(lab, "");
     for proto in [Proto::Tcp, Proto::Udp] {
         host.bind(proto, (Ipv4Addr::UNSPECIFIED, 0), Some("drawn"))
             .unwrap();
@@ -77,6 +148,12 @@ fn a_port_that_a_process_holds_is_refused_with_its_name() {
         .bind(Proto::Udp, (HOST, 9001), Some("udp"))
         .unwrap();
     let pid = lab.host().pid().to_string();
+    // In no listing before 6.8.
+    if kernel() >= (6, 8) {
+        lab.host().bind_idle((HOST, 9002), "idle");
+        lab.netctl("port add web 9002:80")
+            .fails_with(1, &["agent", &pid]);
+    }
     let before = lab.netctl("port ls -o json").json();
     for spec in [
         "9000:80",

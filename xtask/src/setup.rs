@@ -26,10 +26,20 @@ const BUILD_TOOLS: &[Tool] = &[Tool {
 }];
 
 /// What the tests on the real kernel run beside netctl's own programs.
-const TEST_TOOLS: &[Tool] = &[Tool {
-    program: "ip",
-    packages: &["iproute2"],
-}];
+const TEST_TOOLS: &[Tool] = &[
+    Tool {
+        program: "ip",
+        packages: &["iproute2"],
+    },
+    Tool {
+        program: "iptables",
+        packages: &["iptables"],
+    },
+    Tool {
+        program: "nft",
+        packages: &["nftables"],
+    },
+];
 
 /// Everything that building netctl takes.
 pub(crate) fn build_tools(workspace: &Workspace) -> Result<Builder> {

@@ -63,6 +63,7 @@ impl Machine {
             Step::CreateNetns(name) => self.named.create(name),
             Step::UnpinMap(name) => self.datapath.unpin(name),
             Step::PinMap(name) => self.datapath.pin(name),
+            Step::ReserveLocalPorts(ports) => self.local_ports.put(ports),
             Step::PutAnchor(id, anchor) => self.put_anchor(*id, anchor),
             Step::PutVeth(id, veth, inside) => self.put_veth(*id, veth, inside),
             Step::Configure(id, inside) => {

@@ -11,7 +11,7 @@ use std::{
 use super::{
     bpf::{self, link},
     netlink::{Netlink, filter::Direction},
-    object::{Loaded, pin_folder},
+    object::{Loaded, clsact_markers, pin_folder},
     state::{Attachment, Hook, HookKind},
 };
 
@@ -23,8 +23,7 @@ pub struct Attachments {
     tcx: bool,
     folder: PathBuf,
     cgroup: File,
-    /// Folders named by ifindex: clsact qdiscs that we added. On the bpffs, since they are true
-    /// for as long as the machine is up, whatever becomes of the run folder.
+    /// Folders named by ifindex: clsact qdiscs that we added.
     markers: PathBuf,
     links: HashMap<(Hook, u32), OwnedFd>,
 }
@@ -49,7 +48,7 @@ impl Attachments {
             tcx,
             folder,
             cgroup: File::open(cgroup)?,
-            markers: pin_folder(bpffs).join("clsact"),
+            markers: clsact_markers(bpffs),
             links,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     names::{self, OurLink},
-    state::{Attachment, Hook, Inside, Key, Object, State},
+    state::{Attachment, Hook, Inside, Key, LocalPorts, Object, State},
 };
 use crate::{model::Netns, reconcile::step::Step};
 
@@ -63,6 +63,16 @@ impl Fake {
             }
             Step::CreateNetns(name) => {
                 state.insert(Key::Netns(name.clone()), Object::Netns);
+            }
+            Step::ReserveLocalPorts(ports) => {
+                state.remove(&Key::LocalPorts);
+                if !ports.is_empty() {
+                    let local = LocalPorts {
+                        ports: ports.clone(),
+                        recorded: true,
+                    };
+                    state.insert(Key::LocalPorts, Object::LocalPorts(local));
+                }
             }
             Step::PutAnchor(id, anchor) => {
                 state.insert(Key::Anchor(*id), Object::Anchor(*anchor));

@@ -17,9 +17,12 @@ use super::{
     attach::Attachments,
     bpf,
     host::Host,
+    local_ports::Reservation,
     netlink::Netlink,
     netns::Named,
-    object::{Datapath, ObjectError, Sizes, pin_folder},
+    object::{
+        Datapath, ObjectError, Sizes, clsact_markers, pin_folder, reserved_markers, root_folder,
+    },
     probe::{self, Facts, ProbeError},
 };
 use crate::reconcile::options::{Attach, Options};
@@ -43,6 +46,7 @@ pub struct Machine {
     pub netlink: Netlink,
     pub named: Named,
     pub attachments: Attachments,
+    pub local_ports: Reservation,
     pub datapath: Arc<Datapath>,
     pub facts: Facts,
     /// Attached by TCX links, else by clsact filters.
@@ -77,7 +81,7 @@ impl Machine {
             fs::write(options.run.join(MOUNTED), "")
                 .map_err(failed(format!("writing {}", options.run.display())))?;
         }
-        let pins = options.bpffs.join("netctl");
+        let pins = root_folder(&options.bpffs);
         let found = pins.exists();
         let lock = lock_pins(&pins)?;
         raise_descriptors();
@@ -96,11 +100,14 @@ impl Machine {
         };
         let attachments = Attachments::adopt(tcx, &options.bpffs, &options.cgroup)
             .map_err(failed("opening the pinned links".into()))?;
+        let local_ports = Reservation::adopt(&options.bpffs)
+            .map_err(failed("reading which local ports are reserved".into()))?;
         let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
         let machine = Self {
             netlink,
             named: Named::new(&options.run),
             attachments,
+            local_ports,
             datapath: Arc::new(datapath),
             facts,
             tcx,
@@ -117,13 +124,15 @@ impl Machine {
 
     /// Removes pins that layouts before this one left: their programs come off their hooks.
     pub fn sweep_old_layouts(&self) -> io::Result<()> {
-        let current = pin_folder(&self.options.bpffs);
-        let Some(root) = current.parent() else {
-            return Ok(());
-        };
-        for entry in fs::read_dir(root)? {
+        let bpffs = &self.options.bpffs;
+        let kept = [
+            pin_folder(bpffs),
+            clsact_markers(bpffs),
+            reserved_markers(bpffs),
+        ];
+        for entry in fs::read_dir(root_folder(bpffs))? {
             let path = entry?.path();
-            if path != current {
+            if !kept.contains(&path) {
                 detach_all(&path.join("links"))?;
                 fs::remove_dir_all(&path)?;
             }
@@ -133,13 +142,17 @@ impl Machine {
 
     /// After everything was reconciled to nothing: the folders, and the bpffs if we mounted it.
     pub fn remove_traces(&self) -> io::Result<()> {
-        let pins = pin_folder(&self.options.bpffs);
-        for folder in ["links", "maps", "clsact"] {
-            remove_empty(&pins.join(folder))?;
-        }
-        remove_empty(&pins)?;
-        if let Some(root) = pins.parent() {
-            remove_empty(root)?;
+        let bpffs = &self.options.bpffs;
+        let pins = pin_folder(bpffs);
+        for folder in [
+            pins.join("links"),
+            pins.join("maps"),
+            pins,
+            clsact_markers(bpffs),
+            reserved_markers(bpffs),
+            root_folder(bpffs),
+        ] {
+            remove_empty(&folder)?;
         }
         let run = &self.options.run;
         remove_empty(&run.join("netns"))?;

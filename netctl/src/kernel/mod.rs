@@ -7,6 +7,7 @@ pub mod events;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod host;
+pub mod local_ports;
 pub mod machine;
 pub mod names;
 pub mod netlink;
@@ -14,6 +15,7 @@ pub mod netns;
 pub mod object;
 pub mod observe;
 pub mod owner;
+pub mod port_set;
 pub mod probe;
 pub mod state;
 pub mod sysctl;

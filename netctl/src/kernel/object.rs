@@ -93,9 +93,26 @@ pub struct Datapath {
     pub warnings: Vec<String>,
 }
 
+/// Folder of everything that is ours on the bpffs. Beside the pins of a layout it has markers of
+/// what we changed on the machine, folders as well, that outlast the layout: true for as long as
+/// the machine is up, whatever becomes of the run folder.
+pub fn root_folder(bpffs: &Path) -> PathBuf {
+    bpffs.join("netctl")
+}
+
 /// Folder of this layout's pins.
 pub fn pin_folder(bpffs: &Path) -> PathBuf {
-    bpffs.join("netctl").join(format!("v{LAYOUT_VERSION}"))
+    root_folder(bpffs).join(format!("v{LAYOUT_VERSION}"))
+}
+
+/// Clsact qdiscs that we added, by interface index.
+pub fn clsact_markers(bpffs: &Path) -> PathBuf {
+    root_folder(bpffs).join("clsact")
+}
+
+/// Local ports that we reserved, by range.
+pub fn reserved_markers(bpffs: &Path) -> PathBuf {
+    root_folder(bpffs).join("reserved")
 }
 
 impl Datapath {

@@ -7,7 +7,7 @@ use super::{
     names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{Netlink, address::Address, link::Link},
     netns,
-    state::{Anchor, Hook, Inside, Key, Object, State, Veth},
+    state::{Anchor, Hook, Inside, Key, LocalPorts, Object, State, Veth},
     tables::{Table, kept},
 };
 use crate::model::EndpointId;
@@ -73,6 +73,7 @@ impl Machine {
         for (hook, ifindex) in hooks {
             self.insert_attachment(&mut state, hook, ifindex)?;
         }
+        self.insert_local_ports(&mut state, desired)?;
         for table in Table::ALL {
             self.datapath.table(table)?.for_each(|key, value| {
                 let key = Key::Entry(table, key.to_vec());
@@ -124,6 +125,7 @@ impl Machine {
                 Key::Attachment(hook, ifindex) => {
                     self.insert_attachment(&mut state, *hook, *ifindex)?;
                 }
+                Key::LocalPorts => self.insert_local_ports(&mut state, desired)?,
                 Key::Entry(table, entry) => {
                     // A trie may answer with a shorter prefix that covers the key: only RESERVED
                     // can hold such, and the worst is an entry put or deleted once more.
@@ -137,6 +139,18 @@ impl Machine {
             }
         }
         Ok(state)
+    }
+
+    fn insert_local_ports(&self, state: &mut State, desired: &State) -> io::Result<()> {
+        let wanted = match desired.get(&Key::LocalPorts) {
+            Some(Object::LocalPorts(wanted)) => Some(wanted),
+            _ => None,
+        };
+        let found: Option<LocalPorts> = self.local_ports.observe(wanted)?;
+        if let Some(found) = found {
+            state.insert(Key::LocalPorts, Object::LocalPorts(found));
+        }
+        Ok(())
     }
 
     fn insert_attachment(&mut self, state: &mut State, hook: Hook, ifindex: u32) -> io::Result<()> {

@@ -11,6 +11,7 @@ use procfs::{
     process::{FDTarget, all_processes},
 };
 
+use super::netlink::diag;
 use crate::model::Proto;
 
 /// A process with a socket.
@@ -23,7 +24,8 @@ pub struct Owner {
 }
 
 /// Host sockets of this network namespace that already hold a port of `first..=last` (TCP
-/// listening, UDP bound; v4 and dual-stack v6), with the process's name.
+/// listening, from kernel 6.8 on bound only too; UDP bound; v4 and dual-stack v6), with the
+/// process's name.
 pub fn port_owner(ip: IpAddr, first: u16, last: u16, proto: Proto) -> io::Result<Option<Owner>> {
     let holder = sockets(proto)?.into_iter().find(|(address, _)| {
         (first..=last).contains(&address.port()) && collides(ip, address.ip())
@@ -43,6 +45,7 @@ fn sockets(proto: Proto) -> io::Result<Vec<(SocketAddr, u64)>> {
             .chain(optional(procfs::net::tcp6())?)
             .filter(|entry| entry.state == TcpState::Listen)
             .map(|entry| (entry.local_address, entry.inode))
+            .chain(diag::bound_tcp()?)
             .collect(),
         // A connected socket only takes its peer's packets.
         Proto::Udp => optional(procfs::net::udp())?

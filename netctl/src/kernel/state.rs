@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use netctl_common::wire::Mac;
 
-use super::{bpf::link, names, netlink::filter::Direction, tables::Table};
+use super::{bpf::link, names, netlink::filter::Direction, port_set::PortSet, tables::Table};
 use crate::model::{EndpointId, Netns, NetworkId};
 
 /// Which object.
@@ -27,6 +27,8 @@ pub enum Key {
     MapPin(&'static str),
     /// A program on a hook; the number is the interface, 0 for the cgroup hooks.
     Attachment(Hook, u32),
+    /// The host's ports that nobody draws.
+    LocalPorts,
     /// An entry of a map.
     Entry(Table, Vec<u8>),
 }
@@ -41,6 +43,7 @@ pub enum Object {
     Neighbour(Mac),
     MapPin,
     Attachment(Attachment),
+    LocalPorts(LocalPorts),
     Entry(Vec<u8>),
 }
 
@@ -100,6 +103,14 @@ impl Attachment {
         current: true,
         pinned: true,
     };
+}
+
+/// Part of ip_local_reserved_ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalPorts {
+    pub ports: PortSet,
+    /// Which of them are ours to give back is written down.
+    pub recorded: bool,
 }
 
 /// Where programs are attached. The name is the program's.
@@ -265,6 +276,7 @@ impl fmt::Display for Key {
             }
             Self::MapPin(name) => write!(f, "pin of {name}"),
             Self::Attachment(hook, ifindex) => f.write_str(&hook.pin_name(*ifindex)),
+            Self::LocalPorts => f.write_str("ip_local_reserved_ports"),
             Self::Entry(table, key) => f.write_str(&table.describe(key, None)),
         }
     }

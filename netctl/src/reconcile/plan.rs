@@ -6,6 +6,7 @@ use super::step::{Flush, Step};
 use crate::{
     kernel::{
         names::{self, OurLink},
+        port_set::PortSet,
         state::{Hook, Key, Object, State},
         tables::Table,
     },
@@ -125,6 +126,7 @@ fn remove(key: &Key) -> Option<Step> {
         Key::Neighbour(id, addr) => Step::RemoveNeighbour(*id, *addr),
         Key::MapPin(name) => Step::UnpinMap(name),
         Key::Attachment(hook, ifindex) => Step::Detach(*hook, *ifindex),
+        Key::LocalPorts => Step::ReserveLocalPorts(PortSet::default()),
         Key::Entry(table, key) => Step::DeleteEntry {
             table: *table,
             key: key.clone(),
@@ -143,6 +145,9 @@ fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
         (Key::Neighbour(id, addr), Object::Neighbour(mac)) => Step::PutNeighbour(*id, *addr, *mac),
         (Key::MapPin(name), Object::MapPin) => Step::PinMap(name),
         (Key::Attachment(hook, ifindex), Object::Attachment(_)) => Step::Attach(*hook, *ifindex),
+        (Key::LocalPorts, Object::LocalPorts(local)) => {
+            Step::ReserveLocalPorts(local.ports.clone())
+        }
         (Key::Entry(table, key), Object::Entry(value)) => Step::PutEntry {
             table: *table,
             key: key.clone(),

@@ -11,7 +11,8 @@ use super::touch::Touch;
 use crate::{
     kernel::{
         names,
-        state::{Key, State},
+        port_set::PortSet,
+        state::{Key, LocalPorts, Object, State},
         tables::{Table, lpm_key},
     },
     model::{EndpointId, Model, PublishedPort},
@@ -19,6 +20,7 @@ use crate::{
 
 /// `first`: the endpoint of each sandbox that published ports lead to.
 pub fn lower(state: &mut State, model: &Model, first: &BTreeMap<&str, EndpointId>, touch: &Touch) {
+    lower_local_ports(state, model, touch);
     // In order of their numbers: where two specs on different addresses reserve the same port,
     // the older one names it.
     for port in model.ports.values().filter(|p| touch.port(p.id)) {
@@ -39,6 +41,23 @@ pub fn lower(state: &mut State, model: &Model, first: &BTreeMap<&str, EndpointId
         };
         lower_port(state, port, V4::from(host_ip), &value);
     }
+}
+
+/// No process of the host is given a published port by chance. One set for all specs: they may
+/// overlap, and a port stays reserved for as long as any of them has it.
+fn lower_local_ports(state: &mut State, model: &Model, touch: &Touch) {
+    if !touch.any_port() || model.ports.is_empty() {
+        return;
+    }
+    let mut ports = PortSet::default();
+    for port in model.ports.values() {
+        ports.insert(port.host_port, port.host_last());
+    }
+    let local = LocalPorts {
+        ports,
+        recorded: true,
+    };
+    state.insert(Key::LocalPorts, Object::LocalPorts(local));
 }
 
 fn lower_port(state: &mut State, port: &PublishedPort, addr: V4, value: &Published<V4>) {

@@ -7,6 +7,7 @@ use netctl_common::wire::Mac;
 use crate::{
     kernel::{
         names::{self, OurLink},
+        port_set::PortSet,
         state::{Anchor, Hook, Inside, Key, Veth},
         tables::Table,
     },
@@ -41,6 +42,8 @@ pub enum Step {
     },
     /// Attaches, replaces the program or pins, whichever is missing.
     Attach(Hook, u32),
+    /// Keeps processes of the host from drawing these ports, and no others of ours.
+    ReserveLocalPorts(PortSet),
     /// Address, routes and "up" inside the sandbox: from here on it can send.
     Configure(EndpointId, Inside),
 }
@@ -80,7 +83,7 @@ impl Step {
             Self::PutVeth(..) | Self::PutNeighbour(..) => 10,
             Self::PutEntry { table, .. } if !table.publishes() => 11,
             Self::Attach(..) => 12,
-            Self::Configure(..) => 13,
+            Self::Configure(..) | Self::ReserveLocalPorts(_) => 13,
             Self::PutEntry { .. } => 14,
         }
     }
@@ -104,6 +107,7 @@ impl Step {
             Self::PutAnchor(id, _) => Key::Anchor(*id),
             Self::PutVeth(id, ..) => Key::Veth(*id),
             Self::Configure(id, _) => Key::Inside(*id),
+            Self::ReserveLocalPorts(_) => Key::LocalPorts,
         })
     }
 
@@ -149,7 +153,8 @@ impl Step {
             | Self::UnpinMap(_)
             | Self::PinMap(_)
             | Self::CreateNetns(_)
-            | Self::PutAnchor(..) => Vec::new(),
+            | Self::PutAnchor(..)
+            | Self::ReserveLocalPorts(_) => Vec::new(),
         }
     }
 }
@@ -188,6 +193,9 @@ impl fmt::Display for Step {
             Self::CreateNetns(name) => write!(f, "create namespace {name}"),
             Self::UnpinMap(name) => write!(f, "unpin map {name}"),
             Self::PinMap(name) => write!(f, "pin map {name}"),
+            Self::ReserveLocalPorts(ports) => {
+                write!(f, "have ip_local_reserved_ports hold {ports:?} of ours")
+            }
             Self::PutAnchor(id, anchor) => {
                 write!(f, "put {} mtu {}", names::anchor_name(*id), anchor.mtu)?;
                 if let Some((addr, prefix)) = anchor.addr {

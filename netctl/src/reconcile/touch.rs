@@ -98,6 +98,14 @@ impl Touch {
         }
     }
 
+    pub fn any_port(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Host => false,
+            Self::Some(part) => !part.ports.is_empty(),
+        }
+    }
+
     /// Host addresses, uplinks and what is attached to them.
     pub const fn host(&self) -> bool {
         matches!(self, Self::All | Self::Host)

@@ -154,6 +154,18 @@ impl Agent {
             proto,
             addr: addr.into(),
             hold: hold.map(str::to_owned),
+            listen: true,
+        }))
+    }
+
+    /// Holds a TCP socket that is bound and does not listen.
+    #[track_caller]
+    pub fn bind_idle(&self, addr: impl Into<SocketAddr>, hold: &str) {
+        self.must(&Request::Bind(Bind {
+            proto: Proto::Tcp,
+            addr: addr.into(),
+            hold: Some(hold.to_owned()),
+            listen: false,
         }))
     }
 

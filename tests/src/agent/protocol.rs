@@ -171,8 +171,10 @@ pub struct Exchanged {
 pub struct Bind {
     pub proto: Proto,
     pub addr: SocketAddr,
-    /// Keeps the socket (listening if TCP) under that name; else it is closed at once.
+    /// Keeps the socket under that name; else it is closed at once.
     pub hold: Option<String>,
+    /// TCP: whether it listens.
+    pub listen: bool,
 }
 
 /// An interface.

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, BufRead, Write},
     net::{IpAddr, TcpListener, UdpSocket},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -51,6 +52,7 @@ struct State {
 enum Bound {
     Tcp { _listener: TcpListener },
     Udp { _socket: UdpSocket },
+    Idle { _socket: OwnedFd },
 }
 
 /// Answers requests from stdin until it ends.
@@ -154,6 +156,10 @@ impl State {
         let bound = if ask.proto == Proto::Udp {
             Bound::Udp {
                 _socket: UdpSocket::bind(ask.addr)?,
+            }
+        } else if !ask.listen {
+            Bound::Idle {
+                _socket: socket::bound_tcp(ask.addr)?,
             }
         } else {
             Bound::Tcp {

@@ -32,6 +32,11 @@ fn new(kind: SockType, target: &SocketAddr, source: Option<SocketAddr>) -> io::R
     Ok(fd)
 }
 
+/// A TCP socket that is bound and nothing else.
+pub(super) fn bound_tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
+    new(SockType::Stream, &addr, Some(addr))
+}
+
 /// connect() with a bound source and a deadline (SO_SNDTIMEO counts for connect() on Linux).
 pub(super) fn tcp(
     target: SocketAddr,

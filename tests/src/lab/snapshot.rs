@@ -114,7 +114,8 @@ impl Lab {
 
 /// Settings of IPv4 and IPv6 forwarding and of each interface. Counters and secrets beside them
 /// change by themselves or cannot be read.
-const SYSCTLS: &str = "grep -s . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/* \
+const SYSCTLS: &str = "grep -s . /proc/sys/net/ipv4/ip_forward \
+     /proc/sys/net/ipv4/ip_local_reserved_ports /proc/sys/net/ipv4/conf/*/* \
      /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6; true";
 
 /// Without the carrier's state: a bridge without ports loses it a moment after its creation.

@@ -5,6 +5,7 @@
 //! how sandboxes are reached. Messages are built and parsed by netlink-packet-route.
 
 pub mod address;
+pub mod diag;
 pub mod filter;
 pub mod link;
 pub mod neighbour;
