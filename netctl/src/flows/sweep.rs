@@ -53,9 +53,11 @@ impl Ground {
     fn carries(&self, half: &Half) -> bool {
         let endpoint = self.endpoints.get(&half.endpoint) == Some(&half.generation);
         let port = half.port_id == 0 || self.ports.contains(&half.port_id);
+        // What the half's packets come from is the host's own: the source that a masqueraded
+        // packet gets, and the one that a published port answers by.
         let forward = half.flags & flags::REPLY == 0;
-        let snat = forward && half.flags & flags::SNAT != 0;
-        endpoint && port && (!snat || self.local.contains(&half.src.0))
+        let ours = if forward { flags::SNAT } else { flags::DNAT };
+        endpoint && port && (half.flags & ours == 0 || self.local.contains(&half.src.0))
     }
 }
 

@@ -68,6 +68,12 @@ impl Machine {
             Step::PutVeth(id, veth, inside) => self.put_veth(*id, veth, inside),
             Step::Configure(id, inside) => {
                 let ns = netns::open_sandbox(&inside.sandbox, &inside.netns)?;
+                let up = Change {
+                    up: Some(true),
+                    ..Change::default()
+                };
+                self.netlink
+                    .change_link(names::endpoint_ifindex(*id), &up)?;
                 netns::run_in(&ns, || configure(*id, inside))?
             }
         }
@@ -128,7 +134,9 @@ impl Machine {
         self.netlink.change_link(
             index,
             &Change {
-                up: Some(veth.up),
+                // A new one is up when its program is attached: a process that is in the sandbox
+                // already could use the other end before.
+                up: existing.as_ref().map(|_| veth.up),
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
                 group: Some(LINK_GROUP),

@@ -98,10 +98,15 @@ impl Host {
         host
     }
 
-    /// MTU for networks that have none of their own: what passes every uplink.
+    /// MTU for networks that have none of their own: what passes every uplink in use, which is
+    /// one with an address.
     pub fn mtu(&self) -> u32 {
-        let smallest = self.view.uplinks.values().map(|uplink| uplink.mtu).min();
-        smallest.unwrap_or(1500)
+        let all = || self.view.uplinks.values();
+        let used = all().filter(|uplink| uplink.address.is_some());
+        let smallest = used.map(|uplink| uplink.mtu).min();
+        smallest
+            .or_else(|| all().map(|uplink| uplink.mtu).min())
+            .unwrap_or(1500)
     }
 }
 
@@ -174,9 +179,14 @@ mod tests {
             mtu: 1400,
             ..Link::default()
         };
+        let idle = Link {
+            mtu: 1280,
+            ..link(4, "eth1", true, false)
+        };
         let links = [
             link(1, "lo", false, true),
             link(2, "eth0", true, false),
+            idle,
             link(3, "tun0", false, false),
             link(ours.ifindex(), &ours.name(), true, false),
         ];
@@ -186,8 +196,8 @@ mod tests {
             address(ours.ifindex(), [10, 1, 0, 1], 24),
         ];
         let host = Host::from_parts(&links, &addresses, &[], &[]);
-        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2]);
-        assert_eq!(host.mtu(), 1400);
+        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2, &4]);
+        assert_eq!(host.mtu(), 1400, "not that of an interface without address");
         assert_eq!(host.warnings.len(), 1, "{:?}", host.warnings);
         assert_eq!(host.local.len(), 1, "neither 127/8 nor our gateways");
         assert_eq!(host.view.addresses.len(), 3);

@@ -24,6 +24,8 @@ const MANY: usize = 32;
 #[derive(Default)]
 pub(super) struct Dirty {
     links: BTreeSet<OurLink>,
+    /// A link that comes up says nothing about what was taken off it.
+    stripped: BTreeSet<OurLink>,
     host: bool,
     all: bool,
 }
@@ -35,8 +37,11 @@ impl Dirty {
             Event::Ours { link, sound: true } => {
                 self.links.remove(&link);
             }
-            Event::Ours { link, sound: false } | Event::Stripped(link) => {
+            Event::Ours { link, sound: false } => {
                 self.links.insert(link);
+            }
+            Event::Stripped(link) => {
+                self.stripped.insert(link);
             }
             Event::Host => self.host = true,
             Event::Lost => self.all = true,
@@ -50,7 +55,13 @@ impl Dirty {
 
     /// Takes what has gathered; `None` when it concerns nothing that is wanted.
     pub(super) fn take(&mut self, model: &Model) -> Option<Touch> {
-        let Self { links, host, all } = std::mem::take(self);
+        let Self {
+            mut links,
+            stripped,
+            host,
+            all,
+        } = std::mem::take(self);
+        links.extend(stripped);
         let mut part = Part::default();
         for link in links {
             match link {
@@ -93,6 +104,10 @@ mod tests {
         dirty.note(Event::Ours { link, sound: true });
         assert_eq!(dirty.take(&Model::default()), None);
         dirty.note(Event::Ours { link, sound: false });
+        assert_eq!(dirty.take(&Model::default()), None, "not in the model");
+        dirty.note(Event::Stripped(link));
+        dirty.note(Event::Ours { link, sound: true });
+        assert!(dirty.stripped.contains(&link), "being up does not heal it");
         assert_eq!(dirty.take(&Model::default()), None, "not in the model");
         dirty.note(Event::Host);
         assert_eq!(dirty.take(&Model::default()), Some(Touch::Host));

@@ -32,7 +32,7 @@ pub enum Step {
     CreateNetns(String),
     /// Makes the anchor, or puts right what differs.
     PutAnchor(NetworkId, Anchor),
-    /// Makes the pair with its other end down inside the sandbox, or puts the host side right.
+    /// Makes the pair, both ends down, or puts the host side right.
     PutVeth(EndpointId, Veth, Inside),
     PutNeighbour(NetworkId, Ipv4Addr, Mac),
     PutEntry {
@@ -44,7 +44,7 @@ pub enum Step {
     Attach(Hook, u32),
     /// Keeps processes of the host from drawing these ports, and no others of ours.
     ReserveLocalPorts(PortSet),
-    /// Address, routes and "up" inside the sandbox: from here on it can send.
+    /// Both ends up, address and routes inside the sandbox: from here on it can send.
     Configure(EndpointId, Inside),
 }
 
@@ -71,7 +71,7 @@ impl Step {
     pub fn stage(&self) -> u8 {
         match self {
             Self::DeleteEntry { table, .. } if table.publishes() => 0,
-            Self::FlushFlows(_) => 1,
+            Self::FlushFlows(Flush::Port(_)) => 1,
             Self::DeleteEntry { .. } => 2,
             Self::RemoveNeighbour(..) | Self::RemoveLink(_) | Self::RemoveEveryLink => 3,
             Self::Detach(..) => 4,
@@ -82,9 +82,11 @@ impl Step {
             Self::PutAnchor(..) => 9,
             Self::PutVeth(..) | Self::PutNeighbour(..) => 10,
             Self::PutEntry { table, .. } if !table.publishes() => 11,
-            Self::Attach(..) => 12,
-            Self::Configure(..) | Self::ReserveLocalPorts(_) => 13,
-            Self::PutEntry { .. } => 14,
+            // Once nothing takes that address any more: a flow made before would stay.
+            Self::FlushFlows(Flush::Address(_)) => 12,
+            Self::Attach(..) => 13,
+            Self::Configure(..) | Self::ReserveLocalPorts(_) => 14,
+            Self::PutEntry { .. } => 15,
         }
     }
 
@@ -193,8 +195,11 @@ impl fmt::Display for Step {
             Self::CreateNetns(name) => write!(f, "create namespace {name}"),
             Self::UnpinMap(name) => write!(f, "unpin map {name}"),
             Self::PinMap(name) => write!(f, "pin map {name}"),
+            Self::ReserveLocalPorts(ports) if ports.is_empty() => {
+                f.write_str("remove ours from ip_local_reserved_ports")
+            }
             Self::ReserveLocalPorts(ports) => {
-                write!(f, "have ip_local_reserved_ports hold {ports:?} of ours")
+                write!(f, "keep {ports:?} in ip_local_reserved_ports")
             }
             Self::PutAnchor(id, anchor) => {
                 write!(f, "put {} mtu {}", names::anchor_name(*id), anchor.mtu)?;

@@ -257,12 +257,18 @@ fn what_is_published_goes_first_and_its_flows_after() {
             "delete PUBLISHED4",
             "delete RESERVED",
             "flush flows of published port 1",
-            "put ENDPOINT"
+            "put ENDPOINT",
+            "remove ours from ip_local_reserved_ports"
         ]
     );
     assert_eq!(
         texts(plan(&with, &without)),
-        ["put ENDPOINT", "put PUBLISHED4", "put RESERVED"]
+        [
+            "put ENDPOINT",
+            "keep 8080 in ip_local_reserved_ports",
+            "put PUBLISHED4",
+            "put RESERVED"
+        ]
     );
     // The endpoint's own end kills its flows: no walk through the table.
     let nothing = desired(&Model::default(), 1, &Touch::All);

@@ -74,7 +74,16 @@ pub(super) struct Worker {
     dirty_at: Option<Instant>,
     full_at: Instant,
     backoff: Duration,
-    purged: bool,
+    life: Life,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Serving,
+    /// Asked to purge: no pass builds anything up again, also when the purge has failed and is
+    /// to be asked for again.
+    Purging,
+    Purged,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,7 +105,7 @@ impl Worker {
             dirty_at: None,
             full_at,
             backoff: BACKOFF,
-            purged: false,
+            life: Life::Serving,
         }
     }
 
@@ -156,13 +165,14 @@ impl Worker {
     fn background(&mut self) {
         let started = Instant::now();
         let touch = if started >= self.full_at {
+            self.adopt_namespaces();
             self.dirty = Dirty::default();
             Some(Touch::All)
         } else {
             self.dirty.take(&self.shared.model())
         };
         self.dirty_at = None;
-        if let (Some(touch), false) = (touch, self.purged)
+        if let (Some(touch), Life::Serving) = (touch, self.life)
             && let Err(error) = self.pass(Cause::Unasked, touch)
         {
             tracing::warn!(%error, "a pass left something undone");
@@ -174,19 +184,19 @@ impl Worker {
         let failing = self.shared.health().is_failing();
         let resync = self.shared.options.resync;
         let now = Instant::now();
-        if failing && !self.purged {
+        if failing && self.life == Life::Serving {
             self.full_at = now + self.backoff.min(resync);
             self.backoff = (self.backoff * 2).min(resync);
         } else {
             self.backoff = BACKOFF;
-            if now >= self.full_at || self.purged {
+            if now >= self.full_at || self.life != Life::Serving {
                 self.full_at = now + resync;
             }
         }
     }
 
     fn converge(&mut self, scope: Scope) -> Result<(), PassError> {
-        if self.purged {
+        if self.life != Life::Serving {
             return Err(PassError::Purged);
         }
         let touch = Touch::new(scope, &self.applied.model, &self.shared.model());
@@ -241,7 +251,7 @@ impl Worker {
     }
 
     fn plan(&mut self) -> Result<Vec<String>, PassError> {
-        if self.purged {
+        if self.life != Life::Serving {
             return Err(PassError::Purged);
         }
         let shared = Arc::clone(&self.shared);
@@ -258,9 +268,10 @@ impl Worker {
 
     /// Nothing is wanted any more, not even what every pass keeps.
     fn purge(&mut self) -> Result<(), PassError> {
-        if self.purged {
+        if self.life == Life::Purged {
             return Ok(());
         }
+        self.life = Life::Purging;
         let nothing = State::default();
         let observed = self
             .machine
@@ -274,7 +285,7 @@ impl Worker {
             .collect();
         PassError::from_failures(&failures)?;
         self.machine.remove_traces().map_err(PassError::Observe)?;
-        self.purged = true;
+        self.life = Life::Purged;
         Ok(())
     }
 }
