@@ -83,6 +83,7 @@ pub struct Controller(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
+    settle: tokio::sync::mpsc::UnboundedSender<monitor::Settled>,
     drops: DropLog,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -111,7 +112,7 @@ impl Controller {
         let started = |what| move |source| StartError::Start { what, source };
         let (requests, inbox) = mpsc::channel();
         let filters = !worker.machine.tcx;
-        let monitor = monitor::follow(filters, requests.clone())
+        let (monitor, settle) = monitor::follow(filters, requests.clone())
             .map_err(started("the netlink subscription"))?;
         let (first, passed) = oneshot::channel();
         std::thread::Builder::new()
@@ -145,6 +146,7 @@ impl Controller {
         Ok(Self(Arc::new(Inner {
             shared,
             requests,
+            settle,
             drops,
             tasks: vec![monitor, samples, sweeper],
         })))
@@ -164,7 +166,13 @@ impl Controller {
     /// Waits until [`Self::host`] tells of changes that netlink has reported so far: an address
     /// that was added a moment ago may be published on.
     pub async fn settle(&self) -> Result<(), PassError> {
-        self.ask(Request::Settle).await
+        let (reply, answer) = oneshot::channel();
+        let asked = self.0.settle.send(reply).is_ok();
+        match answer.await {
+            Ok(result) if asked => result,
+            // No news come any more: then the worker knows what there is to know.
+            _ => self.ask(Request::Settle).await,
+        }
     }
 
     /// What a full pass would do now; nothing is applied.

@@ -2,23 +2,33 @@
 
 use std::{io, sync::mpsc::Sender};
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream::Stream};
 use rtnetlink::{
-    MulticastGroup, new_multicast_connection,
-    packet_core::NetlinkPayload,
+    Handle, MulticastGroup, new_multicast_connection,
+    packet_core::{NetlinkMessage, NetlinkPayload},
     packet_route::{
         RouteNetlinkMessage,
         link::{LinkFlags, LinkMessage},
         route::{RouteAttribute, RouteMessage},
     },
 };
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
-use super::{dirty::Event, worker::Request};
-use crate::kernel::names::OurLink;
+use super::{controller::PassError, dirty::Event, worker::Request};
+use crate::kernel::{names::OurLink, observe::LOOPBACK};
 
-/// Subscribes in the network namespace of the calling thread.
-pub(super) fn follow(filters: bool, worker: Sender<Request>) -> io::Result<JoinHandle<()>> {
+/// Answered once everything that the kernel had reported before is dealt with.
+pub(super) type Settled = oneshot::Sender<Result<(), PassError>>;
+
+/// Subscribes in the network namespace of the calling thread. Who sends to the channel is
+/// answered by the worker, after it has heard all that was reported before.
+pub(super) fn follow(
+    filters: bool,
+    worker: Sender<Request>,
+) -> io::Result<(JoinHandle<()>, mpsc::UnboundedSender<Settled>)> {
     let mut groups = vec![
         MulticastGroup::Link,
         MulticastGroup::Ipv4Ifaddr,
@@ -28,28 +38,61 @@ pub(super) fn follow(filters: bool, worker: Sender<Request>) -> io::Result<JoinH
         groups.push(MulticastGroup::Tc);
     }
     let (connection, handle, mut messages) = new_multicast_connection(&groups)?;
-    Ok(tokio::spawn(async move {
+    let (ask, mut asked) = mpsc::unbounded_channel();
+    let task = tokio::spawn(async move {
         let read = async {
-            while let Some((message, _from)) = messages.next().await {
-                let event = match message.payload {
-                    NetlinkPayload::InnerMessage(message) => event(message),
-                    NetlinkPayload::Overrun(_) => Some(Event::Lost),
-                    _ => None,
-                };
-                if let Some(event) = event
-                    && worker.send(Request::Event(event)).is_err()
-                {
-                    return;
+            loop {
+                tokio::select! {
+                    Some((message, _from)) = messages.next() => report(message, &worker),
+                    Some(first) = asked.recv() => {
+                        let mut waiting = vec![first];
+                        while let Ok(next) = asked.try_recv() {
+                            waiting.push(next);
+                        }
+                        catch_up(&handle, &mut messages, &worker).await;
+                        for settled in waiting {
+                            // Nobody to ask any more: who waits is told by the dropped channel.
+                            let _stopped = worker.send(Request::Settle(settled));
+                        }
+                    }
+                    else => return,
                 }
             }
         };
-        // The connection ends when its last handle is dropped.
-        let _handle = handle;
         tokio::select! {
             () = connection => tracing::error!("the netlink connection ended: only the timer is left"),
             () = read => {}
         }
-    }))
+    });
+    Ok((task, ask))
+}
+
+/// Reports what the kernel had queued before this was called. A socket's answers come in order:
+/// behind the one to a question asked now, nothing older follows.
+async fn catch_up<A>(
+    handle: &Handle,
+    messages: &mut (impl Stream<Item = (NetlinkMessage<RouteNetlinkMessage>, A)> + Unpin),
+    worker: &Sender<Request>,
+) {
+    let question = handle.link().get().match_index(LOOPBACK).execute();
+    if let Err(error) = question.try_for_each(async |_| Ok(())).await {
+        tracing::debug!(%error, "no answer about the loopback interface");
+    }
+    while let Some(Some((message, _from))) = messages.next().now_or_never() {
+        report(message, worker);
+    }
+}
+
+fn report(message: NetlinkMessage<RouteNetlinkMessage>, worker: &Sender<Request>) {
+    let event = match message.payload {
+        NetlinkPayload::InnerMessage(message) => event(message),
+        NetlinkPayload::Overrun(_) => Some(Event::Lost),
+        _ => None,
+    };
+    if let Some(event) = event {
+        // The worker ends with the daemon, and so does this task.
+        let _stopped = worker.send(Request::Event(event));
+    }
 }
 
 fn event(message: RouteNetlinkMessage) -> Option<Event> {
