@@ -40,13 +40,15 @@ pub fn port_owner(ip: IpAddr, first: u16, last: u16, proto: Proto) -> io::Result
 /// Local address and inode of every socket that waits for peers.
 fn sockets(proto: Proto) -> io::Result<Vec<(SocketAddr, u64)>> {
     let found = match proto {
-        Proto::Tcp => optional(procfs::net::tcp())?
-            .into_iter()
-            .chain(optional(procfs::net::tcp6())?)
-            .filter(|entry| entry.state == TcpState::Listen)
-            .map(|entry| (entry.local_address, entry.inode))
-            .chain(diag::bound_tcp()?)
-            .collect(),
+        Proto::Tcp => match diag::tcp_holders()? {
+            Some(found) => found,
+            None => optional(procfs::net::tcp())?
+                .into_iter()
+                .chain(optional(procfs::net::tcp6())?)
+                .filter(|entry| entry.state == TcpState::Listen)
+                .map(|entry| (entry.local_address, entry.inode))
+                .collect(),
+        },
         // A connected socket only takes its peer's packets.
         Proto::Udp => optional(procfs::net::udp())?
             .into_iter()

@@ -1,7 +1,8 @@
-//! sock_diag: TCP sockets that are bound but neither listen nor are connected.
+//! sock_diag: TCP sockets that hold their port without a peer.
 //!
-//! They hold their port and are in no other listing. Kernels before 6.8 (commit 91051f003948)
-//! know no such state and answer with nothing.
+//! Those that are bound but do not listen are in no other listing; kernels before 6.8 (commit
+//! 91051f003948) know no such state and leave them out. And /proc/net/tcp walks the table of
+//! established connections too, which takes milliseconds however empty it is.
 
 use std::{
     io,
@@ -14,8 +15,8 @@ use super::is_absent;
 
 /// SOCK_DIAG_BY_FAMILY of include/uapi/linux/sock_diag.h.
 const BY_FAMILY: u16 = 20;
-/// TCP_BOUND_INACTIVE of include/net/tcp_states.h.
-const BOUND_INACTIVE: u32 = 13;
+/// TCP_LISTEN and TCP_BOUND_INACTIVE of include/net/tcp_states.h.
+const STATES: u32 = 1 << 10 | 1 << 13;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
@@ -25,21 +26,21 @@ const REQUEST: usize = 56;
 /// the inode is the last.
 const MESSAGE: usize = 72;
 
-/// Local address and inode of each, in the network namespace of this thread.
-pub fn bound_tcp() -> io::Result<Vec<(SocketAddr, u64)>> {
+/// Local address and inode of each, in the network namespace of this thread; `None` where the
+/// kernel has no tcp_diag.
+pub fn tcp_holders() -> io::Result<Option<Vec<(SocketAddr, u64)>>> {
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
-        match bound_tcp_of(family as u8) {
+        match holders_of(family as u8) {
             Ok(sockets) => found.extend(sockets),
-            // A kernel without tcp_diag, or without the family.
-            Err(error) if is_absent(&error) => {}
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
-fn bound_tcp_of(family: u8) -> io::Result<Vec<(SocketAddr, u64)>> {
+fn holders_of(family: u8) -> io::Result<Vec<(SocketAddr, u64)>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&NetlinkAddr::new(0, 0))?;
@@ -74,7 +75,7 @@ fn request(family: u8) -> Vec<u8> {
     // Sequence number and port: one request a socket.
     bytes.extend([0; 8]);
     bytes.extend([family, libc::IPPROTO_TCP as u8, 0, 0]);
-    bytes.extend((1_u32 << BOUND_INACTIVE).to_ne_bytes());
+    bytes.extend(STATES.to_ne_bytes());
     bytes.resize(HEADER + REQUEST, 0);
     bytes
 }
