@@ -59,7 +59,7 @@ pub struct Datapath {
     pub nat_ports: PortRange,
 }
 
-/// How programs are attached to interfaces.
+/// How programs are attached to uplinks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttachMode {

@@ -76,6 +76,17 @@ fn a_deleted_clsact_qdisc() {
     }
 }
 
+/// Interfaces of our own carry filters whatever uplinks carry.
+#[test]
+fn a_deleted_clsact_qdisc_beside_tcx() {
+    let usual = Usual::start();
+    assert!(usual.answers());
+    let veth = host_interface(&usual.lab, "web");
+    let deleted = ["tc", "qdisc", "del", "dev", &veth, "clsact"];
+    usual.lab.sh(&deleted);
+    wait_healed(&usual, "from_container");
+}
+
 #[test]
 fn removed_pins() {
     let usual = Usual::start();

@@ -1,4 +1,9 @@
 //! Programs on their hooks: links that are pinned and updated in place, or clsact filters.
+//!
+//! Interfaces of our own carry clsact filters: nobody else has a claim on them, a filter goes with
+//! its interface, and attaching one does not wait for packets in flight as a TCX link does, which
+//! would be most of what a new endpoint costs. Uplinks, where other people's programs live beside
+//! ours, carry TCX links where the kernel has them. Cgroups have nothing but links.
 
 use std::{
     collections::HashMap,
@@ -20,6 +25,7 @@ use super::{
 /// The descriptors are held although the pins alone would keep the links: when somebody removes
 /// the pins, no program leaves its hook, and the next pass pins again.
 pub struct Attachments {
+    /// On uplinks.
     tcx: bool,
     folder: PathBuf,
     cgroup: File,
@@ -143,7 +149,7 @@ impl Attachments {
     /// Direction of the clsact filter that carries the hook's program, `None` where a link does.
     fn filter(&self, hook: Hook) -> Option<Direction> {
         match hook.kind() {
-            HookKind::Tc(direction) if !self.tcx => Some(direction),
+            HookKind::Tc(direction) if !(self.tcx && hook == Hook::FromUplink) => Some(direction),
             HookKind::Tc(_) | HookKind::Cgroup(_) => None,
         }
     }

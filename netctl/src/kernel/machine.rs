@@ -49,7 +49,7 @@ pub struct Machine {
     pub local_ports: Reservation,
     pub datapath: Arc<Datapath>,
     pub facts: Facts,
-    /// Attached by TCX links, else by clsact filters.
+    /// Uplinks carry TCX links, else clsact filters.
     pub tcx: bool,
     options: Options,
     /// On the folder of the pins: another daemon with folders of its own would reconcile our
@@ -225,7 +225,8 @@ fn detach_all(links: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Each attached program is a descriptor.
+/// Each link that is held is a descriptor: one for an uplink, and after a daemon that attached to
+/// its own interfaces by links as well, one for each endpoint.
 fn raise_descriptors() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)

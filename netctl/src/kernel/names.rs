@@ -7,7 +7,7 @@
 //! | address, route, neighbour, sysctl | on one of these links, or on the interface inside a sandbox |
 //! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
 //! | programs, links, maps | pinned below BPFFS/netctl/v<LAYOUT_VERSION>/ |
-//! | clsact filter (no TCX) | priority [`FILTER_PRIORITY`], handle 1, program named by us |
+//! | clsact filter | priority [`FILTER_PRIORITY`], handle 1, program named by us |
 
 use crate::model::{EndpointId, NetworkId};
 

@@ -111,9 +111,8 @@ impl Controller {
         let shared = Arc::clone(&worker.shared);
         let started = |what| move |source| StartError::Start { what, source };
         let (requests, inbox) = mpsc::channel();
-        let filters = !worker.machine.tcx;
-        let (monitor, settle) = monitor::follow(filters, requests.clone())
-            .map_err(started("the netlink subscription"))?;
+        let (monitor, settle) =
+            monitor::follow(requests.clone()).map_err(started("the netlink subscription"))?;
         let (first, passed) = oneshot::channel();
         std::thread::Builder::new()
             .name("reconcile".into())

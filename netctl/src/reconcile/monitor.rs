@@ -26,17 +26,14 @@ pub(super) type Settled = oneshot::Sender<Result<(), PassError>>;
 /// Subscribes in the network namespace of the calling thread. Who sends to the channel is
 /// answered by the worker, after it has heard all that was reported before.
 pub(super) fn follow(
-    filters: bool,
     worker: Sender<Request>,
 ) -> io::Result<(JoinHandle<()>, mpsc::UnboundedSender<Settled>)> {
-    let mut groups = vec![
+    let groups = [
         MulticastGroup::Link,
         MulticastGroup::Ipv4Ifaddr,
         MulticastGroup::Ipv4Route,
+        MulticastGroup::Tc,
     ];
-    if filters {
-        groups.push(MulticastGroup::Tc);
-    }
     let (connection, handle, mut messages) = new_multicast_connection(&groups)?;
     let (ask, mut asked) = mpsc::unbounded_channel();
     let task = tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// How programs are attached to interfaces.
+/// How programs are attached to uplinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Attach {
     /// TCX where the kernel has it, clsact filters elsewhere.

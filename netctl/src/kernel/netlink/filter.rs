@@ -1,4 +1,5 @@
-//! clsact qdiscs and their BPF filters: how programs are attached before TCX (6.6).
+//! clsact qdiscs and their BPF filters: how programs are attached to interfaces of our own, and to
+//! uplinks before TCX (6.6).
 //!
 //! The filter of an interface and direction has a fixed priority and handle, so it is found
 //! again by a daemon with no memory, and replaced in place: no packet passes without it.
