@@ -12,6 +12,7 @@ use std::{
     fmt::Display,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use redb::{
@@ -108,19 +109,19 @@ impl Store {
         {
             let mut table = txn.open_table(NETWORKS)?;
             for (id, (_, after)) in networks {
-                put(&mut table, *id, after.as_ref())?;
+                put(&mut table, *id, after.as_deref())?;
             }
             let mut table = txn.open_table(ENDPOINTS)?;
             for (id, (_, after)) in endpoints {
-                put(&mut table, *id, after.as_ref())?;
+                put(&mut table, *id, after.as_deref())?;
             }
             let mut table = txn.open_table(PORTS)?;
             for (id, (_, after)) in ports {
-                put(&mut table, *id, after.as_ref())?;
+                put(&mut table, *id, after.as_deref())?;
             }
             let mut table = txn.open_table(SANDBOXES)?;
             for (name, (_, after)) in sandboxes {
-                put(&mut table, name.as_str(), after.as_ref())?;
+                put(&mut table, name.as_str(), after.as_deref())?;
             }
             let mut table = txn.open_table(NUMBERS)?;
             table.insert("last_endpoint", model.last_endpoint)?;
@@ -174,16 +175,16 @@ fn rows<K: redb::Key, O: Ord + Display, V: DeserializeOwned>(
     txn: &ReadTransaction,
     definition: TableDefinition<'static, K, &'static str>,
     own: impl Fn(K::SelfType<'_>) -> O,
-) -> Result<BTreeMap<O, V>, String> {
+) -> Result<BTreeMap<O, Arc<V>>, String> {
     let table = txn.open_table(definition).map_err(|e| e.to_string())?;
     let entries = table.iter().map_err(|e| e.to_string())?;
     entries
         .map(|entry| {
             let (key, value) = entry.map_err(|e| e.to_string())?;
             let key = own(key.value());
-            let value = serde_json::from_str(value.value())
+            let value: V = serde_json::from_str(value.value())
                 .map_err(|e| format!("{} {key}: {e}", definition.name()))?;
-            Ok((key, value))
+            Ok((key, Arc::new(value)))
         })
         .collect()
 }

@@ -3,14 +3,14 @@
 //! Operations run side by side, so an undo must not bring a whole old model back: it takes back
 //! what its own operation did and leaves the others' alone.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use super::{
     Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox, ipam,
 };
 
 /// Before and after of one object.
-pub type Change<V> = (Option<V>, Option<V>);
+pub type Change<V> = (Option<Arc<V>>, Option<Arc<V>>);
 
 /// The difference between two models. The counters are not part of it: they only ever grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Delta {
         for (id, (before, _)) in self.networks {
             model.networks.remove(&id);
             let Some(network) = before else { continue };
-            let taken = |n: &Network| ipam::overlap(&n.subnet, &network.subnet);
+            let taken = |n: &Arc<Network>| ipam::overlap(&n.subnet, &network.subnet);
             if model.networks.contains_key(&id) || model.networks.values().any(taken) {
                 lost.push(format!("network {:?}", network.name));
             } else {
@@ -63,7 +63,7 @@ impl Delta {
         for (id, (before, _)) in self.endpoints {
             model.endpoints.remove(&id);
             let Some(endpoint) = before else { continue };
-            let same = |e: &Endpoint| {
+            let same = |e: &Arc<Endpoint>| {
                 e.network == endpoint.network && (e.addr == endpoint.addr || e.mac == endpoint.mac)
             };
             if model.endpoints.values().any(same) {
@@ -91,19 +91,36 @@ impl Delta {
     }
 }
 
-fn changes<K: Ord + Clone, V: PartialEq + Clone>(
-    old: &BTreeMap<K, V>,
-    new: &BTreeMap<K, V>,
+/// Walks both side by side. What they share is the same without a look at it.
+fn changes<K: Ord + Clone, V: PartialEq>(
+    old: &BTreeMap<K, Arc<V>>,
+    new: &BTreeMap<K, Arc<V>>,
 ) -> BTreeMap<K, Change<V>> {
-    let gone = old
-        .iter()
-        .filter(|(key, _)| !new.contains_key(key))
-        .map(|(key, value)| (key.clone(), (Some(value.clone()), None)));
-    let come = new
-        .iter()
-        .filter(|(key, value)| old.get(key) != Some(value))
-        .map(|(key, value)| (key.clone(), (old.get(key).cloned(), Some(value.clone()))));
-    gone.chain(come).collect()
+    let mut changes = BTreeMap::new();
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return changes,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((before, _)), Some((after, _))) => before.cmp(after),
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        match (before, after) {
+            (Some((_, before)), Some((_, after)))
+                if Arc::ptr_eq(before, after) || before == after => {}
+            (before, after) => {
+                if let Some((key, _)) = after.or(before) {
+                    let change = (
+                        before.map(|(_, value)| Arc::clone(value)),
+                        after.map(|(_, value)| Arc::clone(value)),
+                    );
+                    changes.insert(key.clone(), change);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +135,7 @@ mod tests {
             name: name.into(),
             netns: Netns::Named,
         };
-        model.sandboxes.insert(name.into(), sandbox);
+        model.sandboxes.insert(name.into(), sandbox.into());
         let addr = Ipv4Addr::new(10, 0, 0, id as u8);
         let endpoint = Endpoint {
             id,
@@ -128,7 +145,7 @@ mod tests {
             mac: ipam::mac_of(addr),
             addr,
         };
-        model.endpoints.insert(id, endpoint);
+        model.endpoints.insert(id, endpoint.into());
         let port = PublishedPort {
             id,
             sandbox: name.into(),
@@ -138,7 +155,7 @@ mod tests {
             count: 1,
             proto: Proto::Tcp,
         };
-        model.ports.insert(id, port);
+        model.ports.insert(id, port.into());
     }
 
     #[test]
@@ -168,10 +185,10 @@ mod tests {
         let mut now = gone;
         sandbox(&mut now, "thief", 2);
         if let Some(thief) = now.endpoints.get_mut(&2) {
-            thief.addr = Ipv4Addr::new(10, 0, 0, 1);
+            Arc::make_mut(thief).addr = Ipv4Addr::new(10, 0, 0, 1);
         }
         if let Some(thief) = now.ports.get_mut(&2) {
-            thief.host_port = 8001;
+            Arc::make_mut(thief).host_port = 8001;
         }
         let lost = delta.undo(&mut now);
         assert_eq!(lost.len(), 2, "{lost:?}");

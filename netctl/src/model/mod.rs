@@ -13,6 +13,7 @@ use std::{
     fmt::{self, Display},
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use ipnet::Ipv4Net;
@@ -27,18 +28,18 @@ pub type EndpointId = u32;
 /// Number of a published spec: counted up, never used again. Never 0.
 pub type PortId = u32;
 
-/// Everything that is wanted on this host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Everything that is wanted on this host. An operation changes a copy, which shares what it
+/// leaves alone with the model that it came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// By id.
-    pub networks: BTreeMap<NetworkId, Network>,
+    pub networks: BTreeMap<NetworkId, Arc<Network>>,
     /// By name.
-    pub sandboxes: BTreeMap<String, Sandbox>,
+    pub sandboxes: BTreeMap<String, Arc<Sandbox>>,
     /// By id.
-    pub endpoints: BTreeMap<EndpointId, Endpoint>,
+    pub endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
     /// By id.
-    pub ports: BTreeMap<PortId, PublishedPort>,
+    pub ports: BTreeMap<PortId, Arc<PublishedPort>>,
     /// Highest endpoint number ever given.
     pub last_endpoint: EndpointId,
     /// Highest port number ever given.
@@ -184,14 +185,16 @@ impl Model {
     /// The endpoint that a published port of the sandbox leads to: the first on a network that
     /// is not internal.
     pub fn published_endpoint(&self, sandbox: &str) -> Option<&Endpoint> {
-        self.endpoints.values().find(|e| {
+        let mut endpoints = self.endpoints.values().map(Arc::as_ref);
+        endpoints.find(|e| {
             e.sandbox == sandbox && self.networks.get(&e.network).is_some_and(|n| !n.internal)
         })
     }
 
     /// The network of that name.
     pub fn network_named(&self, name: &str) -> Option<&Network> {
-        self.networks.values().find(|n| n.name == name)
+        let mut networks = self.networks.values().map(Arc::as_ref);
+        networks.find(|n| n.name == name)
     }
 }
 

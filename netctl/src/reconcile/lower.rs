@@ -39,18 +39,19 @@ pub struct Constants {
 /// The desired state of what `touch` names.
 pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -> State {
     let mut state = State::default();
-    for network in model.networks.values().filter(|n| touch.network(n.id)) {
+    for network in touch.networks(model) {
         lower_network(&mut state, network, host);
     }
     lower_floods(&mut state, model, touch);
-    for sandbox in model.sandboxes.values() {
-        if sandbox.netns == Netns::Named && touch.sandbox(&sandbox.name) {
+    for sandbox in touch.sandboxes(model) {
+        if sandbox.netns == Netns::Named {
             state.insert(Key::Netns(sandbox.name.clone()), Object::Netns);
         }
     }
-    let published: BTreeSet<&str> = model.ports.values().map(|p| p.sandbox.as_str()).collect();
     let first = first_endpoints(model, touch);
-    for endpoint in model.endpoints.values().filter(|e| touch.endpoint(e.id)) {
+    let publishers = model.ports.values().map(|p| p.sandbox.as_str());
+    let published: BTreeSet<&str> = publishers.filter(|s| first.contains_key(s)).collect();
+    for endpoint in touch.endpoints(model) {
         let is_first = first.get(endpoint.sandbox.as_str()) == Some(&endpoint.id);
         let is_published = is_first && published.contains(endpoint.sandbox.as_str());
         lower_endpoint(&mut state, model, host, endpoint, is_first, is_published);

@@ -1,6 +1,6 @@
 //! One look at the machine and what it takes to put it right.
 
-use std::{collections::BTreeSet, io, time::Instant};
+use std::{collections::BTreeSet, io, sync::Arc, time::Instant};
 
 use super::{
     health::Report,
@@ -155,25 +155,25 @@ impl Applied {
         let own = &mut self.model;
         for id in &part.networks {
             match model.networks.get(id) {
-                Some(network) => own.networks.insert(*id, network.clone()),
+                Some(network) => own.networks.insert(*id, Arc::clone(network)),
                 None => own.networks.remove(id),
             };
         }
         for name in &part.sandboxes {
             match model.sandboxes.get(name) {
-                Some(sandbox) => own.sandboxes.insert(name.clone(), sandbox.clone()),
+                Some(sandbox) => own.sandboxes.insert(name.clone(), Arc::clone(sandbox)),
                 None => own.sandboxes.remove(name),
             };
         }
         for id in &part.endpoints {
             match model.endpoints.get(id) {
-                Some(endpoint) => own.endpoints.insert(*id, endpoint.clone()),
+                Some(endpoint) => own.endpoints.insert(*id, Arc::clone(endpoint)),
                 None => own.endpoints.remove(id),
             };
         }
         for id in &part.ports {
             match model.ports.get(id) {
-                Some(port) => own.ports.insert(*id, port.clone()),
+                Some(port) => own.ports.insert(*id, Arc::clone(port)),
                 None => own.ports.remove(id),
             };
         }

@@ -23,7 +23,7 @@ pub fn lower(state: &mut State, model: &Model, first: &BTreeMap<&str, EndpointId
     lower_local_ports(state, model, touch);
     // In order of their numbers: where two specs on different addresses reserve the same port,
     // the older one names it.
-    for port in model.ports.values().filter(|p| touch.port(p.id)) {
+    for port in touch.ports(model) {
         let IpAddr::V4(host_ip) = port.host_ip else {
             continue;
         };

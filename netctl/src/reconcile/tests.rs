@@ -190,10 +190,10 @@ proptest! {
 #[test]
 fn the_last_of_many_endpoints_costs_what_the_first_did() {
     let mut model = Model::default();
-    model.networks.insert(1, network(1));
+    model.networks.insert(1, network(1).into());
     for id in 1..=1100 {
         let name = format!("s{id}");
-        model.endpoints.insert(id, endpoint(id, 1, &name));
+        model.endpoints.insert(id, endpoint(id, 1, &name).into());
         add_sandbox(&mut model, &name);
     }
     let mut before = model.clone();
@@ -213,9 +213,9 @@ fn the_last_of_many_endpoints_costs_what_the_first_did() {
 #[test]
 fn flood_chunks_have_no_gap() {
     let mut model = Model::default();
-    model.networks.insert(1, network(1));
+    model.networks.insert(1, network(1).into());
     for id in 1..=(FLOOD_CHUNK as u32 * 2 + 3) {
-        model.endpoints.insert(id, endpoint(id, 1, "s"));
+        model.endpoints.insert(id, endpoint(id, 1, "s").into());
     }
     for removed in [1, 5, 40] {
         model.endpoints.remove(&removed);
@@ -239,11 +239,11 @@ fn flood_chunks_have_no_gap() {
 #[test]
 fn what_is_published_goes_first_and_its_flows_after() {
     let mut model = Model::default();
-    model.networks.insert(1, network(1));
-    model.endpoints.insert(1, endpoint(1, 1, "s"));
+    model.networks.insert(1, network(1).into());
+    model.endpoints.insert(1, endpoint(1, 1, "s").into());
     add_sandbox(&mut model, "s");
     let without = desired(&model, 1, &Touch::All);
-    model.ports.insert(1, port(1, "s", 8080, 1));
+    model.ports.insert(1, port(1, "s", 8080, 1).into());
     let with = desired(&model, 1, &Touch::All);
     let texts = |steps: Vec<Step>| -> Vec<String> {
         steps

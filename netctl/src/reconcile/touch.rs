@@ -5,9 +5,14 @@
 //! network's flood list, a reserved port) are touched by each of them. Computed on the model
 //! before and after, so that what was removed is known by name.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use crate::model::{EndpointId, Model, NetworkId, PortId, PublishedPort};
+use crate::model::{
+    Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox,
+};
 
 /// What a caller asks to converge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +63,34 @@ impl Touch {
         Self::Some(part)
     }
 
-    pub fn network(&self, id: NetworkId) -> bool {
+    pub fn networks<'m>(&self, model: &'m Model) -> Vec<&'m Network> {
+        self.chosen(&model.networks, |part| &part.networks)
+    }
+
+    pub fn sandboxes<'m>(&self, model: &'m Model) -> Vec<&'m Sandbox> {
+        self.chosen(&model.sandboxes, |part| &part.sandboxes)
+    }
+
+    pub fn endpoints<'m>(&self, model: &'m Model) -> Vec<&'m Endpoint> {
+        self.chosen(&model.endpoints, |part| &part.endpoints)
+    }
+
+    pub fn ports<'m>(&self, model: &'m Model) -> Vec<&'m PublishedPort> {
+        self.chosen(&model.ports, |part| &part.ports)
+    }
+
+    fn chosen<'m, K: Ord, V>(
+        &self,
+        all: &'m BTreeMap<K, Arc<V>>,
+        names: impl FnOnce(&Part) -> &BTreeSet<K>,
+    ) -> Vec<&'m V> {
         match self {
-            Self::All => true,
-            Self::Host => false,
-            Self::Some(part) => part.networks.contains(&id),
+            Self::All => all.values().map(Arc::as_ref).collect(),
+            Self::Host => Vec::new(),
+            Self::Some(part) => {
+                let found = names(part).iter().filter_map(|name| all.get(name));
+                found.map(Arc::as_ref).collect()
+            }
         }
     }
 
@@ -71,30 +99,6 @@ impl Touch {
             Self::All => true,
             Self::Host => false,
             Self::Some(part) => part.floods.contains(&id),
-        }
-    }
-
-    pub fn sandbox(&self, name: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Host => false,
-            Self::Some(part) => part.sandboxes.contains(name),
-        }
-    }
-
-    pub fn endpoint(&self, id: EndpointId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Host => false,
-            Self::Some(part) => part.endpoints.contains(&id),
-        }
-    }
-
-    pub fn port(&self, id: PortId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Host => false,
-            Self::Some(part) => part.ports.contains(&id),
         }
     }
 
@@ -156,6 +160,7 @@ impl Part {
         let touched: Vec<&PublishedPort> = [before, after]
             .into_iter()
             .flat_map(|model| self.ports.iter().filter_map(|id| model.ports.get(id)))
+            .map(Arc::as_ref)
             .collect();
         let overlapping: Vec<PortId> = [before, after]
             .into_iter()

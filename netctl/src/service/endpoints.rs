@@ -1,6 +1,6 @@
 //! A new endpoint: which address, MAC and name it gets.
 
-use std::{collections::HashSet, net::Ipv4Addr};
+use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use netctl_common::{
     endpoint::{FLOOD_CHUNK, FLOOD_CHUNKS},
@@ -29,6 +29,7 @@ impl Service {
         let members: Vec<&Endpoint> = model
             .endpoints
             .values()
+            .map(Arc::as_ref)
             .filter(|e| e.network == net.id)
             .collect();
         if members.iter().any(|e| e.sandbox == ns) {
@@ -73,7 +74,7 @@ impl Service {
             addr,
         };
         model.last_endpoint = id;
-        model.endpoints.insert(id, endpoint);
+        model.endpoints.insert(id, endpoint.into());
         Ok(())
     }
 }

@@ -127,7 +127,7 @@ impl Service {
             masquerade: *masquerade,
             icc: *icc,
         };
-        model.networks.insert(id, network);
+        model.networks.insert(id, network.into());
         Ok(())
     }
 

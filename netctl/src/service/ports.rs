@@ -97,7 +97,8 @@ fn some_specs(specs: &[String]) -> Result<()> {
 /// The published port that a spec means.
 fn meant(model: &Model, ns: &str, text: &str) -> Result<PortId> {
     let spec: Spec = text.parse()?;
-    let all: Vec<&PublishedPort> = model.ports.values().filter(|p| p.sandbox == ns).collect();
+    let ports = model.ports.values().map(Arc::as_ref);
+    let all: Vec<&PublishedPort> = ports.filter(|p| p.sandbox == ns).collect();
     let found: Vec<_> = all.iter().filter(|port| matches(&spec, port)).collect();
     let list = |ports: &mut dyn Iterator<Item = String>| ports.collect::<Vec<_>>().join(", ");
     match *found.as_slice() {

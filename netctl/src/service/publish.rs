@@ -92,7 +92,7 @@ impl Service {
         }
         model.last_port = port.id;
         let id = port.id;
-        model.ports.insert(id, port);
+        model.ports.insert(id, port.into());
         Ok(id)
     }
 

@@ -150,7 +150,7 @@ impl Service {
             name: name.clone(),
             netns,
         };
-        model.sandboxes.insert(name.clone(), sandbox);
+        model.sandboxes.insert(name.clone(), sandbox.into());
         match (network, ip.as_ref().or(mac.as_ref())) {
             (Some(network), _) => {
                 self.add_endpoint(model, name, network, ip.as_deref(), mac.as_deref())
@@ -186,7 +186,7 @@ impl Service {
                 "{what} is in the host's own network namespace, which cannot be connected; {remedy} in another one"
             )));
         }
-        let named = |s: &&Sandbox| match &s.netns {
+        let named = |s: &&Arc<Sandbox>| match &s.netns {
             Netns::Path { inode: other, .. } => *other == inode,
             Netns::Named => {
                 let path = Path::new("/run/netns").join(&s.name);

@@ -61,7 +61,7 @@ impl Service {
         let owners: HashMap<u32, &Endpoint> = model
             .endpoints
             .values()
-            .map(|e| (names::endpoint_ifindex(e.id), e))
+            .map(|e| (names::endpoint_ifindex(e.id), e.as_ref()))
             .collect();
         let flows = self
             .engine

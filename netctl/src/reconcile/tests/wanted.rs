@@ -96,7 +96,7 @@ pub(super) fn add_sandbox(model: &mut Model, name: &str) {
         name: name.into(),
         netns: Netns::Named,
     };
-    model.sandboxes.insert(name.into(), sandbox);
+    model.sandboxes.insert(name.into(), sandbox.into());
 }
 
 /// Networks 1 to 4, sandboxes s0 to s3, each endpoint and port by its number: two models of this
@@ -109,14 +109,14 @@ pub(super) fn model() -> impl Strategy<Value = Model> {
         let mut model = Model::default();
         let sandbox = |id: u32| format!("s{}", id % 4);
         for id in &networks {
-            model.networks.insert(*id, network(*id));
+            model.networks.insert(*id, network(*id).into());
         }
         for id in endpoints {
             // A function of the number, as an endpoint never changes its network.
             let on = 1 + id % 4;
             if networks.contains(&on) {
                 let name = sandbox(id);
-                model.endpoints.insert(id, endpoint(id, on, &name));
+                model.endpoints.insert(id, endpoint(id, on, &name).into());
                 add_sandbox(&mut model, &name);
             }
         }
@@ -125,7 +125,9 @@ pub(super) fn model() -> impl Strategy<Value = Model> {
             if model.sandboxes.contains_key(&name) {
                 let host_port = 8000 + (id as u16 % 5) * 10;
                 let count = if id % 4 == 0 { 25 } else { 1 };
-                model.ports.insert(id, port(id, &name, host_port, count));
+                model
+                    .ports
+                    .insert(id, port(id, &name, host_port, count).into());
             }
         }
         model
