@@ -150,8 +150,8 @@ impl Machine {
 /// Puts right what differs inside the sandbox; runs in its network namespace.
 fn configure(id: EndpointId, wanted: &Inside) -> io::Result<()> {
     let absent = || io::Error::new(io::ErrorKind::NotFound, "the interface is not there");
-    let found = observe::inside(id, wanted)?.ok_or_else(absent)?;
     let mut netlink = Netlink::open()?;
+    let found = observe::inside(&mut netlink, id, wanted)?.ok_or_else(absent)?;
     let index = names::inside_ifindex(id);
     if !found.loopback_up {
         let up = Change {

@@ -20,34 +20,54 @@ use crate::model::Netns;
 /// Where named namespaces are found, by us as by ip(8).
 const NAMED: &str = "/run/netns";
 
-/// Runs `f` inside the namespace, on a thread of its own.
-pub fn run_in<T: Send>(ns: &File, f: impl FnOnce() -> T + Send) -> io::Result<T> {
-    on_thread(|| {
-        setns(ns.as_fd(), CloneFlags::CLONE_NEWNET)?;
-        Ok(f())
-    })
+/// Runs `f` inside the namespace.
+pub fn run_in<T>(ns: &File, f: impl FnOnce() -> T) -> io::Result<T> {
+    let _home = Home::here()?;
+    setns(ns.as_fd(), CloneFlags::CLONE_NEWNET)?;
+    Ok(f())
 }
 
-/// Runs `f` for each item inside the namespace that `open` finds for it, on one thread for all:
-/// what a namespace costs is then a few calls, however busy the machine is.
-pub fn visit<T: Send, R: Send>(
+/// Runs `f` for each item inside the namespace that `open` finds for it.
+pub fn visit<T, R>(
     items: Vec<T>,
-    open: impl Fn(&T) -> io::Result<File> + Sync,
-    f: impl Fn(&T) -> io::Result<R> + Sync,
+    open: impl Fn(&T) -> io::Result<File>,
+    f: impl Fn(&T) -> io::Result<R>,
 ) -> io::Result<Vec<(T, io::Result<R>)>> {
-    on_thread(|| {
-        let enter = |item: &T| {
-            setns(open(item)?.as_fd(), CloneFlags::CLONE_NEWNET)?;
-            f(item)
-        };
-        Ok(items
-            .into_iter()
-            .map(|item| {
-                let result = enter(&item);
-                (item, result)
-            })
-            .collect())
-    })
+    let _home = Home::here()?;
+    let enter = |item: &T| {
+        setns(open(item)?.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        f(item)
+    };
+    Ok(items
+        .into_iter()
+        .map(|item| {
+            let result = enter(&item);
+            (item, result)
+        })
+        .collect())
+}
+
+/// The namespace that this thread is in, and comes back to when this is dropped.
+///
+/// A thread that goes there and back instead of one of its own for each visit: what a namespace
+/// costs is then a few calls, however busy the machine is.
+struct Home(File);
+
+impl Home {
+    fn here() -> io::Result<Self> {
+        File::open("/proc/thread-self/ns/net").map(Self)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // For want of memory at most. Whoever goes on in a sandbox takes it for the host and
+        // spoils it; a daemon that is started again puts right what this one has begun.
+        if let Err(error) = setns(self.0.as_fd(), CloneFlags::CLONE_NEWNET) {
+            tracing::error!(%error, "no way back to the host's network namespace");
+            std::process::abort();
+        }
+    }
 }
 
 /// Inode of the namespace behind a path such as /run/netns/x or /proc/1/ns/net.
@@ -162,18 +182,7 @@ impl Named {
         share_folder()?;
         // A file without a namespace is what a removal leaves that was cut short.
         fs::File::create(&path)?;
-        on_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET)?;
-            mount(
-                Some("/proc/thread-self/ns/net"),
-                &path,
-                None::<&str>,
-                MsFlags::MS_BIND,
-                None::<&str>,
-            )?;
-            Ok(())
-        })
-        .inspect_err(|_| {
+        bind_new(&path).inspect_err(|_| {
             let _left_for_the_next_try = fs::remove_file(&path);
         })?;
         self.adopt(name)
@@ -193,6 +202,20 @@ impl Named {
     }
 }
 
+/// Makes a namespace that the file keeps.
+fn bind_new(path: &Path) -> io::Result<()> {
+    let _home = Home::here()?;
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    mount(
+        Some("/proc/thread-self/ns/net"),
+        path,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )?;
+    Ok(())
+}
+
 /// As ip(8) does: the folder is a shared mount, so that every mount namespace sees new names.
 fn share_folder() -> io::Result<()> {
     let folder = Path::new(NAMED);
@@ -204,7 +227,8 @@ fn share_folder() -> io::Result<()> {
             None::<&str>,
             folder,
             None::<&str>,
-            MsFlags::MS_SHARED | MsFlags::MS_REC,
+            // Not of each name below, as ip(8) does: nothing is ever mounted on those.
+            MsFlags::MS_SHARED,
             None::<&str>,
         )
     };
@@ -223,14 +247,4 @@ fn share_folder() -> io::Result<()> {
         share()?;
     }
     Ok(())
-}
-
-fn on_thread<T: Send>(f: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("netns".into())
-            .spawn_scoped(scope, f)?
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the thread in the namespace panicked")))
-    })
 }

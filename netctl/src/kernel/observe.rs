@@ -226,7 +226,7 @@ fn insert_insides(
     let found = netns::visit(
         wanted,
         |(_, wanted)| netns::open_sandbox(&wanted.sandbox, &wanted.netns),
-        |(id, wanted)| inside(*id, wanted),
+        |(id, wanted)| inside(&mut Netlink::open()?, *id, wanted),
     )?;
     for ((id, wanted), found) in found {
         match found {
@@ -240,9 +240,12 @@ fn insert_insides(
     Ok(())
 }
 
-/// Reads an endpoint's interface in the network namespace of this thread.
-pub fn inside(id: EndpointId, wanted: &Inside) -> io::Result<Option<Inside>> {
-    let mut netlink = Netlink::open()?;
+/// Reads an endpoint's interface in the network namespace of the socket.
+pub fn inside(
+    netlink: &mut Netlink,
+    id: EndpointId,
+    wanted: &Inside,
+) -> io::Result<Option<Inside>> {
     let index = names::inside_ifindex(id);
     let Some(link) = netlink.link(index)? else {
         return Ok(None);
