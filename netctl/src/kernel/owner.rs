@@ -23,23 +23,31 @@ pub struct Owner {
     pub address: SocketAddr,
 }
 
-/// Host sockets of this network namespace that already hold a port of `first..=last` (TCP
-/// listening, from kernel 6.8 on bound only too; UDP bound; v4 and dual-stack v6), with the
-/// process's name.
-pub fn port_owner(ip: IpAddr, first: u16, last: u16, proto: Proto) -> io::Result<Option<Owner>> {
-    let holder = sockets(proto)?.into_iter().find(|(address, _)| {
-        (first..=last).contains(&address.port()) && collides(ip, address.ip())
-    });
-    let Some((address, inode)) = holder else {
-        return Ok(None);
-    };
-    let (pid, comm) = process_of(inode)?.unwrap_or((0, "unknown".to_owned()));
-    Ok(Some(Owner { pid, comm, address }))
+/// A socket that waits for peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub address: SocketAddr,
+    pub inode: u64,
 }
 
-/// Local address and inode of every socket that waits for peers.
-fn sockets(proto: Proto) -> io::Result<Vec<(SocketAddr, u64)>> {
-    let found = match proto {
+impl Holder {
+    /// Whether it is in the way of whoever wants the ports `first..=last` of `ip`.
+    pub fn holds(&self, ip: IpAddr, first: u16, last: u16) -> bool {
+        (first..=last).contains(&self.address.port()) && collides(ip, self.address.ip())
+    }
+
+    /// Its process, looked for in all of them.
+    pub fn owner(&self) -> io::Result<Owner> {
+        let (pid, comm) = process_of(self.inode)?.unwrap_or((0, "unknown".to_owned()));
+        let address = self.address;
+        Ok(Owner { pid, comm, address })
+    }
+}
+
+/// Sockets of this network namespace that hold a port: TCP listening, from kernel 6.8 on bound
+/// only too; UDP bound; v4 and dual-stack v6.
+pub fn holders(proto: Proto) -> io::Result<Vec<Holder>> {
+    let found: Vec<_> = match proto {
         Proto::Tcp => match diag::tcp_holders()? {
             Some(found) => found,
             None => optional(procfs::net::tcp())?
@@ -59,7 +67,8 @@ fn sockets(proto: Proto) -> io::Result<Vec<(SocketAddr, u64)>> {
         // The kernel lists SCTP sockets only with its module; the bind hook covers them.
         Proto::Sctp => Vec::new(),
     };
-    Ok(found)
+    let holder = |(address, inode)| Holder { address, inode };
+    Ok(found.into_iter().map(holder).collect())
 }
 
 /// A family that the kernel lacks has no sockets.

@@ -21,6 +21,12 @@ impl PortSet {
             .insert_range(usize::from(first)..usize::from(last) + 1);
     }
 
+    /// Whether it has a port of `first..=last`.
+    pub fn meets(&self, first: u16, last: u16) -> bool {
+        let range = usize::from(first)..usize::from(last) + 1;
+        self.0.contains_any_in_range(range)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_clear()
     }
@@ -129,6 +135,7 @@ mod tests {
         assert_eq!(a.intersection(&b), set("5-10"));
         assert_eq!(a.difference(&b), set("1-4"));
         assert!(a.difference(&a).is_empty());
+        assert!(a.meets(10, 20) && a.meets(0, 65535) && !a.meets(11, 65535) && !a.meets(0, 0));
         let many = set("1,3,5,7,9,11,13,15,17,19-20");
         assert_eq!(format!("{many:?}"), "1,3,5,7,9,11,13,15,… (11 ports)");
     }

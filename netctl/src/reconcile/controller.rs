@@ -157,9 +157,9 @@ impl Controller {
         *lock.lock().unwrap_or_else(PoisonError::into_inner) = model;
     }
 
-    /// Runs a pass limited to the scope now and waits. Err lists the failed steps.
-    pub async fn converge(&self, scope: Scope) -> Result<(), PassError> {
-        self.ask(|reply| Request::Converge(scope, reply)).await
+    /// Runs a pass limited to the scopes now and waits. Err lists the failed steps.
+    pub async fn converge(&self, scopes: Vec<Scope>) -> Result<(), PassError> {
+        self.ask(|reply| Request::Converge(scopes, reply)).await
     }
 
     /// Waits until [`Self::host`] tells of changes that netlink has reported so far: an address

@@ -176,7 +176,7 @@ proptest! {
             }
         };
         let (from, to) = if remove { (&before, &smaller) } else { (&smaller, &before) };
-        let touch = Touch::new(scope, from, to);
+        let touch = Touch::new(&[scope], from, to);
         let old = desired(from, 1, &touch);
         let new = desired(to, 1, &touch);
         let mut fake = machine(&desired(from, 1, &Touch::All));
@@ -199,7 +199,7 @@ fn the_last_of_many_endpoints_costs_what_the_first_did() {
     let mut before = model.clone();
     before.endpoints.remove(&1100);
     before.sandboxes.remove("s1100");
-    let touch = Touch::new(Scope::Endpoint(1100), &before, &model);
+    let touch = Touch::new(&[Scope::Endpoint(1100)], &before, &model);
     let steps = plan(&desired(&model, 1, &touch), &desired(&before, 1, &touch));
     let texts: Vec<String> = steps.iter().map(ToString::to_string).collect();
     assert_eq!(steps.len(), 9, "{texts:#?}");

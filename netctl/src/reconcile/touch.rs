@@ -10,8 +10,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::model::{
-    Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox,
+use crate::{
+    kernel::port_set::PortSet,
+    model::{
+        Endpoint, EndpointId, Model, Network, NetworkId, PortId, Proto, PublishedPort, Sandbox,
+    },
 };
 
 /// What a caller asks to converge.
@@ -45,20 +48,27 @@ pub struct Part {
 }
 
 impl Touch {
-    /// What `scope` touches in the model before or after the change.
-    pub fn new(scope: Scope, before: &Model, after: &Model) -> Self {
+    /// What `scopes` touch in the model before or after the change.
+    pub fn new(scopes: &[Scope], before: &Model, after: &Model) -> Self {
         let mut part = Part::default();
-        for model in [before, after] {
-            match scope {
+        for scope in scopes {
+            match *scope {
                 Scope::All => return Self::All,
                 Scope::Network(id) => {
                     part.networks.insert(id);
                     part.floods.insert(id);
                 }
-                Scope::Endpoint(id) => part.endpoint(model, id),
-                Scope::Port(id) => part.port(model, id),
+                Scope::Endpoint(id) => {
+                    part.endpoint(before, id);
+                    part.endpoint(after, id);
+                }
+                Scope::Port(id) => {
+                    part.ports.insert(id);
+                }
             }
         }
+        part.publishers(before);
+        part.publishers(after);
         part.spread(before, after);
         Self::Some(part)
     }
@@ -125,13 +135,14 @@ impl Part {
         }
     }
 
-    fn port(&mut self, model: &Model, id: PortId) {
-        self.ports.insert(id);
-        // Whether an endpoint is published at all is a flag of its entry.
-        if let Some(port) = model.ports.get(&id) {
-            self.endpoints
-                .extend(model.published_endpoint(&port.sandbox).map(|e| e.id));
-        }
+    /// Whether an endpoint is published at all is a flag of its entry.
+    fn publishers(&mut self, model: &Model) {
+        let ports = self.ports.iter().filter_map(|id| model.ports.get(id));
+        let sandboxes: BTreeSet<&str> = ports.map(|port| port.sandbox.as_str()).collect();
+        let endpoints = sandboxes
+            .into_iter()
+            .filter_map(|sandbox| model.published_endpoint(sandbox));
+        self.endpoints.extend(endpoints.map(|e| e.id));
     }
 
     /// Adds what shares something with a touched object.
@@ -157,21 +168,19 @@ impl Part {
         if self.ports.is_empty() {
             return;
         }
-        let touched: Vec<&PublishedPort> = [before, after]
-            .into_iter()
-            .flat_map(|model| self.ports.iter().filter_map(|id| model.ports.get(id)))
-            .map(Arc::as_ref)
-            .collect();
-        let overlapping: Vec<PortId> = [before, after]
-            .into_iter()
-            .flat_map(|model| model.ports.values())
-            .filter(|port| touched.iter().any(|other| overlaps(port, other)))
-            .map(|port| port.id)
-            .collect();
-        self.ports.extend(overlapping);
+        let mut touched: BTreeMap<Proto, PortSet> = BTreeMap::new();
+        for model in [before, after] {
+            for port in self.ports.iter().filter_map(|id| model.ports.get(id)) {
+                let ports = touched.entry(port.proto).or_default();
+                ports.insert(port.host_port, port.host_last());
+            }
+        }
+        for model in [before, after] {
+            let overlapping = model.ports.values().filter(|port| {
+                let ports = touched.get(&port.proto);
+                ports.is_some_and(|ports| ports.meets(port.host_port, port.host_last()))
+            });
+            self.ports.extend(overlapping.map(|port| port.id));
+        }
     }
-}
-
-fn overlaps(a: &PublishedPort, b: &PublishedPort) -> bool {
-    a.proto == b.proto && a.host_port <= b.host_last() && b.host_port <= a.host_last()
 }

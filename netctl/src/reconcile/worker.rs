@@ -33,7 +33,7 @@ const BACKGROUND_SHARE: u32 = 8;
 const BACKOFF: Duration = Duration::from_secs(1);
 
 pub(super) enum Request {
-    Converge(Scope, oneshot::Sender<Result<(), PassError>>),
+    Converge(Vec<Scope>, oneshot::Sender<Result<(), PassError>>),
     Plan(oneshot::Sender<Result<Vec<String>, PassError>>),
     Purge(oneshot::Sender<Result<(), PassError>>),
     Event(Event),
@@ -138,8 +138,8 @@ impl Worker {
             };
             match request {
                 // A caller that went away does not need the answer.
-                Some(Request::Converge(scope, reply)) => {
-                    let _gone = reply.send(self.converge(scope));
+                Some(Request::Converge(scopes, reply)) => {
+                    let _gone = reply.send(self.converge(&scopes));
                 }
                 Some(Request::Plan(reply)) => {
                     let _gone = reply.send(self.plan());
@@ -195,11 +195,11 @@ impl Worker {
         }
     }
 
-    fn converge(&mut self, scope: Scope) -> Result<(), PassError> {
+    fn converge(&mut self, scopes: &[Scope]) -> Result<(), PassError> {
         if self.life != Life::Serving {
             return Err(PassError::Purged);
         }
-        let touch = Touch::new(scope, &self.applied.model, &self.shared.model());
+        let touch = Touch::new(scopes, &self.applied.model, &self.shared.model());
         let result = self.pass(Cause::Asked, touch);
         if result.is_err() {
             self.full_at = self.full_at.min(Instant::now() + BACKOFF);

@@ -1,9 +1,9 @@
 //! What the service needs of the machine: the seam at which tests put a machine of their own.
 
-use std::{io, net::IpAddr, path::Path, pin::Pin, sync::Arc};
+use std::{io, path::Path, pin::Pin, sync::Arc};
 
 use crate::{
-    kernel::owner::Owner,
+    kernel::owner::{Holder, Owner},
     model::{Model, Proto},
     reconcile::controller::Scope,
     view,
@@ -22,8 +22,8 @@ pub trait Engine: Send + Sync + 'static {
     fn host(&self) -> view::Host;
     /// From now on this is wanted.
     fn set_model(&self, model: Arc<Model>);
-    /// Brings the machine to what is wanted, within the scope.
-    fn converge(&self, scope: Scope) -> Pass<'_, ()>;
+    /// Brings the machine to what is wanted, within the scopes, by one pass.
+    fn converge(&self, scopes: Vec<Scope>) -> Pass<'_, ()>;
     /// What a pass would do.
     fn plan(&self) -> Pass<'_, Vec<String>>;
     /// Takes everything of ours away.
@@ -35,14 +35,10 @@ pub trait Engine: Send + Sync + 'static {
     fn drops(&self) -> Result<Vec<view::Drop>, EngineError>;
     fn port_counters(&self) -> Result<Vec<view::PortCounters>, EngineError>;
 
-    /// A host process that holds one of these ports.
-    fn port_owner(
-        &self,
-        ip: IpAddr,
-        first: u16,
-        last: u16,
-        proto: Proto,
-    ) -> io::Result<Option<Owner>>;
+    /// Sockets of the host that hold a port.
+    fn holders(&self, proto: Proto) -> io::Result<Vec<Holder>>;
+    /// Whose such a socket is.
+    fn owner(&self, holder: &Holder) -> io::Result<Owner>;
     /// Where host ports that nobody named are chosen from.
     fn free_ports(&self) -> io::Result<(u16, u16)>;
     /// Inode of the network namespace behind a path.

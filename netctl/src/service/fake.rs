@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config,
-    kernel::owner::Owner,
+    kernel::owner::{Holder, Owner},
     model::{Model, Proto},
     reconcile::controller::Scope,
     store::Store,
@@ -32,7 +32,7 @@ type Interference = Box<dyn FnMut(&mut World) + Send>;
 pub(crate) struct World {
     pub host: view::Host,
     pub model: Arc<Model>,
-    pub passes: Vec<Scope>,
+    pub passes: Vec<Vec<Scope>>,
     /// Answers of the coming passes, the last one first; none left: success.
     pub answers: Vec<Result<(), String>>,
     pub owners: Vec<(Proto, Owner)>,
@@ -111,10 +111,10 @@ impl Engine for Fake {
         self.world(|w| w.model = model);
     }
 
-    fn converge(&self, scope: Scope) -> Pass<'_, ()> {
+    fn converge(&self, scopes: Vec<Scope>) -> Pass<'_, ()> {
         Box::pin(async move {
             self.world(|w| {
-                w.passes.push(scope);
+                w.passes.push(scopes);
                 if let Some(mut during) = w.during.take() {
                     during(w);
                     w.during = Some(during);
@@ -131,7 +131,7 @@ impl Engine for Fake {
 
     fn purge(&self) -> Pass<'_, ()> {
         self.set_model(Arc::default());
-        self.converge(Scope::All)
+        self.converge(vec![Scope::All])
     }
 
     fn status(&self) -> view::Status {
@@ -154,25 +154,20 @@ impl Engine for Fake {
         Ok(self.world(|w| w.counters.clone()))
     }
 
-    fn port_owner(
-        &self,
-        ip: IpAddr,
-        first: u16,
-        last: u16,
-        proto: Proto,
-    ) -> io::Result<Option<Owner>> {
-        let holds = |owner: &Owner| {
-            let held = owner.address.ip();
-            (first..=last).contains(&owner.address.port())
-                && (ip == held || ip.is_unspecified() || held.is_unspecified())
+    fn holders(&self, proto: Proto) -> io::Result<Vec<Holder>> {
+        let holder = |(index, (_, owner)): (usize, &(Proto, Owner))| Holder {
+            address: owner.address,
+            inode: index as u64,
         };
-        let found = |w: &mut World| {
-            let mut owners = w.owners.iter();
-            owners
-                .find(|(p, o)| *p == proto && holds(o))
-                .map(|(_, o)| o.clone())
-        };
-        Ok(self.world(found))
+        Ok(self.world(|w| {
+            let owners = w.owners.iter().enumerate();
+            let own = owners.filter(|(_, (of, _))| *of == proto);
+            own.map(holder).collect()
+        }))
+    }
+
+    fn owner(&self, holder: &Holder) -> io::Result<Owner> {
+        Ok(self.world(|w| w.owners[holder.inode as usize].1.clone()))
     }
 
     fn free_ports(&self) -> io::Result<(u16, u16)> {

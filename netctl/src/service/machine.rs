@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io,
-    net::IpAddr,
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,7 +12,7 @@ use super::engine::{Engine, EngineError, Pass};
 use crate::{
     kernel::{
         netns::{self, Named},
-        owner::{self, Owner},
+        owner::{self, Holder, Owner},
     },
     model::{Model, Proto},
     reconcile::controller::{Controller, Scope},
@@ -50,8 +49,8 @@ impl Engine for Machine {
         self.controller.set_model(model);
     }
 
-    fn converge(&self, scope: Scope) -> Pass<'_, ()> {
-        Box::pin(async move { Ok(self.controller.converge(scope).await?) })
+    fn converge(&self, scopes: Vec<Scope>) -> Pass<'_, ()> {
+        Box::pin(async move { Ok(self.controller.converge(scopes).await?) })
     }
 
     fn plan(&self) -> Pass<'_, Vec<String>> {
@@ -82,14 +81,12 @@ impl Engine for Machine {
         Ok(self.controller.port_counters()?)
     }
 
-    fn port_owner(
-        &self,
-        ip: IpAddr,
-        first: u16,
-        last: u16,
-        proto: Proto,
-    ) -> io::Result<Option<Owner>> {
-        owner::port_owner(ip, first, last, proto)
+    fn holders(&self, proto: Proto) -> io::Result<Vec<Holder>> {
+        owner::holders(proto)
+    }
+
+    fn owner(&self, holder: &Holder) -> io::Result<Owner> {
+        holder.owner()
     }
 
     fn free_ports(&self) -> io::Result<(u16, u16)> {

@@ -20,6 +20,7 @@ mod ports;
 mod publish;
 mod sandboxes;
 mod show;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -189,13 +190,8 @@ impl Service {
     }
 
     async fn converge(&self, scopes: &[Scope]) -> std::result::Result<(), String> {
-        for scope in scopes {
-            self.engine
-                .converge(*scope)
-                .await
-                .map_err(|e| e.to_string())?;
-        }
-        Ok(())
+        let pass = self.engine.converge(scopes.to_vec());
+        pass.await.map_err(|e| e.to_string())
     }
 }
 

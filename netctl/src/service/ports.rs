@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Change, Error, Result, Service, error::no_ns};
+use super::{Change, Error, Result, Service, error::no_ns, taken::Taken};
 use crate::{
     api::types,
     model::{
@@ -10,6 +10,9 @@ use crate::{
         spec::{HostPorts, Spec},
     },
 };
+
+/// Most ports that an error names.
+const LISTED: usize = 10;
 
 impl Service {
     /// Publishes all of the specs, or none of them.
@@ -30,8 +33,7 @@ impl Service {
         };
         let (ids, change) = self.change(add).await?;
         self.carry_out_ports(change, ids.clone()).await?;
-        let ports = self.ports();
-        Ok(ports.into_iter().filter(|p| ids.contains(&p.id)).collect())
+        Ok(self.ports_of(&ids))
     }
 
     /// Takes all of the specs back, or none of them. What a spec leaves out may be anything, but
@@ -71,9 +73,10 @@ impl Service {
         let service = Arc::clone(self);
         let check = tokio::task::spawn_blocking(move || {
             let model = service.model();
+            let mut taken = Taken::new(service.engine(), &Model::default());
             ids.iter()
                 .filter_map(|id| model.ports.get(id))
-                .try_for_each(|port| service.check_owner(&port.to_string(), port))
+                .try_for_each(|port| taken.check_held(&port.to_string(), port))
         });
         let checked = check
             .await
@@ -97,24 +100,32 @@ fn some_specs(specs: &[String]) -> Result<()> {
 /// The published port that a spec means.
 fn meant(model: &Model, ns: &str, text: &str) -> Result<PortId> {
     let spec: Spec = text.parse()?;
-    let ports = model.ports.values().map(Arc::as_ref);
-    let all: Vec<&PublishedPort> = ports.filter(|p| p.sandbox == ns).collect();
-    let found: Vec<_> = all.iter().filter(|port| matches(&spec, port)).collect();
-    let list = |ports: &mut dyn Iterator<Item = String>| ports.collect::<Vec<_>>().join(", ");
+    let all = || model.ports.values().filter(|port| port.sandbox == ns);
+    let found: Vec<_> = all().filter(|port| matches(&spec, port)).collect();
     match *found.as_slice() {
         [port] => Ok(port.id),
-        [] if all.is_empty() => Err(Error::Missing(format!(
+        [] if all().next().is_none() => Err(Error::Missing(format!(
             "published port {text:?}: namespace {ns:?} has none; `netctl port ls` lists those that exist"
         ))),
         [] => Err(Error::Missing(format!(
             "published port {text:?}: namespace {ns:?} has no such one; it has {}",
-            list(&mut all.iter().map(|p| p.to_string()))
+            list(all())
         ))),
         _ => Err(Error::Conflict(format!(
             "published port {text:?} means several of namespace {ns:?}; name one of {}",
-            list(&mut found.iter().map(|p| p.to_string()))
+            list(found.into_iter())
         ))),
     }
+}
+
+fn list<'p>(mut ports: impl Iterator<Item = &'p Arc<PublishedPort>>) -> String {
+    let first = ports.by_ref().take(LISTED);
+    let mut shown: Vec<String> = first.map(|port| port.to_string()).collect();
+    match ports.count() {
+        0 => {}
+        more => shown.push(format!("and {more} more")),
+    }
+    shown.join(", ")
 }
 
 fn matches(spec: &Spec, port: &PublishedPort) -> bool {

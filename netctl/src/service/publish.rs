@@ -5,7 +5,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{Error, Result, Service};
+use super::{Error, Result, Service, taken::Taken};
 use crate::model::{
     Model, PortId, Proto, PublishedPort,
     spec::{self, HostPorts, Spec},
@@ -19,13 +19,20 @@ impl Service {
         ns: &str,
         specs: &[String],
     ) -> Result<Vec<PortId>> {
+        let mut taken = Taken::new(self.engine(), model);
         specs
             .iter()
-            .map(|text| self.publish_one(model, ns, text))
+            .map(|text| self.publish_one(model, &mut taken, ns, text))
             .collect()
     }
 
-    fn publish_one(&self, model: &mut Model, ns: &str, text: &str) -> Result<PortId> {
+    fn publish_one(
+        &self,
+        model: &mut Model,
+        taken: &mut Taken<'_>,
+        ns: &str,
+        text: &str,
+    ) -> Result<PortId> {
         let Spec {
             host_ip,
             host,
@@ -57,10 +64,10 @@ impl Service {
             (HostPorts::From(first), _) => {
                 port.host_port = first;
                 check_sctp(text, &port)?;
-                self.check_free(model, text, &port)?;
+                taken.check(model, text, &port)?;
             }
             // SCTP has no choice (see check_sctp).
-            (HostPorts::Any, Proto::Sctp) => self.check_free(model, text, &port)?,
+            (HostPorts::Any, Proto::Sctp) => taken.check(model, text, &port)?,
             (HostPorts::Any, _) => {
                 let (first, last) = self.engine.free_ports().map_err(|e| {
                     Error::Failed(format!(
@@ -75,7 +82,7 @@ impl Service {
                     first
                 };
                 let around = (start..=last).chain(first..start);
-                self.choose(model, text, &mut port, around, (first, last))?;
+                choose(model, taken, text, &mut port, around, (first, last))?;
                 self.next_port
                     .store(port.host_last().saturating_add(1), Ordering::Relaxed);
             }
@@ -84,79 +91,17 @@ impl Service {
                     port.host_port = first;
                 }
                 check_sctp(text, &port)?;
-                self.check_free(model, text, &port)?;
+                taken.check(model, text, &port)?;
             }
             (HostPorts::OneOf { first, last }, _) => {
-                self.choose(model, text, &mut port, first..=last, (first, last))?;
+                choose(model, taken, text, &mut port, first..=last, (first, last))?;
             }
         }
         model.last_port = port.id;
         let id = port.id;
+        taken.add(&port);
         model.ports.insert(id, port.into());
         Ok(id)
-    }
-
-    /// The first of the candidates that is free.
-    fn choose(
-        &self,
-        model: &Model,
-        text: &str,
-        port: &mut PublishedPort,
-        candidates: impl Iterator<Item = u16>,
-        (first, last): (u16, u16),
-    ) -> Result<()> {
-        for candidate in candidates {
-            if u32::from(last) - u32::from(candidate) + 1 < u32::from(port.count) {
-                continue;
-            }
-            port.host_port = candidate;
-            if self.check_free(model, text, port).is_ok() {
-                return Ok(());
-            }
-        }
-        Err(Error::Conflict(format!(
-            "published port {text:?}: none of the host ports {first}-{last} is free; give another host port"
-        )))
-    }
-
-    fn check_free(&self, model: &Model, text: &str, port: &PublishedPort) -> Result<()> {
-        match model.ports.values().find(|p| p.conflicts_with(port)) {
-            Some(other) => Err(Error::Conflict(format!(
-                "published port {text:?}: {}: port is already allocated to namespace {:?}, which published {other}; choose another host port, or `netctl port rm {} {other}` first",
-                host_side(port),
-                other.sandbox,
-                other.sandbox
-            ))),
-            None => self.check_owner(text, port),
-        }
-    }
-
-    /// Refuses a port that a host process holds.
-    pub(super) fn check_owner(&self, text: &str, port: &PublishedPort) -> Result<()> {
-        let PublishedPort {
-            host_ip,
-            host_port,
-            proto,
-            ..
-        } = *port;
-        let owner = self
-            .engine
-            .port_owner(host_ip, host_port, port.host_last(), proto)
-            .map_err(|e| {
-                Error::Failed(format!(
-                    "published port {text:?}: whether the host port is free cannot be found out: {e}"
-                ))
-            })?;
-        match owner {
-            None => Ok(()),
-            Some(owner) => Err(Error::Conflict(format!(
-                "published port {text:?}: {}: port is already allocated to host process {} ({}) on {}; stop it, or choose another host port",
-                host_side(port),
-                owner.pid,
-                owner.comm,
-                owner.address
-            ))),
-        }
     }
 
     fn host_ip(&self, model: &Model, text: &str, ip: Option<IpAddr>) -> Result<IpAddr> {
@@ -182,6 +127,29 @@ impl Service {
     }
 }
 
+/// The first of the candidates that is free.
+fn choose(
+    model: &Model,
+    taken: &mut Taken<'_>,
+    text: &str,
+    port: &mut PublishedPort,
+    candidates: impl Iterator<Item = u16>,
+    (first, last): (u16, u16),
+) -> Result<()> {
+    for candidate in candidates {
+        if u32::from(last) - u32::from(candidate) + 1 < u32::from(port.count) {
+            continue;
+        }
+        port.host_port = candidate;
+        if taken.check(model, text, port).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Error::Conflict(format!(
+        "published port {text:?}: none of the host ports {first}-{last} is free; give another host port"
+    )))
+}
+
 /// SCTP's checksum covers the ports and takes a pass over the whole packet to renew, which the
 /// datapath has no means for.
 fn check_sctp(text: &str, port: &PublishedPort) -> Result<()> {
@@ -193,9 +161,4 @@ fn check_sctp(text: &str, port: &PublishedPort) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn host_side(port: &PublishedPort) -> String {
-    let ports = spec::range(port.host_port, port.count);
-    format!("{}:{ports}/{}", port.host_ip, port.proto.name())
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::types,
     kernel::names,
-    model::{Endpoint, Model, Netns, Network, PublishedPort, Sandbox},
+    model::{Endpoint, Model, Netns, Network, PortId, PublishedPort, Sandbox},
     view,
 };
 
@@ -50,6 +50,13 @@ impl Service {
         let mut ports: Vec<_> = model.ports.values().map(|p| port(&model, p)).collect();
         ports.sort_by(|a, b| (&a.ns, a.id).cmp(&(&b.ns, b.id)));
         ports
+    }
+
+    /// In this order.
+    pub(super) fn ports_of(&self, ids: &[PortId]) -> Vec<types::Port> {
+        let model = self.model();
+        let found = ids.iter().filter_map(|id| model.ports.get(id));
+        found.map(|p| port(&model, p)).collect()
     }
 
     /// Flows, of one namespace if it is named.

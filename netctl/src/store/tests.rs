@@ -46,10 +46,10 @@ fn model() -> Model {
         proto: Proto::Tcp,
     };
     Model {
-        networks: [(1, network)].into(),
-        sandboxes: [("web".into(), sandbox)].into(),
-        endpoints: [(7, endpoint)].into(),
-        ports: [(3, port)].into(),
+        networks: [(1, network.into())].into(),
+        sandboxes: [("web".into(), sandbox.into())].into(),
+        endpoints: [(7, endpoint.into())].into(),
+        ports: [(3, port.into())].into(),
         last_endpoint: 9,
         last_port: 3,
     }

@@ -38,6 +38,27 @@ async fn add(service: &Arc<Service>, ns: &str, spec: &str) -> Result<String, Err
 }
 
 #[tokio::test]
+async fn many_specs_are_published_and_withdrawn_by_one_pass_each() {
+    let (service, fake, _dir) = publishing().await;
+    fake.world(|w| w.passes.clear());
+    let specs: Vec<String> = (1000..3000)
+        .map(|port| format!("{}:{port}", port * 2))
+        .collect();
+    let made = service.add_ports("web", specs.clone()).await.unwrap();
+    assert_eq!(made[1999].host_port, 5998, "in the order of the specs");
+    let error = service.remove_ports("web", vec!["7".into()]).await;
+    says(
+        &error.unwrap_err(),
+        &["0.0.0.0:2000:1000/tcp", "and 1990 more"],
+    );
+    service.remove_ports("web", specs).await.unwrap();
+    assert!(service.model().ports.is_empty());
+    let passes = fake.world(|w| w.passes.clone());
+    assert_eq!(passes.len(), 2);
+    assert_eq!(passes[1].len(), 2000);
+}
+
+#[tokio::test]
 async fn host_ports_are_as_asked_or_free() {
     let (service, fake, _dir) = publishing().await;
     let resolver = Owner {

@@ -20,7 +20,7 @@ async fn a_namespace_gets_an_address_and_one_pass() {
     assert_eq!(endpoint.mac, "02:6e:0a:01:00:02");
     assert_eq!(made.ports[0].spec, "0.0.0.0:8080:80/tcp");
     let passes = fake.world(|w| w.passes.clone());
-    assert_eq!(passes, [Scope::Network(1), Scope::Endpoint(1)]);
+    assert_eq!(passes, [[Scope::Network(1)], [Scope::Endpoint(1)]]);
 
     service
         .create_network(network("other", None))
@@ -50,7 +50,7 @@ async fn a_namespace_gets_an_address_and_one_pass() {
 async fn a_namespace_without_network_is_made_by_a_whole_pass() {
     let (service, fake, _dir) = service();
     service.create_ns(ns("lonely", None, &[])).await.unwrap();
-    assert_eq!(fake.world(|w| w.passes.clone()), [Scope::All]);
+    assert_eq!(fake.world(|w| w.passes.clone()), [[Scope::All]]);
 }
 
 #[tokio::test]

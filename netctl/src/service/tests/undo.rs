@@ -85,7 +85,7 @@ async fn an_undo_converges_what_it_undoes() {
         .await
         .unwrap_err();
     let passes = fake.world(|w| w.passes.clone());
-    assert_eq!(passes[1..], [Scope::Endpoint(1), Scope::Endpoint(1)]);
+    assert_eq!(passes[1..], [[Scope::Endpoint(1)], [Scope::Endpoint(1)]]);
 }
 
 #[tokio::test]
