@@ -12,6 +12,7 @@
 )]
 
 pub mod agent;
+pub mod bench;
 pub mod cli;
 pub mod daemon;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! Everything that a developer or CI runs, as `cargo xtask VERB`. One verb per file.
 
+mod bench;
 mod build;
 mod ci;
 mod claims;
@@ -40,6 +41,8 @@ enum Verb {
     Run(run::Options),
     /// Show netctl carry real traffic in a lab of its own, then clean up (as root)
     Demo(demo::Options),
+    /// Measure netctl beside Docker, a bridge with nftables, and the limits (as root)
+    Bench(bench::Options),
     /// Run the tests: those that need no privilege, then those on the real kernel (as root)
     Test(test::Options),
     /// Check formatting, house rules, and clippy for the host and the eBPF target
@@ -66,6 +69,7 @@ fn execute(verb: Verb) -> Result<()> {
         Verb::Build(options) => build::run(&workspace, &options),
         Verb::Run(options) => run::run(&workspace, &options),
         Verb::Demo(options) => demo::run(&workspace, &options),
+        Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Lint => lint::run(&workspace),
         Verb::Ci => ci::run(&workspace),

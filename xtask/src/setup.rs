@@ -4,6 +4,7 @@
 mod apt;
 mod linker;
 mod lints;
+mod peers;
 mod toolchain;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use netctl_ebpf_builder::Builder;
 use crate::{root, workspace::Workspace};
 
 pub(crate) use lints::{ebpf_clippy, host_lints};
+pub(crate) use peers::peers;
 
 /// A program that has to be there, and Debian's package that has it.
 struct Tool {

@@ -20,4 +20,5 @@ pub use load::{Load, LoadReport};
 pub use protocol::{
     Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed, Style,
 };
+pub use raw::raw_ip;
 pub use serve::{Role, run};

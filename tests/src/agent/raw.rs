@@ -3,6 +3,7 @@
 use std::{
     ffi::CString,
     io,
+    net::Ipv4Addr,
     os::fd::{AsRawFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -102,5 +103,39 @@ impl Sniffer {
                 return Ok(sniffed);
             }
         }
+    }
+}
+
+/// A socket for whole IPv4 packets.
+pub struct RawIp(OwnedFd);
+
+/// Opens one (IP_HDRINCL of ip(7) comes with IPPROTO_RAW).
+pub fn raw_ip() -> io::Result<RawIp> {
+    let limit = Duration::from_secs(1);
+    socket::raw(libc::AF_INET, libc::IPPROTO_RAW, limit).map(RawIp)
+}
+
+impl RawIp {
+    /// Sends a packet by the route to `to`; waits where the queue is full.
+    pub fn send(&self, to: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
+        // SAFETY: all zero is a valid sockaddr_in.
+        let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+        address.sin_family = libc::AF_INET as u16;
+        address.sin_addr.s_addr = u32::from(to).to_be();
+        // SAFETY: packet and address live for the call and have the lengths given.
+        let sent = unsafe {
+            libc::sendto(
+                self.0.as_raw_fd(),
+                packet.as_ptr().cast(),
+                packet.len(),
+                0,
+                (&raw const address).cast(),
+                size_of_val(&address) as u32,
+            )
+        };
+        if sent < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
     }
 }

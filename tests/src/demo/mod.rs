@@ -6,7 +6,7 @@
 mod left_over;
 mod paths;
 mod screen;
-mod walks;
+pub mod walks;
 
 use std::{
     net::Ipv4Addr,

@@ -39,16 +39,21 @@ struct Walk {
     verdict: Verdict,
 }
 
-/// Prints a row for each walk; false when they could not be measured. On a thread of its own, whose namespace is the bench's.
+/// Names of the walks and what a packet of each costs, in nanoseconds. Moves the calling thread
+/// into a namespace of the measurement's own.
+pub fn measure() -> Vec<(&'static str, u128)> {
+    let mut bench = Bench::usual();
+    bench.publish(1, TCP, (Ipv4Addr::UNSPECIFIED, 8080, 8080), (1, WEB, 80));
+    translate_there_and_back(&mut bench);
+    walks()
+        .into_iter()
+        .map(|walk| (walk.name, median(&mut bench, &walk)))
+        .collect()
+}
+
+/// Prints a row for each walk; false when they could not be measured.
 pub(super) fn show(screen: &Screen) -> bool {
-    let rows = thread::spawn(|| {
-        let mut bench = Bench::usual();
-        bench.publish(1, TCP, (Ipv4Addr::UNSPECIFIED, 8080, 8080), (1, WEB, 80));
-        translate_there_and_back(&mut bench);
-        walks().map(|walk| (walk.name, median(&mut bench, &walk)))
-    })
-    .join();
-    let Ok(rows) = rows else {
+    let Ok(rows) = thread::spawn(measure).join() else {
         return screen.check(false, "measured", "the thread has told why on its way out");
     };
     for (name, nanoseconds) in rows {

@@ -1,0 +1,245 @@
+//! What the benchmark is to show: a ratio of medians of one run, or a bound, for each.
+
+use serde::Serialize;
+
+use super::{
+    bed::{direct::Direct, docker::Docker, netctl::Netctl},
+    load::Load,
+    result::Outcome,
+    rows::{control, crowd, memory, traffic, walks},
+    worker::Cpus,
+};
+
+/// An aim and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Aim {
+    pub name: String,
+    /// How many times better than the peer; for a bound, how many times below it.
+    pub ratio: Option<f64>,
+    pub target: f64,
+    pub met: bool,
+}
+
+/// Both ends on one CPU: what is compared is the CPU time of a round trip.
+const CPUS: Cpus = Cpus::One;
+
+/// All aims whose rows were measured.
+pub fn check(outcomes: &[Outcome]) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    for (row, load, own, other, target) in RATIOS {
+        let name = traffic::name(load, CPUS);
+        if let Some(outcome) = find(outcomes, row, &name) {
+            aims.push(aim(
+                format!("{row}, {}: {own} vs {other}", load.name()),
+                outcome.ratio(own, other),
+                target,
+            ));
+        }
+    }
+    for (row, name, bound, unit) in bounds() {
+        if let Some(outcome) = find(outcomes, row, &name) {
+            let found = outcome.median(Netctl::NAME);
+            // A value of nothing is below every bound.
+            let ratio = found.map(|found| bound / found.max(bound / 1e3));
+            aims.push(aim(
+                format!("{row}, {name}: at most {bound} {unit}"),
+                ratio,
+                1.0,
+            ));
+        }
+    }
+    for outcome in outcomes {
+        let created = control::ENDPOINTS == outcome.measure.row
+            && outcome.measure.name.starts_with("create 100 ")
+            && outcome.measure.name.contains(control::SERIAL)
+            && outcome.measure.name.ends_with("rate");
+        if created {
+            let ratio = outcome.median(Netctl::NAME).map(|rate| rate / 200.0);
+            let name = format!("{}: at least 200/s", outcome.measure.name);
+            aims.push(aim(name, ratio, 1.0));
+        }
+    }
+    aims
+}
+
+fn aim(name: String, ratio: Option<f64>, target: f64) -> Aim {
+    Aim {
+        name,
+        ratio,
+        target,
+        met: ratio.is_some_and(|ratio| ratio >= target),
+    }
+}
+
+fn find<'o>(outcomes: &'o [Outcome], row: &str, name: &str) -> Option<&'o Outcome> {
+    outcomes
+        .iter()
+        .find(|outcome| outcome.measure.row == row && outcome.measure.name == name)
+}
+
+type Ratio = (&'static str, Load, &'static str, &'static str, f64);
+
+const RATIOS: [Ratio; 23] = [
+    (traffic::SAME, Load::Rr, Netctl::NAME, Direct::NAME, 0.95),
+    (traffic::SAME, Load::Crr, Netctl::NAME, Direct::NAME, 0.95),
+    (
+        traffic::SAME,
+        Load::Stream,
+        Netctl::NAME,
+        Direct::NAME,
+        0.97,
+    ),
+    (
+        traffic::SAME,
+        Load::Rr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.2,
+    ),
+    (
+        traffic::SAME,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.4,
+    ),
+    (
+        traffic::PUBLISHED,
+        Load::Rr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.2,
+    ),
+    (
+        traffic::PUBLISHED,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.5,
+    ),
+    (
+        traffic::PUBLISHED,
+        Load::Udp,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.5,
+    ),
+    (crowd::ROW, Load::Crr, crowd::MANY, crowd::ONE, 0.97),
+    (
+        traffic::OUTSIDE,
+        Load::Rr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.2,
+    ),
+    (
+        traffic::OUTSIDE,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.4,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Rr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        2.5,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        3.0,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Stream,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.5,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Rr,
+        Netctl::NAME,
+        traffic::DIRECT_ADDRESS,
+        0.97,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Crr,
+        Netctl::NAME,
+        traffic::DIRECT_ADDRESS,
+        0.97,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Stream,
+        Netctl::NAME,
+        traffic::DIRECT_ADDRESS,
+        0.97,
+    ),
+    (
+        traffic::OWN,
+        Load::Rr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        2.5,
+    ),
+    (
+        traffic::OWN,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        3.0,
+    ),
+    // The same against an Engine without docker-proxy, for which nobody set an aim: not to lose.
+    (
+        traffic::PUBLISHED,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITHOUT_PROXY,
+        1.0,
+    ),
+    (
+        traffic::LOOPBACK,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITHOUT_PROXY,
+        1.0,
+    ),
+    (
+        traffic::OWN,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITHOUT_PROXY,
+        1.0,
+    ),
+    (
+        traffic::NEIGHBOUR,
+        Load::Crr,
+        Netctl::NAME,
+        Docker::WITH_PROXY,
+        1.0,
+    ),
+];
+
+/// Row, name, largest value, unit.
+fn bounds() -> Vec<(&'static str, String, f64, &'static str)> {
+    let mut bounds = vec![
+        (control::PUBLISH, control::singles(1_000), 1_000.0, "ms"),
+        (control::PUBLISH, control::range(10_000), 50.0, "ms"),
+        (memory::ROW, memory::RANGE.to_owned(), 1.0, "MiB"),
+    ];
+    for walk in walks::TRANSLATED {
+        bounds.push((walks::ROW, walk.to_owned(), 150.0, "ns"));
+    }
+    for before in [200, 1_000] {
+        let how = format!("{}, {before} there before", control::SERIAL);
+        let name = control::endpoint_name("create", 100, &how, "p99");
+        bounds.push((control::ENDPOINTS, name, 50.0, "ms"));
+    }
+    bounds
+}

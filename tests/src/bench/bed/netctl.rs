@@ -1,0 +1,48 @@
+//! netctl, by its defaults.
+
+use std::net::Ipv4Addr;
+
+use super::{Bed, Cast, Path, Route, route_of, same_ports};
+use crate::bench::interrupt;
+use crate::lab::{Lab, netns_path};
+
+const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+
+pub struct Netctl {
+    pub lab: Lab,
+    cast: Cast,
+}
+
+impl Netctl {
+    pub const NAME: &str = "netctl";
+
+    pub fn start(config: &str) -> Result<Self, String> {
+        interrupt::check()?;
+        let lab = Lab::with_config(config);
+        lab.populate(
+            "app --subnet 172.18.0.0/16",
+            &[
+                ("web", &format!("--ip {WEB} -p 8080:80/tcp -p 8080:80/udp")),
+                ("client", ""),
+            ],
+        );
+        let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
+        let cast = Cast {
+            web: place("web"),
+            client: place("client"),
+            web_addr: WEB,
+        };
+        same_ports(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+        Ok(Self { lab, cast })
+    }
+}
+
+impl Bed for Netctl {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn route(&self, path: Path) -> Option<Route> {
+        Some(route_of(&self.lab, &self.cast, path))
+    }
+}

@@ -1,0 +1,100 @@
+//! A Linux bridge and nftables rules in netavark's manner: one DNAT rule for each port, jumped to
+//! from prerouting and output, masquerade for what leaves and for hairpins by a mark.
+
+use std::net::Ipv4Addr;
+
+use super::{Bed, Cast, Path, Route, route_of, same_ports, sh};
+use crate::bench::interrupt;
+use crate::lab::{Lab, netns_path};
+
+const WEB: Ipv4Addr = Ipv4Addr::new(172, 20, 0, 2);
+
+pub struct Nft {
+    pub lab: Lab,
+    cast: Cast,
+}
+
+impl Nft {
+    pub const NAME: &str = "bridge+nft";
+
+    pub fn start() -> Result<Self, String> {
+        interrupt::check()?;
+        let lab = Lab::bare();
+        sh(
+            lab.host_place(),
+            "ip link add br0 type bridge
+             ip addr add 172.20.0.1/16 dev br0
+             ip link set br0 up
+             echo 1 > /proc/sys/net/ipv4/ip_forward
+             echo 1 > /proc/sys/net/ipv4/conf/br0/route_localnet
+             for end in web:2 client:3; do
+                 name=${end%:*}
+                 ip netns add $name
+                 ip link add v-$name type veth peer name eth0 netns $name
+                 ip link set v-$name master br0 up
+                 bridge link set dev v-$name hairpin on
+                 ip -n $name addr add 172.20.0.${end#*:}/16 dev eth0
+                 ip -n $name link set eth0 up
+                 ip -n $name link set lo up
+                 ip -n $name route add default via 172.20.0.1
+             done",
+        )?;
+        let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
+        let cast = Cast {
+            web: place("web"),
+            client: place("client"),
+            web_addr: WEB,
+        };
+        let bed = Self { lab, cast };
+        bed.rules(0)?;
+        let cast = &bed.cast;
+        let (host, lan) = (bed.lab.host_place(), bed.lab.lan_place());
+        same_ports(&[&cast.web, &cast.client, host, lan])?;
+        Ok(bed)
+    }
+
+    /// Rules for the published port behind those of `others` other ports.
+    pub fn rules(&self, others: u16) -> Result<(), String> {
+        let others = (20_000..20_000 + others).map(|port| ("tcp", port));
+        let own = ["tcp", "udp"].map(|protocol| (protocol, super::PUBLISHED));
+        let mut ports = String::new();
+        for (protocol, port) in others.chain(own) {
+            for source in ["172.20.0.0/16", "127.0.0.1"] {
+                ports.push_str(&format!(
+                    "ip saddr {source} {protocol} dport {port} meta mark set mark or 0x2000\n"
+                ));
+            }
+            ports.push_str(&format!("{protocol} dport {port} dnat ip to {WEB}:80\n"));
+        }
+        let rules = format!(
+            "table inet netavark\n\
+             delete table inet netavark\n\
+             table inet netavark {{\n\
+             chain ports {{\n{ports}}}\n\
+             chain prerouting {{ type nat hook prerouting priority dstnat; fib daddr type local jump ports; }}\n\
+             chain output {{ type nat hook output priority -100; fib daddr type local jump ports; }}\n\
+             chain postrouting {{ type nat hook postrouting priority srcnat;\n\
+             meta mark & 0x2000 == 0x2000 masquerade\n\
+             ip saddr 172.20.0.0/16 ip daddr 172.20.0.0/16 accept\n\
+             ip saddr 172.20.0.0/16 ip daddr != 224.0.0.0/4 masquerade\n}}\n\
+             chain forward {{ type filter hook forward priority filter;\n\
+             ct state invalid drop\n\
+             ip daddr 172.20.0.0/16 ct state established,related accept\n\
+             ip saddr 172.20.0.0/16 accept\n}}\n\
+             }}\n"
+        );
+        let file = self.lab.scratch().join("rules.nft");
+        std::fs::write(&file, rules).map_err(|error| error.to_string())?;
+        sh(self.lab.host_place(), &format!("nft -f {}", file.display())).map(drop)
+    }
+}
+
+impl Bed for Nft {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn route(&self, path: Path) -> Option<Route> {
+        Some(route_of(&self.lab, &self.cast, path))
+    }
+}

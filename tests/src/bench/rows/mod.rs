@@ -1,0 +1,8 @@
+//! What is measured, a file for each kind.
+
+pub mod control;
+pub mod crowd;
+pub mod flows;
+pub mod memory;
+pub mod traffic;
+pub mod walks;

@@ -1,0 +1,111 @@
+//! The benchmark, and both ends of its load.
+#![allow(clippy::print_stdout, reason = "a worker's answer is its output")]
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use netctl_tests::bench::{
+    self, Options, flood,
+    load::{self, Load},
+};
+
+/// Measures netctl beside Docker, a bridge with nftables, and the limits. Needs root.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// All rows, or those that are named
+    Run {
+        /// The netctl program to measure
+        #[arg(long, value_name = "PATH")]
+        netctl: PathBuf,
+        /// Folder of the peers' unpacked packages
+        #[arg(long, value_name = "PATH")]
+        tools: PathBuf,
+        #[arg(long)]
+        quick: bool,
+        #[arg(long)]
+        row: Option<String>,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        #[arg(long, value_name = "FOLDER")]
+        plots: Option<PathBuf>,
+    },
+    /// One end of a load
+    #[command(hide = true, subcommand)]
+    Worker(Worker),
+}
+
+#[derive(Subcommand)]
+enum Worker {
+    Serve {
+        load: Load,
+        addr: SocketAddr,
+        cpu: usize,
+    },
+    Drive {
+        load: Load,
+        target: SocketAddr,
+        cpu: usize,
+        milliseconds: u64,
+    },
+    Flood {
+        target: SocketAddr,
+        count: u32,
+        cpu: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Run {
+            netctl,
+            tools,
+            quick,
+            row,
+            json,
+            plots,
+        } => bench::run(&Options {
+            // Programs are started in other folders than this one.
+            netctl: std::path::absolute(netctl)?,
+            tools: std::path::absolute(tools)?,
+            quick,
+            row,
+            json,
+            plots,
+        }),
+        Verb::Worker(worker) => Ok(work(worker)?),
+    }
+}
+
+fn work(worker: Worker) -> std::io::Result<()> {
+    match worker {
+        Worker::Serve { load, addr, cpu } => {
+            load::pin(cpu)?;
+            load::serve(load, addr, || println!("ready"))
+        }
+        Worker::Drive {
+            load,
+            target,
+            cpu,
+            milliseconds,
+        } => {
+            load::pin(cpu)?;
+            let time = Duration::from_millis(milliseconds);
+            let (done, took) = load::drive(load, target, time)?;
+            println!("{done} {}", took.as_nanos());
+            Ok(())
+        }
+        Worker::Flood { target, count, cpu } => {
+            load::pin(cpu)?;
+            let took = flood::send(target, count)?;
+            println!("{count} {}", took.as_nanos());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Docker Engine for the benchmark: Debian's packages, unpacked below target/ and not installed.
+//! Nothing of them is started with the machine, and no bridge or rule of theirs touches it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use netctl_ebpf_builder::tools_dir;
+
+use super::apt;
+use crate::{cmd::Cmd, workspace::Workspace};
+
+const PACKAGES: [&str; 6] = [
+    "docker.io",
+    "containerd",
+    "runc",
+    "tini",
+    "libdevmapper1.02.1",
+    "busybox-static",
+];
+
+/// Folder of the peers' programs; the benchmark names those that are not in it as missing.
+pub(crate) fn peers(workspace: &Workspace) -> PathBuf {
+    let folder = tools_dir(workspace.root()).join("peers");
+    if let Err(error) = ensure_unpacked(&folder) {
+        eprintln!("without Docker's peers: {error:#}");
+    }
+    folder
+}
+
+fn ensure_unpacked(folder: &Path) -> Result<()> {
+    // Made last: what a broken download leaves is done again.
+    let done = folder.join("complete");
+    if done.exists() {
+        return Ok(());
+    }
+    ensure!(
+        apt::is_debian(),
+        "the packages {} are unpacked from Debian's archive, and this is not Debian",
+        PACKAGES.join(", ")
+    );
+    eprintln!(
+        "unpacking Debian's {} into {} (for the benchmark alone; nothing is installed)",
+        PACKAGES.join(", "),
+        folder.display()
+    );
+    let archives = folder.join("archives");
+    if archives.exists() {
+        fs::remove_dir_all(&archives)?;
+    }
+    fs::create_dir_all(&archives).with_context(|| format!("making {}", archives.display()))?;
+    Cmd::new("apt-get")
+        .arg("download")
+        .args(PACKAGES)
+        .folder(&archives)
+        .run()
+        .context("download the packages (a package list may be missing: `apt-get update`)")?;
+    for archive in fs::read_dir(&archives)? {
+        Cmd::new("dpkg-deb")
+            .arg("--extract")
+            .arg(archive?.path())
+            .arg(folder)
+            .run()?;
+    }
+    fs::remove_dir_all(&archives)?;
+    fs::write(&done, "")?;
+    Ok(())
+}
