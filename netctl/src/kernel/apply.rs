@@ -93,7 +93,7 @@ impl Machine {
                 .map_err(|error| explain_taken(error, &name))?;
         }
         sysctl::make_anchor(&name)?;
-        sysctl::disable_ipv6(&name)?;
+        self.ipv6.disable(&name)?;
         self.netlink.change_link(
             index,
             &Change {
@@ -130,7 +130,7 @@ impl Machine {
                 })
                 .map_err(|error| explain_taken(error, &inside.ifname))?;
         }
-        sysctl::disable_ipv6(&name)?;
+        self.ipv6.disable(&name)?;
         self.netlink.change_link(
             index,
             &Change {

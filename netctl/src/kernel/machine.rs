@@ -24,6 +24,7 @@ use super::{
         Datapath, ObjectError, Sizes, clsact_markers, pin_folder, reserved_markers, root_folder,
     },
     probe::{self, Facts, ProbeError},
+    sysctl::Ipv6,
 };
 use crate::reconcile::options::{Attach, Options};
 
@@ -44,6 +45,7 @@ pub enum MachineError {
 /// The kernel, opened.
 pub struct Machine {
     pub netlink: Netlink,
+    pub ipv6: Ipv6,
     pub named: Named,
     pub attachments: Attachments,
     pub local_ports: Reservation,
@@ -103,8 +105,10 @@ impl Machine {
         let local_ports = Reservation::adopt(&options.bpffs)
             .map_err(failed("reading which local ports are reserved".into()))?;
         let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
+        let ipv6 = Ipv6::open().map_err(failed("opening the settings of IPv6".into()))?;
         let machine = Self {
             netlink,
+            ipv6,
             named: Named::new(&options.run),
             attachments,
             local_ports,
