@@ -42,8 +42,9 @@ pub struct V4(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable)]
 pub struct V6(pub [u32; 4]);
 
-/// An Ethernet address.
-#[repr(transparent)]
+/// An Ethernet address. Aligned as it is in every header and map, so that it is compared and
+/// copied in three words and not in six bytes.
+#[repr(C, align(2))]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Pod, Zeroable, PartialOrd, Ord)]
 pub struct Mac(pub [u8; 6]);
 

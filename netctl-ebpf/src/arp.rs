@@ -48,7 +48,7 @@ pub(crate) fn answer(
     network: &Network,
 ) -> Result<i32, DropReason> {
     let mut body = Arp::default();
-    if !helpers::load(packet.skb, ETH_LEN, &mut body, 0) {
+    if !helpers::load(packet.skb, ETH_LEN, &mut body, 0..size_of::<Arp>()) {
         return Err(DropReason::Malformed);
     }
     if body.hardware.get() != ETHERNET || body.protocol.get() != IPV4 || body.lengths != [6, 4] {

@@ -35,42 +35,86 @@ pub(crate) fn random() -> u32 {
     unsafe { bpf::generated::bpf_get_prandom_u32() }
 }
 
-/// Copies `size_of::<T>() - skip` bytes of the packet from `offset` into `into`, leaving its
-/// first `skip` bytes alone (they align the rest).
+/// Copies the packet from `offset` on into the bytes `part` of `into`.
 #[inline(always)]
-pub(crate) fn load<T>(skb: *mut __sk_buff, offset: u32, into: &mut T, skip: usize) -> bool {
-    // SAFETY: the destination is `size_of::<T>() - skip` bytes inside `into`.
+pub(crate) fn load<T>(
+    skb: *mut __sk_buff,
+    offset: u32,
+    into: &mut T,
+    part: core::ops::Range<usize>,
+) -> bool {
+    // SAFETY: the destination is a part of `into`.
     unsafe {
         bpf::generated::bpf_skb_load_bytes(
             skb.cast(),
             offset,
-            core::ptr::from_mut(into).cast::<u8>().add(skip).cast(),
-            (size_of::<T>() - skip) as u32,
+            core::ptr::from_mut(into)
+                .cast::<u8>()
+                .add(part.start)
+                .cast(),
+            (part.end - part.start) as u32,
         ) == 0
     }
+}
+
+/// [`load`] without a call where that part of the packet is in one piece, as it nearly always is.
+/// `part` starts at an even byte and ends at a multiple of four.
+#[inline(always)]
+pub(crate) fn load_directly<T>(
+    skb: *mut __sk_buff,
+    offset: u32,
+    into: &mut T,
+    part: core::ops::Range<usize>,
+) -> bool {
+    // SAFETY: the context of the running program.
+    let (data, end) = unsafe { ((*skb).data as usize, (*skb).data_end as usize) };
+    let from = data + offset as usize;
+    if from + (part.end - part.start) > end {
+        return load(skb, offset, into, part);
+    }
+    let from = from as *const u8;
+    let into = core::ptr::from_mut(into).cast::<u8>();
+    let mut at = part.start;
+    // SAFETY: between the packet's ends, which the verifier has seen compared, and a part of
+    // `into`. Programs are only let read words at any address (the verifier knows the machine).
+    unsafe {
+        if at % 4 != 0 {
+            into.add(at).cast::<u16>().write(from.cast::<u16>().read());
+            at += 2;
+        }
+        while at < part.end {
+            let word = from.add(at - part.start).cast::<u32>().read();
+            into.add(at).cast::<u32>().write(word);
+            at += 4;
+        }
+    }
+    true
 }
 
 /// Writes `from` into the packet at `offset`. Checksums are the caller's business.
 #[inline(always)]
 pub(crate) fn store<T>(skb: *mut __sk_buff, offset: u32, from: &T) -> Result<(), DropReason> {
-    store_from(skb, offset, from, 0)
+    store_part(skb, offset, from, 0..size_of::<T>())
 }
 
-/// [`store`] without the first `skip` bytes of `from`.
+/// [`store`] of some of the bytes of `from`.
 #[inline(always)]
-pub(crate) fn store_from<T>(
+pub(crate) fn store_part<T>(
     skb: *mut __sk_buff,
     offset: u32,
     from: &T,
-    skip: usize,
+    part: core::ops::Range<usize>,
 ) -> Result<(), DropReason> {
-    // SAFETY: the source is `size_of::<T>() - skip` bytes inside `from`.
+    // SAFETY: the source is a part of `from`.
     let error = unsafe {
         bpf::generated::bpf_skb_store_bytes(
             skb,
             offset,
-            core::ptr::from_ref(from).cast::<u8>().add(skip).cast(),
-            (size_of::<T>() - skip) as u32,
+            core::ptr::from_ref(from)
+                .cast::<u8>()
+                .add(part.start)
+                .cast(),
+            (part.end - part.start) as u32,
             0,
         )
     };

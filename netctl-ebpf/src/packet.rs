@@ -10,8 +10,9 @@ use netctl_common::{
 
 use crate::helpers;
 
-/// Ethernet and IPv4 header in one piece. The lead makes the addresses 4-byte aligned on the
-/// stack, which the verifier asks for.
+/// Ethernet, IPv4 and the start of the transport header in one piece, as they follow each other
+/// in nearly every packet. The lead makes the addresses 4-byte aligned on the stack, which the
+/// verifier asks for.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Headers {
@@ -30,23 +31,20 @@ pub(crate) struct Headers {
     pub(crate) check: u16,
     pub(crate) src: V4,
     pub(crate) dst: V4,
+    /// TCP without options, or the 8 bytes of the others, as they stand in the packet.
+    pub(crate) transport: [u16; 10],
 }
 
 const LEAD: usize = 2;
-const _: () = assert!(size_of::<Headers>() == LEAD + (ETH_LEN + IPV4_LEN) as usize);
-
-/// First bytes of a TCP header.
-#[repr(C)]
-#[derive(Default)]
-struct Tcp {
-    sport: Be16,
-    dport: Be16,
-    seq: u32,
-    ack: u32,
-    offset: u8,
-    flags: u8,
-    window: u16,
-}
+/// Where in [`Headers`] the transport header starts.
+const TRANSPORT: usize = LEAD + (ETH_LEN + IPV4_LEN) as usize;
+const TCP_LEN: usize = 20;
+/// Of UDP, ICMP echo, and what is read of SCTP.
+const SHORT_LEN: usize = 8;
+const _: () = assert!(
+    core::mem::offset_of!(Headers, transport) == TRANSPORT
+        && size_of::<Headers>() == TRANSPORT + TCP_LEN
+);
 
 /// A packet with its tuple.
 pub(crate) struct Packet {
@@ -99,7 +97,7 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn load(&mut self) -> Result<Kind, DropReason> {
         // Every ARP packet (28 bytes) is longer than an IPv4 header: one load serves both.
-        if !helpers::load(self.skb, 0, &mut self.headers, LEAD) {
+        if !helpers::load_directly(self.skb, 0, &mut self.headers, LEAD..TRANSPORT) {
             return Err(DropReason::Malformed);
         }
         Ok(match self.headers.ethertype.get() {
@@ -125,38 +123,46 @@ impl Packet {
         }
         match self.headers.proto {
             proto::TCP => {
-                let mut tcp = Tcp::default();
-                if !helpers::load(self.skb, self.l4, &mut tcp, 0) {
-                    return Err(DropReason::Malformed);
-                }
-                (self.sport, self.dport) = (tcp.sport, tcp.dport);
-                self.tcp_flags = tcp.flags;
-                self.l4_len = u32::from(tcp.offset >> 4) * 4;
+                self.load_transport(TCP_LEN)?;
+                let [offset, flags] = self.headers.transport[6].to_ne_bytes();
+                (self.tcp_flags, self.l4_len) = (flags, u32::from(offset >> 4) * 4);
             }
-            proto::UDP | proto::SCTP => {
-                let mut ports = [Be16(0); 4];
-                if !helpers::load(self.skb, self.l4, &mut ports, 0) {
-                    return Err(DropReason::Malformed);
-                }
-                (self.sport, self.dport) = (ports[0], ports[1]);
-                self.l4_len = 8;
-            }
-            proto::ICMP => {
-                let mut words = [0_u16; 4];
-                if !helpers::load(self.skb, self.l4, &mut words, 0) {
-                    return Err(DropReason::Malformed);
-                }
-                self.icmp_type = words[0].to_ne_bytes()[0];
-                self.l4_len = 8;
-                if self.icmp_type != icmp::ECHO && self.icmp_type != icmp::ECHO_REPLY {
-                    return Ok(());
-                }
-                (self.sport, self.dport) = (Be16(words[2]), Be16(words[2]));
+            proto::UDP | proto::SCTP | proto::ICMP => {
+                self.load_transport(SHORT_LEN)?;
+                self.l4_len = SHORT_LEN as u32;
             }
             _ => return Ok(()),
         }
+        let words = &self.headers.transport;
+        if self.headers.proto == proto::ICMP {
+            self.icmp_type = words[0].to_ne_bytes()[0];
+            if self.icmp_type != icmp::ECHO && self.icmp_type != icmp::ECHO_REPLY {
+                return Ok(());
+            }
+            (self.sport, self.dport) = (Be16(words[2]), Be16(words[2]));
+        } else {
+            (self.sport, self.dport) = (Be16(words[0]), Be16(words[1]));
+        }
         self.has_l4 = true;
         Ok(())
+    }
+
+    #[inline(always)]
+    fn load_transport(&mut self, length: usize) -> Result<(), DropReason> {
+        let part = TRANSPORT..TRANSPORT + length;
+        // An offset that the compiler knows is one that every verifier follows.
+        let loaded = if self.has_options() {
+            helpers::load(self.skb, self.l4, &mut self.headers, part)
+        } else {
+            helpers::load_directly(self.skb, ETH_LEN + IPV4_LEN, &mut self.headers, part)
+        };
+        loaded.then_some(()).ok_or(DropReason::Malformed)
+    }
+
+    /// Whether something stands between the IPv4 header's fixed part and the transport header.
+    #[inline(always)]
+    pub(crate) fn has_options(&self) -> bool {
+        self.l4 != ETH_LEN + IPV4_LEN
     }
 
     /// A fragment without the transport header.
@@ -174,7 +180,7 @@ impl Packet {
     /// Writes the Ethernet and IPv4 header back, as [`Self::headers`] has them now.
     #[inline(always)]
     pub(crate) fn store_headers(&self) -> Result<(), DropReason> {
-        helpers::store_from(self.skb, 0, &self.headers, LEAD)
+        helpers::store_part(self.skb, 0, &self.headers, LEAD..TRANSPORT)
     }
 
     /// The key of its flow.
