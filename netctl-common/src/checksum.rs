@@ -8,19 +8,24 @@ pub const fn fold(mut sum: u32) -> u16 {
     sum as u16
 }
 
-/// New checksum field after a 16-bit word changed from `old` to `new` (RFC 1624, eqn. 3).
-/// All three in the same byte order; the result too.
+/// Ones' complement sum of two sums.
 #[inline(always)]
-pub const fn replace16(check: u16, old: u16, new: u16) -> u16 {
-    // HC' = ~(~HC + ~m + m')
-    !fold(!check as u32 + !old as u32 + new as u32)
+pub const fn add(a: u32, b: u32) -> u32 {
+    let sum = a as u64 + b as u64;
+    (sum as u32).wrapping_add((sum >> 32) as u32)
 }
 
-/// New checksum field after a 32-bit word changed from `old` to `new`.
+/// What a sum changes by when a 16 or 32-bit word of what it covers becomes `new`.
 #[inline(always)]
-pub const fn replace32(check: u16, old: u32, new: u32) -> u16 {
-    let check = replace16(check, old as u16, new as u16);
-    replace16(check, (old >> 16) as u16, (new >> 16) as u16)
+pub const fn difference(old: u32, new: u32) -> u32 {
+    add(!old, new)
+}
+
+/// New checksum field after what it covers changed by `difference` (RFC 1624, eqn. 3).
+#[inline(always)]
+pub const fn update(check: u16, difference: u32) -> u16 {
+    // HC' = ~(~HC + ~m + m')
+    !fold(add(!check as u32, difference))
 }
 
 /// Sum of a header's words: a valid header, checksum field included, gives 0xffff.

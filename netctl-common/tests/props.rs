@@ -31,7 +31,8 @@ proptest! {
         let at = field * 2;
         let old = u16::from_ne_bytes([header[at], header[at + 1]]);
         header[at..at + 2].copy_from_slice(&new.to_ne_bytes());
-        let changed = checksum::replace16(check, old, new);
+        let difference = checksum::difference(u32::from(old), u32::from(new));
+        let changed = checksum::update(check, difference);
         header[10..12].copy_from_slice(&changed.to_ne_bytes());
         prop_assert_eq!(checksum::sum(&header), 0xffff);
     }
@@ -45,7 +46,7 @@ proptest! {
         let check = !checksum::sum(&header);
         let old = u32::from_ne_bytes([header[12], header[13], header[14], header[15]]);
         header[12..16].copy_from_slice(&new.to_ne_bytes());
-        let changed = checksum::replace32(check, old, new);
+        let changed = checksum::update(check, checksum::difference(old, new));
         header[10..12].copy_from_slice(&changed.to_ne_bytes());
         prop_assert_eq!(checksum::sum(&header), 0xffff);
     }

@@ -1,5 +1,7 @@
 //! The kernel's helpers that are called directly: the one place of raw calls and their layouts.
 
+use core::ops::Range;
+
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR},
     helpers as bpf,
@@ -37,12 +39,7 @@ pub(crate) fn random() -> u32 {
 
 /// Copies the packet from `offset` on into the bytes `part` of `into`.
 #[inline(always)]
-pub(crate) fn load<T>(
-    skb: *mut __sk_buff,
-    offset: u32,
-    into: &mut T,
-    part: core::ops::Range<usize>,
-) -> bool {
+pub(crate) fn load<T>(skb: *mut __sk_buff, offset: u32, into: &mut T, part: Range<usize>) -> bool {
     // SAFETY: the destination is a part of `into`.
     unsafe {
         bpf::generated::bpf_skb_load_bytes(
@@ -64,7 +61,7 @@ pub(crate) fn load_directly<T>(
     skb: *mut __sk_buff,
     offset: u32,
     into: &mut T,
-    part: core::ops::Range<usize>,
+    part: Range<usize>,
 ) -> bool {
     // SAFETY: the context of the running program.
     let (data, end) = unsafe { ((*skb).data as usize, (*skb).data_end as usize) };
@@ -103,7 +100,7 @@ pub(crate) fn store_part<T>(
     skb: *mut __sk_buff,
     offset: u32,
     from: &T,
-    part: core::ops::Range<usize>,
+    part: Range<usize>,
 ) -> Result<(), DropReason> {
     // SAFETY: the source is a part of `from`.
     let error = unsafe {

@@ -1,5 +1,7 @@
 //! What a hook knows of its packet: loaded once, in at most two calls.
 
+use core::ops::Range;
+
 use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
@@ -45,6 +47,11 @@ const _: () = assert!(
     core::mem::offset_of!(Headers, transport) == TRANSPORT
         && size_of::<Headers>() == TRANSPORT + TCP_LEN
 );
+
+/// Where in [`Headers`] the four bytes end that a word of the transport header is in.
+const fn end_of(word: usize) -> usize {
+    TRANSPORT + (word / 2 + 1) * 4
+}
 
 /// A packet with its tuple.
 pub(crate) struct Packet {
@@ -123,12 +130,12 @@ impl Packet {
         }
         match self.headers.proto {
             proto::TCP => {
-                self.load_transport(TCP_LEN)?;
+                self.load_part(TRANSPORT..TRANSPORT + TCP_LEN)?;
                 let [offset, flags] = self.headers.transport[6].to_ne_bytes();
                 (self.tcp_flags, self.l4_len) = (flags, u32::from(offset >> 4) * 4);
             }
             proto::UDP | proto::SCTP | proto::ICMP => {
-                self.load_transport(SHORT_LEN)?;
+                self.load_part(TRANSPORT..TRANSPORT + SHORT_LEN)?;
                 self.l4_len = SHORT_LEN as u32;
             }
             _ => return Ok(()),
@@ -147,16 +154,24 @@ impl Packet {
         Ok(())
     }
 
+    /// Loads a part of the transport header.
     #[inline(always)]
-    fn load_transport(&mut self, length: usize) -> Result<(), DropReason> {
-        let part = TRANSPORT..TRANSPORT + length;
+    fn load_part(&mut self, part: Range<usize>) -> Result<(), DropReason> {
+        let offset = (part.start - TRANSPORT) as u32;
         // An offset that the compiler knows is one that every verifier follows.
         let loaded = if self.has_options() {
-            helpers::load(self.skb, self.l4, &mut self.headers, part)
+            helpers::load(self.skb, self.l4 + offset, &mut self.headers, part)
         } else {
-            helpers::load_directly(self.skb, ETH_LEN + IPV4_LEN, &mut self.headers, part)
+            let offset = ETH_LEN + IPV4_LEN + offset;
+            helpers::load_directly(self.skb, offset, &mut self.headers, part)
         };
         loaded.then_some(()).ok_or(DropReason::Malformed)
+    }
+
+    /// Loads a word of the transport header again, after a helper has changed it.
+    #[inline(always)]
+    pub(crate) fn load_transport(&mut self, word: usize) -> Result<(), DropReason> {
+        self.load_part(TRANSPORT + 2 * word..end_of(word))
     }
 
     /// Whether something stands between the IPv4 header's fixed part and the transport header.
@@ -181,6 +196,20 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn store_headers(&self) -> Result<(), DropReason> {
         helpers::store_part(self.skb, 0, &self.headers, LEAD..TRANSPORT)
+    }
+
+    /// The same with the transport header up to a word, and the ports as [`Self::sport`] and
+    /// [`Self::dport`] are now.
+    #[inline(always)]
+    pub(crate) fn store_with_transport(&mut self, word: usize) -> Result<(), DropReason> {
+        let words = &mut self.headers.transport;
+        (words[0], words[1]) = (self.sport.0, self.dport.0);
+        if self.has_options() {
+            let part = TRANSPORT..end_of(word);
+            helpers::store_part(self.skb, self.l4, &self.headers, part)?;
+            return self.store_headers();
+        }
+        helpers::store_part(self.skb, 0, &self.headers, LEAD..end_of(word))
     }
 
     /// The key of its flow.

@@ -13,72 +13,103 @@ use crate::{
     packet::Packet,
 };
 
-/// Offsets inside the transport header.
-const TCP_CHECK: u32 = 16;
-const UDP_CHECK: u32 = 6;
+/// Words of the transport header that hold its checksum.
+const TCP_CHECK: usize = 8;
+const UDP_CHECK: usize = 3;
+/// Offsets inside the ICMP header.
 const ICMP_CHECK: u32 = 2;
 const ICMP_ID: u32 = 4;
 
 /// Writes the flow's view of the packet into the packet.
 #[inline(always)]
 pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
-    let addresses = address_difference(packet, flow);
-    let (old_ports, new_ports) = (
-        u32::from(packet.sport.0) << 16 | u32::from(packet.dport.0),
-        u32::from(flow.sport.0) << 16 | u32::from(flow.dport.0),
-    );
     let headers = &mut packet.headers;
+    // What the addresses change by, then the whole IPv4 header.
+    let (mut addresses, mut all) = (0, 0);
+    if flow.flags & flags::IDENTITY == 0 {
+        addresses = checksum::add(
+            checksum::difference(headers.src.0, flow.src.0),
+            checksum::difference(headers.dst.0, flow.dst.0),
+        );
+        all = addresses;
+        (headers.src, headers.dst) = (flow.src, flow.dst);
+    }
     if flow.flags & flags::ROUTED != 0 {
         if headers.ttl <= 1 {
             return Err(DropReason::TtlExceeded);
         }
-        let word = |ttl| u16::from_ne_bytes([ttl, headers.proto]);
-        let check = checksum::replace16(headers.check, word(headers.ttl), word(headers.ttl - 1));
-        (headers.check, headers.ttl) = (check, headers.ttl - 1);
+        let word = |ttl| u32::from(u16::from_ne_bytes([ttl, headers.proto]));
+        let hop = checksum::difference(word(headers.ttl), word(headers.ttl - 1));
+        all = checksum::add(all, hop);
+        headers.ttl -= 1;
     }
-    if flow.flags & flags::IDENTITY == 0 {
-        headers.check = checksum::replace32(headers.check, headers.src.0, flow.src.0);
-        headers.check = checksum::replace32(headers.check, headers.dst.0, flow.dst.0);
-        (headers.src, headers.dst) = (flow.src, flow.dst);
-    }
+    headers.check = checksum::update(headers.check, all);
     if flow.flags & flags::TO_UPLINK == 0 {
         (headers.smac, headers.dmac) = (flow.smac, flow.dmac);
     }
-    packet.store_headers()?;
     if flow.flags & flags::IDENTITY != 0 || packet.is_later_fragment() {
-        return Ok(());
+        return packet.store_headers();
     }
-    let check = match packet.headers.proto {
-        proto::TCP => TCP_CHECK,
-        proto::UDP => UDP_CHECK,
-        proto::ICMP => return rewrite_echo(packet, flow),
+    match packet.headers.proto {
+        proto::TCP => rewrite_ports(packet, flow, addresses, TCP_CHECK),
+        proto::UDP => rewrite_ports(packet, flow, addresses, UDP_CHECK),
+        proto::ICMP => {
+            packet.store_headers()?;
+            rewrite_echo(packet, flow)
+        }
         // SCTP's CRC does not cover addresses, and its ports are never changed (RFC 9260).
-        _ => return Ok(()),
-    };
-    let (skb, protocol) = (packet.skb, packet.headers.proto);
-    if addresses != 0 {
-        helpers::l4_checksum(
-            skb,
-            packet.l4 + check,
-            protocol,
-            addresses,
-            Covers::PseudoHeader,
-        )?;
+        _ => packet.store_headers(),
     }
-    if old_ports != new_ports {
-        // Ones' complement sums do not care which half of a word a port stands in.
-        let difference = ones_add(!old_ports, new_ports);
-        helpers::l4_checksum(
-            skb,
-            packet.l4 + check,
-            protocol,
-            difference,
-            Covers::Payload,
-        )?;
-        helpers::store(skb, packet.l4, &[flow.sport, flow.dport])?;
+}
+
+/// TCP and UDP: addresses, ports and checksum, with two calls where the kernel's own way (a call
+/// for the addresses' share of the checksum, one for the ports', a write for each) has four.
+///
+/// The checksum of a packet that its device will finish covers addresses and no ports yet. Only
+/// the kernel knows which packets are so, and shows it by what it makes of the addresses.
+#[inline(always)]
+fn rewrite_ports(
+    packet: &mut Packet,
+    flow: &Flow<V4>,
+    addresses: u32,
+    check: usize,
+) -> Result<(), DropReason> {
+    let (skb, protocol) = (packet.skb, packet.headers.proto);
+    let offset = packet.l4 + 2 * check as u32;
+    helpers::l4_checksum(skb, offset, protocol, addresses, Covers::PseudoHeader)?;
+    let old = u32::from(packet.sport.0) << 16 | u32::from(packet.dport.0);
+    let new = u32::from(flow.sport.0) << 16 | u32::from(flow.dport.0);
+    // Ones' complement sums do not care which half of a word a port stands in.
+    let ports = checksum::difference(old, new);
+    let shown = !is_zero(addresses);
+    if old != new && !shown {
+        helpers::l4_checksum(skb, offset, protocol, ports, Covers::Payload)?;
+    }
+    let before = packet.headers.transport[check];
+    packet.load_transport(check)?;
+    let after = packet.headers.transport[check];
+    let unfinished = is_zero(checksum::difference(
+        checksum::add(u32::from(before), addresses),
+        u32::from(after),
+    ));
+    // A UDP checksum of 0 means "none" and stays (RFC 768).
+    let none = protocol == proto::UDP && before == 0;
+    if old != new && shown && !unfinished && !none {
+        let sum = checksum::update(after, ports);
+        packet.headers.transport[check] = if protocol == proto::UDP && sum == 0 {
+            u16::MAX
+        } else {
+            sum
+        };
     }
     (packet.sport, packet.dport) = (flow.sport, flow.dport);
-    Ok(())
+    packet.store_with_transport(check)
+}
+
+/// Ones' complement has two zeroes.
+#[inline(always)]
+fn is_zero(sum: u32) -> bool {
+    matches!(checksum::fold(sum), 0 | u16::MAX)
 }
 
 /// The identifier takes the port's place (RFC 5508, section 3.1); no pseudo header in ICMPv4.
@@ -94,7 +125,7 @@ fn rewrite_echo(packet: &Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
     if id == packet.sport {
         return Ok(());
     }
-    let difference = ones_add(!u32::from(packet.sport.0), u32::from(id.0));
+    let difference = checksum::difference(u32::from(packet.sport.0), u32::from(id.0));
     helpers::l4_checksum(
         packet.skb,
         packet.l4 + ICMP_CHECK,
@@ -103,21 +134,4 @@ fn rewrite_echo(packet: &Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
         Covers::Payload,
     )?;
     helpers::store(packet.skb, packet.l4 + ICMP_ID, &id)
-}
-
-/// Ones' complement sum of the new addresses less the old ones.
-#[inline(always)]
-fn address_difference(packet: &Packet, flow: &Flow<V4>) -> u32 {
-    let (src, dst) = (packet.headers.src.0, packet.headers.dst.0);
-    if src == flow.src.0 && dst == flow.dst.0 {
-        return 0;
-    }
-    ones_add(ones_add(!src, flow.src.0), ones_add(!dst, flow.dst.0))
-}
-
-/// 32-bit addition with end-around carry.
-#[inline(always)]
-fn ones_add(a: u32, b: u32) -> u32 {
-    let sum = u64::from(a) + u64::from(b);
-    (sum as u32).wrapping_add((sum >> 32) as u32)
 }
