@@ -7,10 +7,22 @@ use crate::{
     wire::{Mac, V4, V6},
 };
 
-/// ENDPOINT value; the key is the ifindex (`u32`) of the veth's host side.
+/// Entries of ENDPOINT, which is an array: what every packet asks for costs no hash.
+pub const ENDPOINT_SLOTS: u32 = 65_536;
+
+/// Where in ENDPOINT an interface stands. The daemon never numbers two endpoints that exist at
+/// one time so that they share a slot.
+#[inline(always)]
+pub const fn slot(ifindex: u32) -> u32 {
+    ifindex % ENDPOINT_SLOTS
+}
+
+/// ENDPOINT value; the key is the [`slot`] of the veth's host side.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 pub struct Endpoint {
+    /// The veth's host side: a slot serves several interfaces, one after the other. 0: none now.
+    pub ifindex: u32,
     /// Index into NETWORK.
     pub network: u32,
     /// Differs from every earlier endpoint's that had this ifindex; flows remember it.

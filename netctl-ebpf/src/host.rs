@@ -2,7 +2,7 @@
 
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, slot},
     host::Uplink,
     network::Network,
     wire::{Address, V4},
@@ -25,8 +25,7 @@ pub(crate) fn network_of(addr: V4) -> Option<u32> {
 /// The endpoint behind a veth.
 #[inline(always)]
 pub(crate) fn endpoint(ifindex: u32) -> Option<&'static Endpoint> {
-    // SAFETY: the daemon replaces entries whole and never uses an ifindex for another endpoint.
-    ENDPOINT.get_ptr(&ifindex).map(|e| unsafe { &*e })
+    ENDPOINT.get(slot(ifindex)).filter(|e| e.ifindex == ifindex)
 }
 
 /// A network that exists.

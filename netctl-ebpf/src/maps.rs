@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use netctl_common::{
     drop_reason::DROP_REASONS,
-    endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
+    endpoint::{ENDPOINT_SLOTS, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     event::Clock,
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
@@ -27,10 +27,11 @@ use netctl_common::{
 
 use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
 
-/// user → every hook: who is behind a veth.
+/// user → every hook: who is behind a veth, by the slot of its interface index. Written in place:
+/// a packet that comes while one endpoint takes another's slot may see half of each, and then
+/// has a wrong MAC or a flow of another generation.
 #[map]
-pub(crate) static ENDPOINT: HashMap<u32, Endpoint> =
-    HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+pub(crate) static ENDPOINT: Array<Endpoint> = Array::with_max_entries(ENDPOINT_SLOTS, 0);
 
 /// user → `from_container`: where a MAC is.
 #[map]

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use netctl_common::endpoint::ENDPOINT_SLOTS;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
@@ -178,6 +179,11 @@ impl Config {
             if entries == 0 {
                 return bad(key, "0".into(), "must be at least 1");
             }
+        }
+        let endpoints = self.datapath.max_endpoints;
+        if endpoints > ENDPOINT_SLOTS {
+            let reason = "must be at most 65536";
+            return bad("datapath.max_endpoints", endpoints.to_string(), reason);
         }
         for pool in &self.network.pools {
             let text = format!("{} / {}", pool.base, pool.size);

@@ -90,7 +90,7 @@ fn the_version_tells_commit_and_layout() {
     assert_eq!(error.kind(), ErrorKind::DisplayVersion);
     let text = error.to_string();
     assert!(
-        text.contains("commit") && text.contains("map layout 1"),
+        text.contains("commit") && text.contains("map layout 2"),
         "{text}"
     );
 }

@@ -98,6 +98,10 @@ fn every_refusal_names_file_place_and_reason() {
             "datapath.max_flows = 0: must be at least 1",
         ),
         (
+            "[datapath]\nmax_endpoints = 65537\n",
+            "datapath.max_endpoints = 65537: must be at most 65536",
+        ),
+        (
             "[timeouts]\nudp = 0\n",
             "timeouts.udp = 0: must be at least one second",
         ),

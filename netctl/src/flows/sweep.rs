@@ -32,11 +32,9 @@ struct Ground {
 impl Ground {
     fn read(datapath: &Datapath, model: &Model) -> io::Result<Self> {
         let mut endpoints = HashMap::new();
-        datapath.table(Table::Endpoint)?.for_each(|key, value| {
-            let ifindex = bytemuck::try_pod_read_unaligned::<u32>(key);
-            let endpoint = bytemuck::try_pod_read_unaligned::<Endpoint>(value);
-            if let (Ok(ifindex), Ok(endpoint)) = (ifindex, endpoint) {
-                endpoints.insert(ifindex, endpoint.generation);
+        datapath.table(Table::Endpoint)?.for_each(|_, value| {
+            if let Ok(endpoint) = bytemuck::try_pod_read_unaligned::<Endpoint>(value) {
+                endpoints.insert(endpoint.ifindex, endpoint.generation);
             }
         })?;
         let mut local = HashSet::new();

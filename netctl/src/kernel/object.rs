@@ -62,11 +62,10 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn entries(self) -> [(&'static str, u32); 4] {
+    fn entries(self) -> [(&'static str, u32); 3] {
         [
             // Each flow has an entry for each direction.
             (kept::FLOW4, self.flows.saturating_mul(2)),
-            (Table::Endpoint.name(), self.endpoints),
             (Table::Fdb.name(), self.endpoints),
             (Table::Neigh4.name(), self.endpoints),
         ]

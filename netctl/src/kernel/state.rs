@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
-use netctl_common::wire::Mac;
+use netctl_common::{endpoint::slot, wire::Mac};
 
 use super::{bpf::link, names, netlink::filter::Direction, port_set::PortSet, tables::Table};
 use crate::model::{EndpointId, Netns, NetworkId};
@@ -31,6 +31,13 @@ pub enum Key {
     LocalPorts,
     /// An entry of a map.
     Entry(Table, Vec<u8>),
+}
+
+impl Key {
+    /// The entry of ENDPOINT of a veth's host side.
+    pub fn endpoint(ifindex: u32) -> Self {
+        Self::Entry(Table::Endpoint, slot(ifindex).to_ne_bytes().to_vec())
+    }
 }
 
 /// How it is, or should be.

@@ -84,7 +84,8 @@ impl Table {
             bytemuck::try_pod_read_unaligned(bytes).ok().map(get)
         }
         match self {
-            Self::Endpoint | Self::Uplink => field(key, |ifindex: u32| ifindex),
+            Self::Uplink => field(key, |ifindex: u32| ifindex),
+            Self::Endpoint => field(value, |v: Endpoint| v.ifindex),
             Self::Network => field(value, |v: Network| v.anchor_ifindex),
             Self::Local4 => field(value, |v: Local| v.ifindex),
             Self::Fdb => field(value, |v: Fdb| v.ifindex),

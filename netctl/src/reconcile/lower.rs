@@ -224,6 +224,7 @@ fn lower_endpoint(
     let neighbour = Key::Neighbour(network.id, endpoint.addr);
     state.insert(neighbour, Object::Neighbour(endpoint.mac));
     let value = endpoint::Endpoint {
+        ifindex,
         network: network.id,
         generation: endpoint.id,
         flags: if is_published {
@@ -235,7 +236,7 @@ fn lower_endpoint(
         mac: endpoint.mac,
         ..endpoint::Endpoint::default()
     };
-    state.entry(Table::Endpoint, &ifindex, &value);
+    state.entry(Table::Endpoint, &endpoint::slot(ifindex), &value);
     let fdb = FdbKey {
         network: network.id,
         mac: endpoint.mac,

@@ -82,13 +82,7 @@ fn flushes(desired: &State, observed: &State) -> Vec<Step> {
     let kept = published(desired).map(|(id, _)| id);
     let kept: BTreeSet<PortId> = kept.collect();
     let gone = published(observed).filter(|(_, endpoint)| {
-        desired.contains(&Key::Entry(
-            Table::Endpoint,
-            endpoint.to_ne_bytes().to_vec(),
-        )) || !observed.contains(&Key::Entry(
-            Table::Endpoint,
-            endpoint.to_ne_bytes().to_vec(),
-        ))
+        has_endpoint(desired, *endpoint) || !has_endpoint(observed, *endpoint)
     });
     let ports: BTreeSet<PortId> = gone.map(|(id, _)| id).collect();
     let ports = ports.difference(&kept).map(|id| Flush::Port(*id));
@@ -100,6 +94,17 @@ fn flushes(desired: &State, observed: &State) -> Vec<Step> {
         _ => None,
     });
     ports.chain(addresses).map(Step::FlushFlows).collect()
+}
+
+/// Whether the datapath knows the interface: another may stand in its slot.
+fn has_endpoint(state: &State, ifindex: u32) -> bool {
+    let key = Key::endpoint(ifindex);
+    match (state.get(&key), &key) {
+        (Some(Object::Entry(value)), Key::Entry(table, slot)) => {
+            table.ifindex(slot, value) == Some(ifindex)
+        }
+        _ => false,
+    }
 }
 
 /// Published port and its endpoint's interface, once for each entry.

@@ -138,10 +138,9 @@ impl Step {
                 .collect(),
             Self::Configure(id, _) => {
                 let ifindex = names::endpoint_ifindex(*id);
-                let entry = ifindex.to_ne_bytes().to_vec();
                 vec![
                     Key::Veth(*id),
-                    Key::Entry(Table::Endpoint, entry),
+                    Key::endpoint(ifindex),
                     Key::Attachment(Hook::FromContainer, ifindex),
                 ]
             }

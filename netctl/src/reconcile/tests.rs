@@ -4,7 +4,7 @@ mod wanted;
 
 use std::collections::BTreeSet;
 
-use netctl_common::endpoint::{FLOOD_CHUNK, Flood};
+use netctl_common::endpoint::{ENDPOINT_SLOTS, FLOOD_CHUNK, Flood};
 use proptest::prelude::*;
 
 use self::wanted::{add_sandbox, constants, endpoint, host, model, network, port};
@@ -278,4 +278,31 @@ fn what_is_published_goes_first_and_its_flows_after() {
             .iter()
             .any(|step| matches!(step, Step::FlushFlows(super::step::Flush::Port(_))))
     );
+}
+
+/// An endpoint whose slot another one takes over at once is gone as any other: its flows are dead
+/// by themselves, and what the plan does about the slot is one write.
+#[test]
+fn a_slot_goes_from_one_endpoint_to_another() {
+    let with = |id: u32| {
+        let mut model = Model::default();
+        model.networks.insert(1, network(1));
+        let mut one = endpoint(7, 1, "s");
+        one.id = id;
+        model.endpoints.insert(id, one);
+        add_sandbox(&mut model, "s");
+        model.ports.insert(id, port(id, "s", 8080, 1));
+        desired(&model, 1, &Touch::All)
+    };
+    let (before, after) = (with(7), with(7 + ENDPOINT_SLOTS));
+    let steps = plan(&after, &before);
+    let of_slot: Vec<&Step> = steps
+        .iter()
+        .filter(|step| step.to_string().contains("ENDPOINT["))
+        .collect();
+    assert_eq!(of_slot.len(), 1, "{of_slot:?}");
+    assert!(!steps.iter().any(|step| matches!(step, Step::FlushFlows(_))));
+    let mut fake = machine(&before);
+    apply(&mut fake, &steps);
+    assert_eq!(fake.state, after);
 }

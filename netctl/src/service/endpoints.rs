@@ -3,12 +3,15 @@
 use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
 
 use netctl_common::{
-    endpoint::{FLOOD_CHUNK, FLOOD_CHUNKS},
+    endpoint::{FLOOD_CHUNK, FLOOD_CHUNKS, slot},
     wire::Mac,
 };
 
 use super::{Error, Result, Service, error::no_network};
-use crate::model::{Endpoint, Model, Network, ipam, mac};
+use crate::{
+    kernel::names::endpoint_ifindex,
+    model::{Endpoint, Model, Network, ipam, mac},
+};
 
 /// Endpoints that one network has room for.
 const MAX_MEMBERS: usize = FLOOD_CHUNK * FLOOD_CHUNKS as usize;
@@ -64,7 +67,13 @@ impl Service {
             .find(|name| !names.contains(name.as_str()))
             .unwrap_or_default();
         let network = net.id;
-        let id = model.last_endpoint + 1;
+        let slot = |id| slot(endpoint_ifindex(id));
+        let taken: HashSet<u32> = model.endpoints.keys().map(|id| slot(*id)).collect();
+        let mut id = model.last_endpoint + 1;
+        // Ends: max_endpoints is at most the number of slots, and one more endpoint fits.
+        while taken.contains(&slot(id)) {
+            id += 1;
+        }
         let endpoint = Endpoint {
             id,
             network,

@@ -140,7 +140,9 @@ impl Bench {
     /// Writes an endpoint's own entry again, for example with another generation.
     #[track_caller]
     pub fn endpoint_value(&mut self, endpoint: &Endpoint, newer: u32) {
+        let ifindex = endpoint_ifindex(endpoint.id);
         let value = endpoint::Endpoint {
+            ifindex,
             network: endpoint.network,
             generation: endpoint.id + newer,
             flags: flags::PUBLISHED,
@@ -148,18 +150,15 @@ impl Bench {
             mac: world::endpoint_mac(endpoint.id),
             ..endpoint::Endpoint::default()
         };
-        maps::insert(
-            &mut self.ebpf,
-            "ENDPOINT",
-            endpoint_ifindex(endpoint.id),
-            value,
-        );
+        maps::set(&mut self.ebpf, "ENDPOINT", endpoint::slot(ifindex), value);
     }
 
     /// Takes an endpoint's own entry away.
     #[track_caller]
     pub fn forget_endpoint(&mut self, id: u32) {
-        maps::remove::<u32, endpoint::Endpoint>(&mut self.ebpf, "ENDPOINT", endpoint_ifindex(id));
+        let slot = endpoint::slot(endpoint_ifindex(id));
+        let nobody = endpoint::Endpoint::default();
+        maps::set(&mut self.ebpf, "ENDPOINT", slot, nobody);
     }
 
     /// Publishes host ports `first..=last` of `host` (0.0.0.0: any) to an endpoint's ports from

@@ -1,3 +1,5 @@
+use netctl_common::endpoint::ENDPOINT_SLOTS;
+
 use super::*;
 use crate::{reconcile::controller::Scope, service::fake::reopen};
 
@@ -44,6 +46,35 @@ async fn a_namespace_gets_an_address_and_one_pass() {
         .unwrap();
     assert_eq!((made.endpoints[0].id, made.ports[0].id), (3, 2));
     assert_eq!(made.endpoints[0].ip.to_string(), "10.1.0.2");
+}
+
+/// The datapath keeps endpoints by number in an array, whose slots come round again.
+#[tokio::test]
+async fn an_endpoint_gets_no_number_whose_slot_is_taken() {
+    let (service, _fake, _dir) = service();
+    service.create_network(network("net", None)).await.unwrap();
+    for (name, id) in [("a", 1), ("b", 2)] {
+        let made = service.create_ns(ns(name, Some("net"), &[])).await.unwrap();
+        assert_eq!(made.endpoints[0].id, id);
+    }
+    // As if all the others had been used and removed.
+    let later = |_: &Service, model: &mut Model| {
+        model.last_endpoint = ENDPOINT_SLOTS - 1;
+        Ok(())
+    };
+    service.change(later).await.unwrap();
+    for (name, id) in [("c", ENDPOINT_SLOTS), ("d", ENDPOINT_SLOTS + 3)] {
+        let made = service.create_ns(ns(name, Some("net"), &[])).await.unwrap();
+        assert_eq!(made.endpoints[0].id, id);
+    }
+    service.remove_ns("a").await.unwrap();
+    let later = |_: &Service, model: &mut Model| {
+        model.last_endpoint = 2 * ENDPOINT_SLOTS;
+        Ok(())
+    };
+    service.change(later).await.unwrap();
+    let made = service.create_ns(ns("e", Some("net"), &[])).await.unwrap();
+    assert_eq!(made.endpoints[0].id, 2 * ENDPOINT_SLOTS + 1);
 }
 
 #[tokio::test]
