@@ -88,6 +88,15 @@ pub(crate) fn load_directly<T>(
     true
 }
 
+/// The packet's first `length` bytes, where they may be written in place: in one piece, which
+/// they nearly always are, and ours alone, which the kernel sees to before the program runs.
+#[inline(always)]
+pub(crate) fn in_place(skb: *mut __sk_buff, length: usize) -> Option<*mut u8> {
+    // SAFETY: the context of the running program.
+    let (data, end) = unsafe { ((*skb).data as usize, (*skb).data_end as usize) };
+    (data + length <= end).then_some(data as *mut u8)
+}
+
 /// Writes `from` into the packet at `offset`. Checksums are the caller's business.
 #[inline(always)]
 pub(crate) fn store<T>(skb: *mut __sk_buff, offset: u32, from: &T) -> Result<(), DropReason> {
@@ -155,6 +164,14 @@ pub(crate) fn l4_checksum(
     } else {
         Err(DropReason::RewriteFailed)
     }
+}
+
+/// Tells a device's sum over the whole packet (CHECKSUM_COMPLETE) what it changed by. Nothing for
+/// packets without one.
+#[inline(always)]
+pub(crate) fn sum_changed(skb: *mut __sk_buff, diff: u32) {
+    // SAFETY: plain integers. The error is that there is no such sum.
+    let _none = unsafe { bpf::generated::bpf_csum_update(skb, diff) };
 }
 
 /// Into the network namespace at the other end of the veth `ifindex`, in the same softirq.

@@ -1,9 +1,10 @@
 //! What a hook knows of its packet: loaded once, in at most two calls.
 
-use core::ops::Range;
+use core::{mem::offset_of, ops::Range};
 
 use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
+    checksum,
     drop_reason::DropReason,
     flow::FlowKey,
     packet::{ETH_LEN, IPV4_LEN, ethertype, icmp, proto},
@@ -44,9 +45,14 @@ const TCP_LEN: usize = 20;
 /// Of UDP, ICMP echo, and what is read of SCTP.
 const SHORT_LEN: usize = 8;
 const _: () = assert!(
-    core::mem::offset_of!(Headers, transport) == TRANSPORT
-        && size_of::<Headers>() == TRANSPORT + TCP_LEN
+    offset_of!(Headers, transport) == TRANSPORT && size_of::<Headers>() == TRANSPORT + TCP_LEN
 );
+
+/// Where fields stand in a frame.
+const TTL: usize = offset_of!(Headers, ttl) - LEAD;
+const CHECK: usize = offset_of!(Headers, check) - LEAD;
+const SRC: usize = offset_of!(Headers, src) - LEAD;
+const DST: usize = offset_of!(Headers, dst) - LEAD;
 
 /// Where in [`Headers`] the four bytes end that a word of the transport header is in.
 const fn end_of(word: usize) -> usize {
@@ -186,6 +192,12 @@ impl Packet {
         self.headers.frag.get() & FRAGMENT_OFFSET != 0
     }
 
+    /// One of several fragments.
+    #[inline(always)]
+    pub(crate) fn is_fragment(&self) -> bool {
+        self.headers.frag.get() & (FRAGMENT_OFFSET | MORE_FRAGMENTS) != 0
+    }
+
     /// The first of several fragments.
     #[inline(always)]
     pub(crate) fn is_first_fragment(&self) -> bool {
@@ -195,6 +207,10 @@ impl Packet {
     /// Writes the Ethernet and IPv4 header back, as [`Self::headers`] has them now.
     #[inline(always)]
     pub(crate) fn store_headers(&self) -> Result<(), DropReason> {
+        if let Some(packet) = helpers::in_place(self.skb, TRANSPORT - LEAD) {
+            self.write_headers(packet);
+            return Ok(());
+        }
         helpers::store_part(self.skb, 0, &self.headers, LEAD..TRANSPORT)
     }
 
@@ -202,6 +218,19 @@ impl Packet {
     /// [`Self::dport`] are now.
     #[inline(always)]
     pub(crate) fn store_with_transport(&mut self, word: usize) -> Result<(), DropReason> {
+        if !self.has_options()
+            && let Some(packet) = helpers::in_place(self.skb, end_of(word) - LEAD)
+        {
+            self.write_headers(packet);
+            // SAFETY: as far as `in_place` has looked.
+            unsafe {
+                let ports = packet.add(TRANSPORT - LEAD).cast::<u16>();
+                ports.write(self.sport.0);
+                ports.add(1).write(self.dport.0);
+                ports.add(word).write(self.headers.transport[word]);
+            }
+            return Ok(());
+        }
         let words = &mut self.headers.transport;
         (words[0], words[1]) = (self.sport.0, self.dport.0);
         if self.has_options() {
@@ -210,6 +239,36 @@ impl Packet {
             return self.store_headers();
         }
         helpers::store_part(self.skb, 0, &self.headers, LEAD..end_of(word))
+    }
+
+    /// What a rewrite changes of the Ethernet and IPv4 header, field by field.
+    #[inline(always)]
+    fn write_headers(&self, packet: *mut u8) {
+        let headers = &self.headers;
+        // SAFETY: the caller has found the Ethernet and IPv4 header at `packet`.
+        unsafe {
+            let macs = packet.cast::<Mac>();
+            macs.write(headers.dmac);
+            macs.add(1).write(headers.smac);
+            packet.add(TTL).write(headers.ttl);
+            packet.add(CHECK).cast::<u16>().write(headers.check);
+            packet.add(SRC).cast::<u32>().write(headers.src.0);
+            packet.add(DST).cast::<u32>().write(headers.dst.0);
+        }
+    }
+
+    /// Sum of the pseudo header (RFC 9293, section 3.1) of TCP or UDP. All that the checksum
+    /// field holds when the device is to do the rest (CHECKSUM_PARTIAL).
+    #[inline(always)]
+    pub(crate) fn pseudo_header(&self) -> u32 {
+        let headers = &self.headers;
+        let length = headers
+            .tot_len
+            .get()
+            .wrapping_sub((self.l4 - ETH_LEN) as u16);
+        let numbers =
+            u32::from(Be16::new(length).0) + u32::from(u16::from_ne_bytes([0, headers.proto]));
+        checksum::add(checksum::add(headers.src.0, headers.dst.0), numbers)
     }
 
     /// The key of its flow.

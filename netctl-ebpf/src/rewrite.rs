@@ -23,6 +23,7 @@ const ICMP_ID: u32 = 4;
 /// Writes the flow's view of the packet into the packet.
 #[inline(always)]
 pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
+    let pseudo = packet.pseudo_header();
     let headers = &mut packet.headers;
     // What the addresses change by, then the whole IPv4 header.
     let (mut addresses, mut all) = (0, 0);
@@ -51,8 +52,8 @@ pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReas
         return packet.store_headers();
     }
     match packet.headers.proto {
-        proto::TCP => rewrite_ports(packet, flow, addresses, TCP_CHECK),
-        proto::UDP => rewrite_ports(packet, flow, addresses, UDP_CHECK),
+        proto::TCP => rewrite_ports(packet, flow, (pseudo, addresses), TCP_CHECK),
+        proto::UDP => rewrite_ports(packet, flow, (pseudo, addresses), UDP_CHECK),
         proto::ICMP => {
             packet.store_headers()?;
             rewrite_echo(packet, flow)
@@ -62,45 +63,38 @@ pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReas
     }
 }
 
-/// TCP and UDP: addresses, ports and checksum, with two calls where the kernel's own way (a call
-/// for the addresses' share of the checksum, one for the ports', a write for each) has four.
+/// TCP and UDP: ports, and a checksum that covers them and the addresses.
 ///
-/// The checksum of a packet that its device will finish covers addresses and no ports yet. Only
-/// the kernel knows which packets are so, and shows it by what it makes of the addresses.
+/// A packet whose checksum its device will make (CHECKSUM_PARTIAL) has the pseudo header's sum in
+/// the field, or what the device makes would be wrong. So any other field is a checksum already,
+/// which is brought up to date here. One that is that sum, as a checksum is by chance one time
+/// in 65535, is the kernel's to change: it alone knows which packets are unfinished.
 #[inline(always)]
 fn rewrite_ports(
     packet: &mut Packet,
     flow: &Flow<V4>,
-    addresses: u32,
+    (pseudo, addresses): (u32, u32),
     check: usize,
 ) -> Result<(), DropReason> {
-    let (skb, protocol) = (packet.skb, packet.headers.proto);
-    let offset = packet.l4 + 2 * check as u32;
-    helpers::l4_checksum(skb, offset, protocol, addresses, Covers::PseudoHeader)?;
     let old = u32::from(packet.sport.0) << 16 | u32::from(packet.dport.0);
     let new = u32::from(flow.sport.0) << 16 | u32::from(flow.dport.0);
     // Ones' complement sums do not care which half of a word a port stands in.
     let ports = checksum::difference(old, new);
-    let shown = !is_zero(addresses);
-    if old != new && !shown {
-        helpers::l4_checksum(skb, offset, protocol, ports, Covers::Payload)?;
-    }
+    let is_udp = packet.headers.proto == proto::UDP;
     let before = packet.headers.transport[check];
-    packet.load_transport(check)?;
-    let after = packet.headers.transport[check];
-    let unfinished = is_zero(checksum::difference(
-        checksum::add(u32::from(before), addresses),
-        u32::from(after),
-    ));
-    // A UDP checksum of 0 means "none" and stays (RFC 768).
-    let none = protocol == proto::UDP && before == 0;
-    if old != new && shown && !unfinished && !none {
-        let sum = checksum::update(after, ports);
-        packet.headers.transport[check] = if protocol == proto::UDP && sum == 0 {
-            u16::MAX
-        } else {
-            sum
-        };
+    if is_zero(checksum::difference(pseudo, u32::from(before))) || packet.is_fragment() {
+        let offset = packet.l4 + 2 * check as u32;
+        let (skb, protocol) = (packet.skb, packet.headers.proto);
+        helpers::l4_checksum(skb, offset, protocol, addresses, Covers::PseudoHeader)?;
+        helpers::l4_checksum(skb, offset, protocol, ports, Covers::Payload)?;
+        packet.load_transport(check)?;
+    } else if !(is_udp && before == 0) {
+        // A UDP checksum of 0 means "none" and stays (RFC 768).
+        let sum = checksum::update(before, checksum::add(addresses, ports));
+        packet.headers.transport[check] = if is_udp && sum == 0 { u16::MAX } else { sum };
+        // Header and checksum make up for each other's changes; the pseudo header's has no
+        // counterpart in the packet.
+        helpers::sum_changed(packet.skb, !addresses);
     }
     (packet.sport, packet.dport) = (flow.sport, flow.dport);
     packet.store_with_transport(check)

@@ -1,5 +1,6 @@
 //! Checksums after a rewrite, for plain and for odd values.
 
+use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::packet::ETH_LEN;
 use netctl_tests::{
     packet::{
@@ -49,6 +50,98 @@ fn every_checksum_value_survives() {
             assert!(text.contains(">172.18.0.2:"), "{value:#06x}: {text}");
         }
     }
+}
+
+/// A packet whose checksum its device is to make holds the pseudo header's sum; a checksum that is
+/// made already may be the same number by chance.
+#[test]
+fn a_checksum_that_looks_unfinished_is_none() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let names = bench.names.clone();
+    for (proto, line, check) in [
+        (
+            UDP,
+            "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
+            6,
+        ),
+        (
+            TCP,
+            "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=6",
+            16,
+        ),
+    ] {
+        let mut bytes = build(&names, line);
+        let l4 = ETH_LEN as usize + 20;
+        let end = bytes.len();
+        let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - l4);
+        let unfinished = !internet_checksum(&[&pseudo]);
+        bytes[l4 + check..l4 + check + 2].copy_from_slice(&[0, 0]);
+        let sum = (0..=u16::MAX).find(|value| {
+            bytes[end - 2..].copy_from_slice(&value.to_be_bytes());
+            internet_checksum(&[&pseudo, &bytes[l4..]]) == unfinished
+        });
+        assert!(sum.is_some(), "{line}");
+        bytes[l4 + check..l4 + check + 2].copy_from_slice(&unfinished.to_be_bytes());
+        let (_, packet, _) = bench.test_run(Program::FromUplink, UPLINK, &bytes, None, 1);
+        let text = show(&names, &packet);
+        assert!(
+            text.contains(">172.18.0.2:") && !text.contains("-SUM"),
+            "{text}"
+        );
+    }
+}
+
+/// A device may have summed up the whole packet (CHECKSUM_COMPLETE); the stack believes that sum.
+#[test]
+fn the_devices_own_sum_follows() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let inside = endpoint_ifindex(1);
+    for (program, ifindex, line) in [
+        (
+            Program::FromUplink,
+            UPLINK,
+            "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
+        ),
+        (
+            Program::FromUplink,
+            UPLINK,
+            "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=7",
+        ),
+        (
+            Program::FromUplink,
+            UPLINK,
+            "lan>up tcp 203.0.113.9:5001>198.51.100.1:8080 flags=A len=7 opts=01010100",
+        ),
+        (
+            Program::FromContainer,
+            inside,
+            "web>gw tcp 172.18.0.2:40000>203.0.113.9:80 flags=S",
+        ),
+        (
+            Program::FromContainer,
+            inside,
+            "web>gw udp 172.18.0.2:40000>203.0.113.9:53 len=5",
+        ),
+        (
+            Program::FromContainer,
+            inside,
+            "web>gw icmp 172.18.0.2>203.0.113.9 type=8 ident=7 seq=1 len=32",
+        ),
+    ] {
+        let bytes = build(&bench.names, line);
+        // As a new flow and as one that is there.
+        for _ in 0..2 {
+            match bench.keeps_device_sum(program, ifindex, &bytes) {
+                Some(kept) => assert!(kept, "{line}"),
+                None => return println!("this kernel cannot tell"),
+            }
+        }
+    }
+    assert_eq!(bench.flows().len(), 12);
 }
 
 #[test]

@@ -189,6 +189,16 @@ impl Bench {
         }
     }
 
+    /// The program, loaded when it is first asked for.
+    #[track_caller]
+    pub(super) fn classifier(&mut self, program: Program) -> &SchedClassifier {
+        let loaded = self.ebpf.program_mut(program.name()).unwrap();
+        if loaded.fd().is_err() {
+            object::load_program(program.name(), loaded);
+        }
+        (&*loaded).try_into().unwrap()
+    }
+
     /// The run alone: return code, packet, time for each of `repeat` runs.
     #[track_caller]
     pub fn test_run(
@@ -199,18 +209,14 @@ impl Bench {
         gso: Option<(u16, u16)>,
         repeat: u32,
     ) -> (u32, Vec<u8>, Duration) {
-        let loaded = self.ebpf.program_mut(program.name()).unwrap();
-        if loaded.fd().is_err() {
-            object::load_program(program.name(), loaded);
-        }
-        let classifier: &SchedClassifier = (&*loaded).try_into().unwrap();
         let mut out = vec![0; bytes.len() + 256];
         let ingress = match program {
             Program::FromHost => self.forwarded_from,
             Program::FromContainer | Program::FromUplink => ifindex,
         };
         let context = skb::context(ifindex, ingress, gso);
-        let result = classifier
+        let result = self
+            .classifier(program)
             .test_run(TestRunOptions {
                 data_in: Some(bytes),
                 data_out: Some(&mut out),

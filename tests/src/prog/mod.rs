@@ -8,6 +8,7 @@
 
 pub mod attached;
 mod bench;
+mod device_sum;
 mod fill;
 mod maps;
 mod object;
