@@ -181,7 +181,9 @@ pub(crate) fn redirect_peer(skb: *mut __sk_buff, ifindex: u32, peer: bool) -> i3
     // SAFETY: a live context; the type is what ip_rcv would otherwise refuse (OTHERHOST).
     unsafe {
         if peer {
-            bpf::generated::bpf_skb_change_type(skb, PACKET_HOST);
+            if (*skb).pkt_type != PACKET_HOST {
+                bpf::generated::bpf_skb_change_type(skb, PACKET_HOST);
+            }
             bpf::generated::bpf_redirect_peer(ifindex, 0) as i32
         } else {
             bpf::generated::bpf_redirect(ifindex, 0) as i32
