@@ -75,7 +75,7 @@ pub(crate) fn load_directly<T>(
     // SAFETY: between the packet's ends, which the verifier has seen compared, and a part of
     // `into`. Programs are only let read words at any address (the verifier knows the machine).
     unsafe {
-        if at % 4 != 0 {
+        if !at.is_multiple_of(4) {
             into.add(at).cast::<u16>().write(from.cast::<u16>().read());
             at += 2;
         }
