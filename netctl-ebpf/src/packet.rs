@@ -198,6 +198,13 @@ impl Packet {
         self.headers.frag.get() & (FRAGMENT_OFFSET | MORE_FRAGMENTS) != 0
     }
 
+    /// Several segments in one, to be parted by the device or not at all (GSO).
+    #[inline(always)]
+    pub(crate) fn is_segmented(&self) -> bool {
+        // SAFETY: the context of the running program.
+        unsafe { (*self.skb).gso_size != 0 }
+    }
+
     /// The first of several fragments.
     #[inline(always)]
     pub(crate) fn is_first_fragment(&self) -> bool {

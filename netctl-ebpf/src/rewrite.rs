@@ -68,7 +68,9 @@ pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReas
 /// A packet whose checksum its device will make (CHECKSUM_PARTIAL) has the pseudo header's sum in
 /// the field, or what the device makes would be wrong. So any other field is a checksum already,
 /// which is brought up to date here. One that is that sum, as a checksum is by chance one time
-/// in 65535, is the kernel's to change: it alone knows which packets are unfinished.
+/// in 65535, is the kernel's to change: it alone knows which packets are unfinished. So are
+/// packets of several segments, whose length may not be the IPv4 header's (above 64 KiB), or not
+/// be in the sum at all.
 #[inline(always)]
 fn rewrite_ports(
     packet: &mut Packet,
@@ -82,7 +84,8 @@ fn rewrite_ports(
     let ports = checksum::difference(old, new);
     let is_udp = packet.headers.proto == proto::UDP;
     let before = packet.headers.transport[check];
-    if is_zero(checksum::difference(pseudo, u32::from(before))) || packet.is_fragment() {
+    let is_pseudo = is_zero(checksum::difference(pseudo, u32::from(before)));
+    if is_pseudo || packet.is_fragment() || packet.is_segmented() {
         let offset = packet.l4 + 2 * check as u32;
         let (skb, protocol) = (packet.skb, packet.headers.proto);
         helpers::l4_checksum(skb, offset, protocol, addresses, Covers::PseudoHeader)?;

@@ -286,12 +286,12 @@ fn what_is_published_goes_first_and_its_flows_after() {
 fn a_slot_goes_from_one_endpoint_to_another() {
     let with = |id: u32| {
         let mut model = Model::default();
-        model.networks.insert(1, network(1));
+        model.networks.insert(1, network(1).into());
         let mut one = endpoint(7, 1, "s");
         one.id = id;
-        model.endpoints.insert(id, one);
+        model.endpoints.insert(id, one.into());
         add_sandbox(&mut model, "s");
-        model.ports.insert(id, port(id, "s", 8080, 1));
+        model.ports.insert(id, port(id, "s", 8080, 1).into());
         desired(&model, 1, &Touch::All)
     };
     let (before, after) = (with(7), with(7 + ENDPOINT_SLOTS));
