@@ -230,6 +230,7 @@ const RATIOS: [Ratio; 23] = [
 fn bounds() -> Vec<(&'static str, String, f64, &'static str)> {
     let mut bounds = vec![
         (control::PUBLISH, control::singles(1_000), 1_000.0, "ms"),
+        (control::PUBLISH, control::requests(1_000), 1_000.0, "ms"),
         (control::PUBLISH, control::range(10_000), 50.0, "ms"),
         (memory::ROW, memory::RANGE.to_owned(), 1.0, "MiB"),
     ];

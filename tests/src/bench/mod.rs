@@ -32,6 +32,7 @@ use self::{
         docker::{Docker, Proxy},
         netctl::Netctl,
         nft::Nft,
+        routed::Routed,
     },
     machine::Machine,
     report::Report,
@@ -87,8 +88,8 @@ pub fn run(options: &Options) -> Result<()> {
         }
     } else {
         Effort {
-            time: Duration::from_millis(500),
-            rounds: 9,
+            time: Duration::from_millis(300),
+            rounds: 7,
             quick: false,
         }
     };
@@ -181,7 +182,7 @@ type Missing = (&'static str, String);
 /// Every peer that starts, netctl first, and why the others do not.
 fn beds(tools: &Path) -> (Vec<Box<dyn Bed>>, Vec<Missing>) {
     let boxed = |bed: Result<Docker, String>| bed.map(|bed| Box::new(bed) as Box<dyn Bed>);
-    let started: [(&'static str, Started); 5] = [
+    let started: [(&'static str, Started); 6] = [
         (
             Netctl::NAME,
             Netctl::start("").map(|bed| Box::new(bed) as _),
@@ -192,6 +193,7 @@ fn beds(tools: &Path) -> (Vec<Box<dyn Bed>>, Vec<Missing>) {
             boxed(Docker::start(Proxy::Off, tools)),
         ),
         (Nft::NAME, Nft::start().map(|bed| Box::new(bed) as _)),
+        (Routed::NAME, Routed::start().map(|bed| Box::new(bed) as _)),
         (Direct::NAME, Direct::start().map(|bed| Box::new(bed) as _)),
     ];
     let (mut beds, mut missing) = (Vec::new(), Vec::new());

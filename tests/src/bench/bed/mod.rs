@@ -5,6 +5,7 @@ pub mod direct;
 pub mod docker;
 pub mod netctl;
 pub mod nft;
+pub mod routed;
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,13 +1,12 @@
 //! A Linux bridge and nftables rules in netavark's manner: one DNAT rule for each port, jumped to
 //! from prerouting and output, masquerade for what leaves and for hairpins by a mark.
 
-use std::net::Ipv4Addr;
-
-use super::{Bed, Cast, Path, Route, route_of, same_ports, sh};
-use crate::bench::interrupt;
-use crate::lab::{Lab, netns_path};
-
-const WEB: Ipv4Addr = Ipv4Addr::new(172, 20, 0, 2);
+use super::{
+    Bed, Cast, Path, Route, route_of,
+    routed::{WEB, bridged},
+    sh,
+};
+use crate::lab::Lab;
 
 pub struct Nft {
     pub lab: Lab,
@@ -18,38 +17,9 @@ impl Nft {
     pub const NAME: &str = "bridge+nft";
 
     pub fn start() -> Result<Self, String> {
-        interrupt::check()?;
-        let lab = Lab::bare();
-        sh(
-            lab.host_place(),
-            "ip link add br0 type bridge
-             ip addr add 172.20.0.1/16 dev br0
-             ip link set br0 up
-             echo 1 > /proc/sys/net/ipv4/ip_forward
-             echo 1 > /proc/sys/net/ipv4/conf/br0/route_localnet
-             for end in web:2 client:3; do
-                 name=${end%:*}
-                 ip netns add $name
-                 ip link add v-$name type veth peer name eth0 netns $name
-                 ip link set v-$name master br0 up
-                 bridge link set dev v-$name hairpin on
-                 ip -n $name addr add 172.20.0.${end#*:}/16 dev eth0
-                 ip -n $name link set eth0 up
-                 ip -n $name link set lo up
-                 ip -n $name route add default via 172.20.0.1
-             done",
-        )?;
-        let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
-        let cast = Cast {
-            web: place("web"),
-            client: place("client"),
-            web_addr: WEB,
-        };
+        let (lab, cast) = bridged()?;
         let bed = Self { lab, cast };
         bed.rules(0)?;
-        let cast = &bed.cast;
-        let (host, lan) = (bed.lab.host_place(), bed.lab.lan_place());
-        same_ports(&[&cast.web, &cast.client, host, lan])?;
         Ok(bed)
     }
 

@@ -21,9 +21,14 @@ pub const ENDPOINTS: &str = "create and remove endpoints";
 pub const SERIAL: &str = "one after the other";
 pub const AT_ONCE: &str = "32 at once";
 
-/// Name of a publication's measurement.
+/// Name of the measurement of ports that are published by one request.
 pub fn singles(count: u32) -> String {
     format!("{count} single ports")
+}
+
+/// Name of that of ports with a request each.
+pub fn requests(count: u32) -> String {
+    format!("{count} single ports, a request each")
 }
 
 /// Name of a range's.
@@ -90,32 +95,37 @@ pub fn publish(bed: &Netctl, ns: &str, specs: Vec<String>) -> Result<(), String>
     Api::new(bed)?.publish(ns, specs)
 }
 
-/// Milliseconds until `count` ports are published: one request each, and as one range.
+/// Milliseconds until `count` ports are published: by one request, by one for each port, and as
+/// one range.
 pub fn publish_groups<'b>(
     bed: &'b Netctl,
     dockers: &'b [(&'static str, Result<Docker, String>)],
     effort: Effort,
 ) -> Vec<Group<'b>> {
     let mut groups = Vec::new();
+    let mut add = |name, peers| groups.push(group(PUBLISH, name, "ms", peers));
     for count in [1, 100, 1_000, 10_000] {
         let mut peers: Vec<(&'static str, Run<'b>)> =
-            vec![(Netctl::NAME, Box::new(move || publish_singly(bed, count)))];
+            vec![(Netctl::NAME, Box::new(move || publish_at_once(bed, count)))];
         // Its ports come with a container: as many options as there are ports.
         if count <= if effort.quick { 1 } else { 100 } {
             for (name, docker) in dockers {
-                let spread = move || -> Vec<String> {
-                    let ports = (0..count).map(|index| 20_000 + index * 2);
-                    ports.map(|port| format!("{port}:{port}")).collect()
-                };
-                peers.push((name, Box::new(move || run_docker(docker, &spread()))));
+                let run = move || run_docker(docker, &every_second(count));
+                peers.push((name, Box::new(run)));
             }
         }
-        groups.push(group(PUBLISH, singles(count), "ms", peers));
+        add(singles(count), peers);
+    }
+    for count in [100, 1_000, 10_000] {
+        // A minute and more.
+        if count < 10_000 || !effort.quick {
+            let run = move || publish_singly(bed, count);
+            add(requests(count), vec![(Netctl::NAME, Box::new(run))]);
+        }
     }
     for count in [1_000, 10_000] {
-        let peers: Vec<(&'static str, Run<'b>)> =
-            vec![(Netctl::NAME, Box::new(move || publish_range(bed, count)))];
-        groups.push(group(PUBLISH, range(count), "ms", peers));
+        let run = move || publish_range(bed, count);
+        add(range(count), vec![(Netctl::NAME, Box::new(run))]);
     }
     groups
 }
@@ -137,16 +147,25 @@ fn group<'b>(
 }
 
 /// Every second number, so that no two make a range.
+fn every_second(count: u32) -> Vec<String> {
+    let ports = (0..count).map(|index| 20_000 + index * 2);
+    ports.map(|port| format!("{port}:{port}")).collect()
+}
+
+fn publish_at_once(bed: &Netctl, count: u32) -> Result<f64, String> {
+    let api = Api::new(bed)?;
+    let specs = every_second(count);
+    let (done, seconds) = timed(|| api.publish("web", specs.clone()));
+    let withdrawn = api.withdraw("web", specs);
+    done.and(withdrawn).map(|()| seconds * 1e3)
+}
+
 fn publish_singly(bed: &Netctl, count: u32) -> Result<f64, String> {
     let api = Api::new(bed)?;
-    let specs: Vec<String> = (0..count)
-        .map(|index| 20_000 + index * 2)
-        .map(|port| format!("{port}:{port}"))
-        .collect();
+    let specs = every_second(count);
     let (done, seconds) = timed(|| {
-        specs
-            .iter()
-            .try_for_each(|spec| api.publish("web", vec![spec.clone()]))
+        let mut specs = specs.iter();
+        specs.try_for_each(|spec| api.publish("web", vec![spec.clone()]))
     });
     let withdrawn = api.withdraw("web", specs);
     done.and(withdrawn).map(|()| seconds * 1e3)

@@ -95,10 +95,7 @@ fn run<'b>(bed: &'b Started, load: Load, time: Duration) -> Run<'b> {
 }
 
 fn netctl(others: u32) -> Started {
-    let bed = Netctl::start(&format!(
-        "[datapath]\nmax_endpoints = {}\n",
-        (others * 2).max(16_384)
-    ))?;
+    let bed = Netctl::start("")?;
     // Port by port: what a range would do at the cost of one.
     let specs: Vec<String> = (1..=u16::MAX)
         .filter(|port| ![PUBLISHED, METRICS].contains(port))
