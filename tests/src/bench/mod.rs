@@ -15,6 +15,7 @@ pub mod report;
 pub mod result;
 pub mod rows;
 pub mod runner;
+pub mod tools;
 pub mod worker;
 
 use std::{
@@ -124,6 +125,14 @@ fn measure(options: &Options, effort: Effort, wanted: &dyn Fn(&str) -> bool) -> 
         let (beds, missing) = beds(tools);
         for row in traffic {
             let mut found = runner::run(row.groups(&beds, effort), effort.rounds, &progress);
+            // A second for each run.
+            if !effort.quick {
+                found.extend(runner::run(
+                    row.by_tools(&beds, tools),
+                    TOOL_ROUNDS,
+                    &progress,
+                ));
+            }
             name_missing(&mut found, &missing);
             outcomes.extend(found);
         }
@@ -175,6 +184,9 @@ fn publish(
         }
     }
 }
+
+/// Rounds of each load generator.
+const TOOL_ROUNDS: usize = 3;
 
 /// A peer, and why it cannot be had.
 type Missing = (&'static str, String);

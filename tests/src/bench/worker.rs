@@ -47,7 +47,7 @@ impl Cpus {
 }
 
 /// A process that is killed when dropped.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use netctl_tests::bench::{
     self, Options, flood,
     load::{self, Load},
+    tools,
 };
 
 /// Measures netctl beside Docker, a bridge with nftables, and the limits. Needs root.
@@ -54,6 +55,8 @@ enum Worker {
         cpu: usize,
         milliseconds: u64,
     },
+    /// A web server for wrk
+    Http { addr: SocketAddr },
     Flood {
         target: SocketAddr,
         count: u32,
@@ -101,6 +104,7 @@ fn work(worker: Worker) -> std::io::Result<()> {
             println!("{done} {}", took.as_nanos());
             Ok(())
         }
+        Worker::Http { addr } => tools::serve_http(addr),
         Worker::Flood { target, count, cpu } => {
             load::pin(cpu)?;
             let took = flood::send(target, count)?;

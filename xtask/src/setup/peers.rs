@@ -1,5 +1,6 @@
-//! Docker Engine for the benchmark: Debian's packages, unpacked below target/ and not installed.
-//! Nothing of them is started with the machine, and no bridge or rule of theirs touches it.
+//! Docker Engine and load generators for the benchmark: Debian's packages, unpacked below target/
+//! and not installed. Nothing of them is started with the machine, and no bridge or rule of
+//! theirs touches it.
 
 use std::{
     fs,
@@ -13,28 +14,34 @@ use netctl_ebpf_builder::tools_dir;
 use super::apt;
 use crate::{cmd::Cmd, workspace::Workspace};
 
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 12] = [
     "docker.io",
     "containerd",
     "runc",
     "tini",
     "libdevmapper1.02.1",
     "busybox-static",
+    "iperf3",
+    "libiperf0",
+    "libsctp1",
+    "sockperf",
+    "wrk",
+    "libluajit-5.1-2",
 ];
 
 /// Folder of the peers' programs; the benchmark names those that are not in it as missing.
 pub(crate) fn peers(workspace: &Workspace) -> PathBuf {
     let folder = tools_dir(workspace.root()).join("peers");
     if let Err(error) = ensure_unpacked(&folder) {
-        eprintln!("without Docker's peers: {error:#}");
+        eprintln!("without Docker and the load generators: {error:#}");
     }
     folder
 }
 
 fn ensure_unpacked(folder: &Path) -> Result<()> {
-    // Made last: what a broken download leaves is done again.
+    // Made last: what a broken download leaves, or another list of packages, is done again.
     let done = folder.join("complete");
-    if done.exists() {
+    if fs::read_to_string(&done).is_ok_and(|list| list == PACKAGES.join(" ")) {
         return Ok(());
     }
     ensure!(
@@ -66,6 +73,6 @@ fn ensure_unpacked(folder: &Path) -> Result<()> {
             .run()?;
     }
     fs::remove_dir_all(&archives)?;
-    fs::write(&done, "")?;
+    fs::write(&done, PACKAGES.join(" "))?;
     Ok(())
 }

@@ -278,7 +278,7 @@ impl Drop for Engine {
 }
 
 /// A program of the unpacked packages, with the others of them in its reach.
-fn tool(place: &Place, tools: &FilePath, path: &str) -> Command {
+pub fn tool(place: &Place, tools: &FilePath, path: &str) -> Command {
     let mut command = place.command(tools.join(path));
     let own = ["usr/sbin", "usr/bin", "sbin", "bin"].map(|folder| tools.join(folder));
     let outer = std::env::var_os("PATH").unwrap_or_default();

@@ -1,12 +1,13 @@
 //! Traffic on every way, by every peer that has it.
 
-use std::time::Duration;
+use std::{path::Path as FilePath, time::Duration};
 
 use super::super::{
     bed::{Bed, Path, netctl::Netctl},
     load::Load,
     result::{Better, Measure},
     runner::{Effort, Group, Run},
+    tools::Tool,
     worker::{self, Cpus},
 };
 
@@ -82,6 +83,32 @@ impl Traffic {
             }
         }
         groups
+    }
+
+    /// The same ways by programs that people measure with.
+    pub fn by_tools<'b>(&self, beds: &'b [Box<dyn Bed>], folder: &'b FilePath) -> Vec<Group<'b>> {
+        let groups = Tool::ALL.into_iter().map(|tool| Group {
+            measure: Measure {
+                row: self.row,
+                name: tool.name().to_owned(),
+                unit: tool.unit(),
+                better: tool.better(),
+            },
+            peers: beds
+                .iter()
+                .filter(|bed| bed.route(self.path).is_some())
+                .map(|bed| -> (&'static str, Run<'b>) {
+                    let path = self.path;
+                    let run = move || {
+                        let route = bed.route(path).ok_or("it has no such way")?;
+                        bed.pin(Cpus::Two)?;
+                        tool.measure(&route, folder)
+                    };
+                    (bed.name(), Box::new(run))
+                })
+                .collect(),
+        });
+        groups.collect()
     }
 
     fn group<'b>(
