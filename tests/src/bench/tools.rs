@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use procfs::net::TcpState;
+
 use super::{
     bed::{Route, docker::tool},
     load::pin,
@@ -29,7 +31,7 @@ pub enum Tool {
 
 /// Client and server each have a CPU of their own, as these programs expect.
 const CPUS: Cpus = Cpus::Two;
-/// Until the server listens, clients are refused.
+/// Until the server listens.
 const READY: Duration = Duration::from_secs(5);
 const CONNECTIONS: &str = "8";
 
@@ -73,16 +75,14 @@ impl Tool {
         if !fs::exists(&program).unwrap_or(false) {
             return Err(format!("{} is not there", program.display()));
         }
-        let _server = self.start_server(route, tools)?;
-        let mut last = String::new();
-        let found = eventually(READY, || match self.run_client(route, tools) {
-            Ok(found) => Some(found),
-            Err(error) => {
-                last = error;
-                None
-            }
+        let server = self.start_server(route, tools)?;
+        // Not by connecting to it: that would be its first client.
+        let listens = eventually(READY, || {
+            is_listening(server.0.id(), route.listen.port()).then_some(())
         });
-        found.ok_or_else(|| format!("{} to {}: {last}", self.name(), route.target))
+        listens.ok_or_else(|| format!("{}: the server does not listen", self.name()))?;
+        let found = self.run_client(route, tools);
+        found.map_err(|error| format!("{} to {}: {error}", self.name(), route.target))
     }
 
     fn start_server(self, route: &Route, tools: &Path) -> Result<Running, String> {
@@ -95,7 +95,19 @@ impl Tool {
         };
         match self {
             Self::Iperf3 => command.args(["-s", "-p", &port]),
-            Self::Sockperf => command.args(["sr", "--tcp", "-i", "0.0.0.0", "-p", &port]),
+            Self::Sockperf => {
+                // Others have served on this port a moment ago.
+                let options = [
+                    "sr",
+                    "--tcp",
+                    "--uc-reuseaddr",
+                    "-i",
+                    "0.0.0.0",
+                    "-p",
+                    &port,
+                ];
+                command.args(options)
+            }
             Self::Wrk => command.args(["worker", "http", &route.listen.to_string()]),
         };
         let child = on_cpu(&mut command, CPUS.server())
@@ -148,6 +160,20 @@ impl Tool {
             Self::Wrk => after("Requests/sec:").filter(|rate| *rate > 0.0),
         }
     }
+}
+
+/// Whether somebody in the network namespace of that process listens on the port.
+fn is_listening(pid: u32, port: u16) -> bool {
+    let found = || -> procfs::ProcResult<bool> {
+        let process = procfs::process::Process::new(pid as i32)?;
+        let sockets = process.tcp()?.into_iter().chain(process.tcp6()?);
+        let mut ports = sockets
+            .filter(|socket| socket.state == TcpState::Listen)
+            .map(|socket| socket.local_address.port());
+        Ok(ports.any(|listens| listens == port))
+    };
+    // A server that has ended does not.
+    found().unwrap_or(false)
 }
 
 fn on_cpu(command: &mut Command, cpu: usize) -> &mut Command {
