@@ -95,7 +95,7 @@ impl Report {
         table.set_header(["", "aim", "ratio", "at least"]);
         for aim in &self.aims {
             table.add_row([
-                if aim.met { "✅" } else { "❌" }.to_owned(),
+                if aim.met { "met" } else { "missed" }.to_owned(),
                 aim.name.clone(),
                 aim.ratio
                     .map_or_else(|| "missing".to_owned(), |ratio| format!("{ratio:.2}")),

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bed, INNER, Path, Route, same_ports, sh};
+use super::{Bed, INNER, Path, Route, same_conditions, sh};
 use crate::{
     lab::{HOST, LAN, Lab, netns_path},
     place::Place,
@@ -34,7 +34,7 @@ impl Direct {
         )?;
         let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
         let (server, client) = (place("server"), place("client"));
-        same_ports(&[&server, &client, lab.host_place(), lab.lan_place()])?;
+        same_conditions(&[&server, &client, lab.host_place(), lab.lan_place()])?;
         Ok(Self {
             lab,
             server,

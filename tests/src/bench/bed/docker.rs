@@ -18,7 +18,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Bed, Cast, Path, Route, route_of, same_ports};
+use super::{Bed, Cast, Path, Route, forget_ended_connections, route_of, same_conditions};
 use crate::{
     bench::{interrupt, worker::Cpus},
     eventually::eventually,
@@ -72,7 +72,8 @@ impl Docker {
             client,
             web_addr,
         };
-        same_ports(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+        forget_ended_connections(lab.host_place())?;
+        same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
         Ok(Self {
             proxy,
             engine,

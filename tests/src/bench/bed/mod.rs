@@ -98,13 +98,26 @@ fn route_of(lab: &Lab, cast: &Cast, path: Path) -> Route {
     }
 }
 
-/// Gives clients of these places the same ports to draw from.
-fn same_ports(places: &[&Place]) -> Result<(), String> {
+/// Gives clients of these places the same ports to draw from, and servers no memory of ended
+/// connections: by TIME_WAIT a server would refuse another client that a NAT gives the same
+/// source, for the second until the client asks again.
+fn same_conditions(places: &[&Place]) -> Result<(), String> {
     for place in places {
-        let path = "/proc/sys/net/ipv4/ip_local_port_range";
-        sh(place, &format!("echo {CLIENT_PORTS} > {path}"))?;
+        let folder = "/proc/sys/net/ipv4";
+        let ports = format!("echo {CLIENT_PORTS} > {folder}/ip_local_port_range");
+        sh(
+            place,
+            &format!("{ports}\necho 0 > {folder}/tcp_max_tw_buckets"),
+        )?;
     }
     Ok(())
+}
+
+/// Has conntrack forget ended connections after seconds instead of minutes: its table is one for
+/// all namespaces, and a peer must not suffer from what was measured before it.
+fn forget_ended_connections(host: &Place) -> Result<(), String> {
+    let path = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait";
+    sh(host, &format!("echo 5 > {path}")).map(drop)
 }
 
 /// Runs a shell script there; its output.

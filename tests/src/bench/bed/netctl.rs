@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bed, Cast, Path, Route, route_of, same_ports};
+use super::{Bed, Cast, Path, Route, route_of, same_conditions};
 use crate::bench::interrupt;
 use crate::lab::{Lab, netns_path};
 
@@ -32,7 +32,7 @@ impl Netctl {
             client: place("client"),
             web_addr: WEB,
         };
-        same_ports(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+        same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
         Ok(Self { lab, cast })
     }
 }

@@ -2,7 +2,7 @@
 //! from prerouting and output, masquerade for what leaves and for hairpins by a mark.
 
 use super::{
-    Bed, Cast, Path, Route, route_of,
+    Bed, Cast, Path, Route, forget_ended_connections, route_of,
     routed::{WEB, bridged},
     sh,
 };
@@ -20,6 +20,7 @@ impl Nft {
         let (lab, cast) = bridged()?;
         let bed = Self { lab, cast };
         bed.rules(0)?;
+        forget_ended_connections(bed.lab.host_place())?;
         Ok(bed)
     }
 

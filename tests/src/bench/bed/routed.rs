@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bed, Cast, INNER, Path, Route, route_of, same_ports, sh};
+use super::{Bed, Cast, INNER, Path, Route, route_of, same_conditions, sh};
 use crate::{
     bench::interrupt,
     lab::{HOST, LAN, Lab, netns_path},
@@ -56,7 +56,7 @@ pub(super) fn bridged() -> Result<(Lab, Cast), String> {
         client: place("client"),
         web_addr: WEB,
     };
-    same_ports(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+    same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
     Ok((lab, cast))
 }
 
