@@ -6,7 +6,7 @@ use super::{
     bed::{direct::Direct, docker::Docker, netctl::Netctl},
     load::Load,
     result::Outcome,
-    rows::{control, crowd, memory, traffic, walks},
+    rows::{crowd, endpoints, memory, publish, traffic, walks},
     worker::Cpus,
 };
 
@@ -49,9 +49,9 @@ pub fn check(outcomes: &[Outcome]) -> Vec<Aim> {
         }
     }
     for outcome in outcomes {
-        let created = control::ENDPOINTS == outcome.measure.row
+        let created = endpoints::ROW == outcome.measure.row
             && outcome.measure.name.starts_with("create 100 ")
-            && outcome.measure.name.contains(control::SERIAL)
+            && outcome.measure.name.contains(endpoints::SERIAL)
             && outcome.measure.name.ends_with("rate");
         if created {
             let ratio = outcome.median(Netctl::NAME).map(|rate| rate / 200.0);
@@ -229,18 +229,18 @@ const RATIOS: [Ratio; 23] = [
 /// Row, name, largest value, unit.
 fn bounds() -> Vec<(&'static str, String, f64, &'static str)> {
     let mut bounds = vec![
-        (control::PUBLISH, control::singles(1_000), 1_000.0, "ms"),
-        (control::PUBLISH, control::requests(1_000), 1_000.0, "ms"),
-        (control::PUBLISH, control::range(10_000), 50.0, "ms"),
+        (publish::ROW, publish::singles(1_000), 1_000.0, "ms"),
+        (publish::ROW, publish::requests(1_000), 1_000.0, "ms"),
+        (publish::ROW, publish::range(10_000), 50.0, "ms"),
         (memory::ROW, memory::RANGE.to_owned(), 1.0, "MiB"),
     ];
     for walk in walks::TRANSLATED {
         bounds.push((walks::ROW, walk.to_owned(), 150.0, "ns"));
     }
     for before in [200, 1_000] {
-        let how = format!("{}, {before} there before", control::SERIAL);
-        let name = control::endpoint_name("create", 100, &how, "p99");
-        bounds.push((control::ENDPOINTS, name, 50.0, "ms"));
+        let how = format!("{}, {before} there before", endpoints::SERIAL);
+        let name = endpoints::name("create", 100, &how, "p99");
+        bounds.push((endpoints::ROW, name, 50.0, "ms"));
     }
     bounds
 }

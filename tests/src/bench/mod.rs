@@ -38,7 +38,7 @@ use self::{
     machine::Machine,
     report::Report,
     result::{Outcome, Series},
-    rows::{control, crowd, flows, memory, traffic, walks},
+    rows::{control, crowd, endpoints, flows, memory, publish, traffic, walks},
     runner::Effort,
 };
 use crate::daemon;
@@ -60,8 +60,8 @@ pub fn rows() -> Vec<&'static str> {
     let mut rows: Vec<&'static str> = traffic::ROWS.iter().map(|row| row.row).collect();
     rows.extend([
         crowd::ROW,
-        control::PUBLISH,
-        control::ENDPOINTS,
+        publish::ROW,
+        endpoints::ROW,
         memory::ROW,
         flows::ROW,
         walks::ROW,
@@ -142,14 +142,14 @@ fn measure(options: &Options, effort: Effort, wanted: &dyn Fn(&str) -> bool) -> 
         let crowd = crowd::Crowd::start(tools, &progress);
         outcomes.extend(runner::run(crowd.groups(effort), effort.rounds, &progress));
     }
-    if wanted(control::PUBLISH) || wanted(control::ENDPOINTS) {
+    if wanted(publish::ROW) || wanted(endpoints::ROW) {
         runner::say(&progress, "control plane".to_owned());
         let dockers = control::dockers(tools);
-        if wanted(control::PUBLISH) {
-            outcomes.extend(publish(&dockers, effort, &progress));
+        if wanted(publish::ROW) {
+            outcomes.extend(published(&dockers, effort, &progress));
         }
-        if wanted(control::ENDPOINTS) {
-            outcomes.extend(control::endpoints(effort, &dockers));
+        if wanted(endpoints::ROW) {
+            outcomes.extend(endpoints::outcomes(effort, &dockers));
         }
     }
     if wanted(memory::ROW) {
@@ -168,18 +168,19 @@ fn measure(options: &Options, effort: Effort, wanted: &dyn Fn(&str) -> bool) -> 
     outcomes
 }
 
-fn publish(
-    dockers: &[(&'static str, Result<Docker, String>)],
+fn published(
+    dockers: &[control::Engine],
     effort: Effort,
     progress: &indicatif::ProgressBar,
 ) -> Vec<Outcome> {
+    let nft = Nft::start();
     match Netctl::start("") {
         Ok(bed) => {
-            let groups = control::publish_groups(&bed, dockers, effort);
+            let groups = publish::groups(&bed, &nft, dockers, effort);
             runner::run(groups, effort.rounds.min(3), progress)
         }
         Err(error) => {
-            eprintln!("{}: {error}", control::PUBLISH);
+            eprintln!("{}: {error}", publish::ROW);
             Vec::new()
         }
     }

@@ -2,7 +2,9 @@
 
 pub mod control;
 pub mod crowd;
+pub mod endpoints;
 pub mod flows;
 pub mod memory;
+pub mod publish;
 pub mod traffic;
 pub mod walks;
