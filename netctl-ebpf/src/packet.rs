@@ -128,7 +128,9 @@ impl Packet {
             return Err(DropReason::Malformed);
         }
         self.l4 = ETH_LEN + ihl;
-        if u32::from(self.headers.tot_len.get()) < ihl {
+        // Several segments may be longer than the field can say: it is 0 then (BIG TCP, 6.3).
+        let length = u32::from(self.headers.tot_len.get());
+        if length < ihl && !(length == 0 && self.is_segmented()) {
             return Err(DropReason::Malformed);
         }
         if self.is_later_fragment() {

@@ -12,38 +12,49 @@ use netctl_tests::{
 
 use crate::{ANY, TCP, UDP, WEB};
 
+/// Where each packet's transport header starts.
+const L4: usize = ETH_LEN as usize + 20;
+
+/// From outside to a published port: protocol, packet, offset of the checksum in its header.
+const TO_PORTS: [(u8, &str, usize); 2] = [
+    (
+        UDP,
+        "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
+        6,
+    ),
+    (
+        TCP,
+        "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=6",
+        16,
+    ),
+];
+
+/// With these ports published.
+fn with_ports() -> Bench {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
+    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    bench
+}
+
 /// All values of the last two payload bytes: among them are those whose checksum is 0x0000 (to be
 /// sent as 0xffff, RFC 768), 0xffff, 0x0001 and so on, before and after the rewrite.
 #[test]
 fn every_checksum_value_survives() {
-    let mut bench = Bench::usual();
-    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let mut bench = with_ports();
     let names = bench.names.clone();
-    for (proto, line, check) in [
-        (
-            UDP,
-            "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
-            6,
-        ),
-        (
-            TCP,
-            "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=6",
-            16,
-        ),
-    ] {
+    for (proto, line, check) in TO_PORTS {
         let mut bytes = build(&names, line);
-        let l4 = ETH_LEN as usize + 20;
         let end = bytes.len();
         for value in (0..=u16::MAX).step_by(3) {
             bytes[end - 2..].copy_from_slice(&value.to_be_bytes());
-            bytes[l4 + check..l4 + check + 2].copy_from_slice(&[0, 0]);
-            let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - l4);
-            let mut sum = internet_checksum(&[&pseudo, &bytes[l4..]]);
+            bytes[L4 + check..L4 + check + 2].copy_from_slice(&[0, 0]);
+            let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - L4);
+            let mut sum = internet_checksum(&[&pseudo, &bytes[L4..]]);
             if proto == UDP && sum == 0 {
                 sum = 0xffff;
             }
-            bytes[l4 + check..l4 + check + 2].copy_from_slice(&sum.to_be_bytes());
+            bytes[L4 + check..L4 + check + 2].copy_from_slice(&sum.to_be_bytes());
             let (_, packet, _) = bench.test_run(Program::FromUplink, UPLINK, &bytes, None, 1);
             let text = show(&names, &packet);
             assert!(!text.contains("-SUM"), "{value:#06x}: {text}");
@@ -56,34 +67,20 @@ fn every_checksum_value_survives() {
 /// made already may be the same number by chance.
 #[test]
 fn a_checksum_that_looks_unfinished_is_none() {
-    let mut bench = Bench::usual();
-    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let mut bench = with_ports();
     let names = bench.names.clone();
-    for (proto, line, check) in [
-        (
-            UDP,
-            "lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=6",
-            6,
-        ),
-        (
-            TCP,
-            "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=A len=6",
-            16,
-        ),
-    ] {
+    for (proto, line, check) in TO_PORTS {
         let mut bytes = build(&names, line);
-        let l4 = ETH_LEN as usize + 20;
         let end = bytes.len();
-        let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - l4);
+        let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - L4);
         let unfinished = !internet_checksum(&[&pseudo]);
-        bytes[l4 + check..l4 + check + 2].copy_from_slice(&[0, 0]);
+        bytes[L4 + check..L4 + check + 2].copy_from_slice(&[0, 0]);
         let sum = (0..=u16::MAX).find(|value| {
             bytes[end - 2..].copy_from_slice(&value.to_be_bytes());
-            internet_checksum(&[&pseudo, &bytes[l4..]]) == unfinished
+            internet_checksum(&[&pseudo, &bytes[L4..]]) == unfinished
         });
         assert!(sum.is_some(), "{line}");
-        bytes[l4 + check..l4 + check + 2].copy_from_slice(&unfinished.to_be_bytes());
+        bytes[L4 + check..L4 + check + 2].copy_from_slice(&unfinished.to_be_bytes());
         let (_, packet, _) = bench.test_run(Program::FromUplink, UPLINK, &bytes, None, 1);
         let text = show(&names, &packet);
         assert!(
@@ -96,9 +93,7 @@ fn a_checksum_that_looks_unfinished_is_none() {
 /// A device may have summed up the whole packet (CHECKSUM_COMPLETE); the stack believes that sum.
 #[test]
 fn the_devices_own_sum_follows() {
-    let mut bench = Bench::usual();
-    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
+    let mut bench = with_ports();
     let inside = endpoint_ifindex(1);
     for (program, ifindex, line) in [
         (

@@ -15,6 +15,7 @@ mod isolation;
 mod lab_itself;
 mod many_namespaces;
 mod namespaces;
+mod offload;
 mod outbound;
 mod purge;
 mod ranges;

@@ -243,6 +243,19 @@ impl Agent {
         })
     }
 
+    /// Has the kernel make the checksums of what leaves an interface, and cut up large segments.
+    #[track_caller]
+    pub fn no_checksums(&self, interface: &str) {
+        let interface = interface.to_owned();
+        self.must(&Request::NoChecksums { interface })
+    }
+
+    /// Lets IPv4 packets of many segments on an interface be so many bytes (kernel 6.3).
+    pub fn big_segments(&self, interface: &str, bytes: u32) -> Result<(), String> {
+        let interface = interface.to_owned();
+        self.ask(&Request::BigSegments { interface, bytes })
+    }
+
     /// Interfaces of the namespace.
     #[track_caller]
     pub fn links(&self) -> Vec<Link> {

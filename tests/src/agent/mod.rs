@@ -9,6 +9,7 @@ mod echo;
 mod handle;
 mod load;
 mod machine;
+mod offload;
 mod ping;
 mod protocol;
 mod raw;

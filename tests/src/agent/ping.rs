@@ -16,7 +16,7 @@ pub(super) fn ping(target: Ipv4Addr, count: u16, limit: Duration) -> io::Result<
     let identifier = std::process::id() as u16 ^ fd.as_raw_fd() as u16;
     let mut answered = 0;
     for sequence in 1..=count {
-        send(fd.as_raw_fd(), target, &echo(identifier, sequence))?;
+        socket::send_to(&fd, target, &echo(identifier, sequence))?;
         let end = Instant::now() + limit;
         while Instant::now() < end {
             let mut buffer = [0_u8; 2048];
@@ -59,30 +59,4 @@ fn is_answer(packet: &[u8], target: Ipv4Addr, identifier: u16, sequence: u16) ->
         && internet_checksum(&[&packet[header..]]) == 0
         && message[4..6] == identifier.to_be_bytes()
         && message[6..8] == sequence.to_be_bytes()
-}
-
-fn send(fd: i32, target: Ipv4Addr, message: &[u8]) -> io::Result<()> {
-    let to = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: 0,
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(target.octets()),
-        },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: message and address live for the call and have the lengths given.
-    let sent = unsafe {
-        libc::sendto(
-            fd,
-            message.as_ptr().cast(),
-            message.len(),
-            0,
-            (&raw const to).cast(),
-            size_of_val(&to) as u32,
-        )
-    };
-    if sent < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
 }

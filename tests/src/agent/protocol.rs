@@ -71,6 +71,10 @@ pub enum Request {
     LoadStart { hold: String, load: Load },
     /// Ends it. Answer: [`super::LoadReport`].
     LoadStop { hold: String },
+    /// Has the kernel make the checksums of what leaves the interface.
+    NoChecksums { interface: String },
+    /// Lets IPv4 packets of many segments on the interface be that large.
+    BigSegments { interface: String, bytes: u32 },
     /// Interfaces of the namespace. Answer: list of [`Link`].
     Links,
     /// Does the request in another network namespace of the same machine.

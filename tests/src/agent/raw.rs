@@ -118,24 +118,6 @@ pub fn raw_ip() -> io::Result<RawIp> {
 impl RawIp {
     /// Sends a packet by the route to `to`; waits where the queue is full.
     pub fn send(&self, to: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
-        // SAFETY: all zero is a valid sockaddr_in.
-        let mut address: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-        address.sin_family = libc::AF_INET as u16;
-        address.sin_addr.s_addr = u32::from(to).to_be();
-        // SAFETY: packet and address live for the call and have the lengths given.
-        let sent = unsafe {
-            libc::sendto(
-                self.0.as_raw_fd(),
-                packet.as_ptr().cast(),
-                packet.len(),
-                0,
-                (&raw const address).cast(),
-                size_of_val(&address) as u32,
-            )
-        };
-        if sent < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+        socket::send_to(&self.0, to, packet)
     }
 }

@@ -23,7 +23,7 @@ use super::{
     client::{self, Held},
     echo,
     load::Running,
-    machine, ping,
+    machine, offload, ping,
     protocol::{Bind, Link, Proto, Request},
     raw::{self, Sniffer},
     socket,
@@ -132,6 +132,10 @@ impl State {
             Request::LoadStop { hold } => {
                 let load = self.loads.remove(hold).ok_or(io::ErrorKind::NotFound)?;
                 value(load.stop())
+            }
+            Request::NoChecksums { interface } => value(offload::no_checksums(interface)?),
+            Request::BigSegments { interface, bytes } => {
+                value(offload::big_segments(interface, *bytes)?)
             }
             Request::Links => value(links()?),
             Request::In { netns, ask } => self.perform_in(netns, ask),

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpStream, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     time::Duration,
 };
@@ -11,8 +11,8 @@ use nix::{
     libc,
     sys::{
         socket::{
-            AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
-            sockopt,
+            AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind,
+            connect, sendto, setsockopt, socket, sockopt,
         },
         time::TimeVal,
     },
@@ -95,6 +95,13 @@ pub(super) fn raw(domain: i32, protocol: i32, limit: Duration) -> io::Result<Own
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     setsockopt(&fd, sockopt::ReceiveTimeout, &time_val(limit))?;
     Ok(fd)
+}
+
+/// Sends by the route to an address.
+pub(super) fn send_to(fd: &impl AsRawFd, to: Ipv4Addr, bytes: &[u8]) -> io::Result<()> {
+    let to = SockaddrIn::from(SocketAddrV4::new(to, 0));
+    sendto(fd.as_raw_fd(), bytes, &to, MsgFlags::empty())?;
+    Ok(())
 }
 
 fn time_val(limit: Duration) -> TimeVal {

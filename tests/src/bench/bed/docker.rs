@@ -18,7 +18,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Bed, Cast, Path, Route, forget_ended_connections, route_of, same_conditions};
+use super::{Bed, Cast, Path, Route, forget_ended_connections, route_of, same_conditions_in};
 use crate::{
     bench::{interrupt, worker::Cpus},
     eventually::eventually,
@@ -73,7 +73,7 @@ impl Docker {
             web_addr,
         };
         forget_ended_connections(lab.host_place())?;
-        same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+        same_conditions_in(&lab, &cast)?;
         Ok(Self {
             proxy,
             engine,

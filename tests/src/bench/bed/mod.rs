@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::worker::Cpus;
 use crate::{
-    lab::{HOST, LAN, Lab},
+    lab::{HOST, LAN, Lab, netns_path},
     place::Place,
 };
 
@@ -58,6 +58,18 @@ pub struct Cast {
     pub web_addr: Ipv4Addr,
 }
 
+impl Cast {
+    /// That of named namespaces `web` and `client`.
+    fn named(lab: &Lab, web_addr: Ipv4Addr) -> Self {
+        let place = |name| lab.host_place().in_netns(&netns_path(name));
+        Self {
+            web: place("web"),
+            client: place("client"),
+            web_addr,
+        }
+    }
+}
+
 /// One peer, ready for traffic.
 pub trait Bed {
     /// Its name in tables.
@@ -101,6 +113,11 @@ fn route_of(lab: &Lab, cast: &Cast, path: Path) -> Route {
 /// Gives clients of these places the same ports to draw from, and servers no memory of ended
 /// connections: by TIME_WAIT a server would refuse another client that a NAT gives the same
 /// source, for the second until the client asks again.
+fn same_conditions_in(lab: &Lab, cast: &Cast) -> Result<(), String> {
+    same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])
+}
+
+/// See [`same_conditions_in`].
 fn same_conditions(places: &[&Place]) -> Result<(), String> {
     for place in places {
         let folder = "/proc/sys/net/ipv4";

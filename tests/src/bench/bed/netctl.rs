@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bed, Cast, Path, Route, route_of, same_conditions};
+use super::{Bed, Cast, Path, Route, route_of, same_conditions_in};
 use crate::bench::interrupt;
-use crate::lab::{Lab, netns_path};
+use crate::lab::Lab;
 
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
 
@@ -26,13 +26,8 @@ impl Netctl {
                 ("client", ""),
             ],
         );
-        let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
-        let cast = Cast {
-            web: place("web"),
-            client: place("client"),
-            web_addr: WEB,
-        };
-        same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+        let cast = Cast::named(&lab, WEB);
+        same_conditions_in(&lab, &cast)?;
         Ok(Self { lab, cast })
     }
 }

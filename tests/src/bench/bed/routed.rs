@@ -3,10 +3,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bed, Cast, INNER, Path, Route, route_of, same_conditions, sh};
+use super::{Bed, Cast, INNER, Path, Route, route_of, same_conditions_in, sh};
 use crate::{
     bench::interrupt,
-    lab::{HOST, LAN, Lab, netns_path},
+    lab::{HOST, LAN, Lab},
 };
 
 pub(super) const WEB: Ipv4Addr = Ipv4Addr::new(172, 20, 0, 2);
@@ -50,13 +50,8 @@ pub(super) fn bridged() -> Result<(Lab, Cast), String> {
              ip -n $name route add default via 172.20.0.1
          done",
     )?;
-    let place = |name: &str| lab.host_place().in_netns(&netns_path(name));
-    let cast = Cast {
-        web: place("web"),
-        client: place("client"),
-        web_addr: WEB,
-    };
-    same_conditions(&[&cast.web, &cast.client, lab.host_place(), lab.lan_place()])?;
+    let cast = Cast::named(&lab, WEB);
+    same_conditions_in(&lab, &cast)?;
     Ok((lab, cast))
 }
 

@@ -15,13 +15,26 @@ pub const ROW: &str = "create and remove endpoints";
 pub const SERIAL: &str = "one after the other";
 const AT_ONCE: &str = "32 at once";
 
-/// Times of single operations, in milliseconds.
-#[derive(Default)]
+/// One kind of operation: milliseconds of each, seconds of all.
 struct Times {
-    create: Vec<f64>,
-    remove: Vec<f64>,
-    create_total: f64,
-    remove_total: f64,
+    each: Vec<f64>,
+    total: f64,
+}
+
+impl Times {
+    fn percentile(&self, part: f64) -> Option<f64> {
+        percentile(&self.each, part)
+    }
+
+    fn rate(&self) -> Option<f64> {
+        Some(self.each.len() as f64 / self.total)
+    }
+}
+
+/// What a peer took to create, and to remove.
+struct Found {
+    create: Times,
+    remove: Times,
 }
 
 /// Endpoints of netctl, and Docker's containers beside them.
@@ -42,8 +55,7 @@ pub fn outcomes(effort: Effort, dockers: &[Engine]) -> Vec<Outcome> {
     }
     let before = if effort.quick { 200 } else { 1_000 };
     let times = Netctl::start("").and_then(|bed| {
-        let names: Vec<String> = (0..before).map(|index| format!("before-{index}")).collect();
-        each(&bed, &names, 1, Api::create)?;
+        each(&names("before-", before), 1, || by_api(&bed, Api::create))?;
         endpoints_of(&bed, 100, 1)
     });
     let how = format!("{SERIAL}, {before} there before");
@@ -57,64 +69,65 @@ pub fn outcomes(effort: Effort, dockers: &[Engine]) -> Vec<Outcome> {
     outcomes
 }
 
-fn endpoints_of(bed: &Netctl, count: usize, threads: usize) -> Result<Times, String> {
-    let names: Vec<String> = (0..count).map(|index| format!("e{index}")).collect();
-    let (create, create_total) = timed(|| each(bed, &names, threads, Api::create));
-    let (remove, remove_total) = timed(|| each(bed, &names, threads, Api::remove));
-    Ok(Times {
-        create: create?,
-        remove: remove?,
-        create_total,
-        remove_total,
+fn endpoints_of(bed: &Netctl, count: usize, threads: usize) -> Result<Found, String> {
+    let names = names("e", count);
+    Ok(Found {
+        create: each(&names, threads, || by_api(bed, Api::create))?,
+        remove: each(&names, threads, || by_api(bed, Api::remove))?,
     })
 }
 
-/// Does it for every name, by so many threads; the time that each took.
-fn each(
+fn containers_of(docker: &Result<Docker, String>, count: usize) -> Result<Found, String> {
+    let docker = docker.as_ref().map_err(Clone::clone)?;
+    let names = names("e", count);
+    Ok(Found {
+        create: each(&names, 1, || Ok(|name: &str| docker.run(name, &[])))?,
+        remove: each(&names, 1, || Ok(|name: &str| docker.remove(name)))?,
+    })
+}
+
+fn names(of: &str, count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("{of}{index}")).collect()
+}
+
+/// An operation by a connection of its own.
+fn by_api(
     bed: &Netctl,
+    operation: fn(&Api, &str) -> Result<(), String>,
+) -> Result<impl Fn(&str) -> Result<(), String>, String> {
+    let api = Api::new(bed)?;
+    Ok(move |name: &str| operation(&api, name))
+}
+
+/// Does it for every name, by so many threads, each with an operation of its own.
+fn each<O: Fn(&str) -> Result<(), String>>(
     names: &[String],
     threads: usize,
-    operation: fn(&Api, &str) -> Result<(), String>,
-) -> Result<Vec<f64>, String> {
+    operation: impl Fn() -> Result<O, String> + Sync,
+) -> Result<Times, String> {
     let left = Mutex::new(names.iter());
     let work = || -> Result<Vec<f64>, String> {
-        let api = Api::new(bed)?;
+        let operation = operation()?;
         let mut times = Vec::new();
         while let Some(name) = left.lock().ok().and_then(|mut left| left.next()) {
-            let (done, seconds) = timed(|| operation(&api, name));
+            let (done, seconds) = timed(|| operation(name));
             done?;
             times.push(seconds * 1e3);
         }
         Ok(times)
     };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut times = Vec::new();
-        for worker in workers {
-            let done = worker.join().map_err(|_panic| "a thread panicked")?;
-            times.extend(done?);
-        }
-        Ok(times)
-    })
-}
-
-fn containers_of(docker: &Result<Docker, String>, count: usize) -> Result<Times, String> {
-    let docker = docker.as_ref().map_err(Clone::clone)?;
-    let mut times = Times::default();
-    for index in 0..count {
-        let name = format!("e{index}");
-        let (done, seconds) = timed(|| docker.run(&name, &[]));
-        done?;
-        times.create.push(seconds * 1e3);
-    }
-    for index in 0..count {
-        let (done, seconds) = timed(|| docker.remove(&format!("e{index}")));
-        done?;
-        times.remove.push(seconds * 1e3);
-    }
-    times.create_total = times.create.iter().sum::<f64>() / 1e3;
-    times.remove_total = times.remove.iter().sum::<f64>() / 1e3;
-    Ok(times)
+    let (each, total) = timed(|| {
+        thread::scope(|scope| -> Result<Vec<f64>, String> {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let mut times = Vec::new();
+            for worker in workers {
+                let done = worker.join().map_err(|_panic| "a thread panicked")?;
+                times.extend(done?);
+            }
+            Ok(times)
+        })
+    });
+    Ok(Times { each: each?, total })
 }
 
 /// Name of an endpoint measurement.
@@ -125,46 +138,45 @@ pub fn name(verb: &str, count: usize, how: &str, what: &str) -> String {
 fn show(
     count: usize,
     how: &str,
-    peers: Vec<(&'static str, Result<Times, String>)>,
+    peers: Vec<(&'static str, Result<Found, String>)>,
 ) -> Vec<Outcome> {
-    type Pick = fn(&Times) -> Option<f64>;
-    let quantities: [(&str, &str, &'static str, Better, Pick); 6] = [
-        ("create", "p50", "ms", Better::Lower, |t| {
-            percentile(&t.create, 0.5)
-        }),
-        ("create", "p99", "ms", Better::Lower, |t| {
-            percentile(&t.create, 0.99)
-        }),
-        ("create", "rate", "1/s", Better::Higher, |t| {
-            Some(t.create.len() as f64 / t.create_total)
-        }),
-        ("remove", "p50", "ms", Better::Lower, |t| {
-            percentile(&t.remove, 0.5)
-        }),
-        ("remove", "p99", "ms", Better::Lower, |t| {
-            percentile(&t.remove, 0.99)
-        }),
-        ("remove", "rate", "1/s", Better::Higher, |t| {
-            Some(t.remove.len() as f64 / t.remove_total)
-        }),
+    type Verb = (&'static str, fn(&Found) -> &Times);
+    type Quantity = (
+        &'static str,
+        &'static str,
+        Better,
+        fn(&Times) -> Option<f64>,
+    );
+    let verbs: [Verb; 2] = [("create", |f| &f.create), ("remove", |f| &f.remove)];
+    let quantities: [Quantity; 3] = [
+        ("p50", "ms", Better::Lower, |t| t.percentile(0.5)),
+        ("p99", "ms", Better::Lower, |t| t.percentile(0.99)),
+        ("rate", "1/s", Better::Higher, Times::rate),
     ];
-    quantities
-        .into_iter()
-        .map(|(verb, what, unit, better, pick)| Outcome {
-            measure: Measure {
-                row: ROW,
-                name: name(verb, count, how, what),
-                unit,
-                better,
-            },
-            series: peers
-                .iter()
-                .map(|(peer, times)| Series {
-                    peer,
-                    values: times.as_ref().ok().and_then(pick).into_iter().collect(),
-                    missing: times.as_ref().err().cloned(),
-                })
-                .collect(),
-        })
-        .collect()
+    let mut outcomes = Vec::new();
+    for (verb, of) in verbs {
+        for (what, unit, better, pick) in quantities {
+            let values = |found: &Result<Found, String>| {
+                let value = found.as_ref().ok().and_then(|found| pick(of(found)));
+                value.into_iter().collect()
+            };
+            outcomes.push(Outcome {
+                measure: Measure {
+                    row: ROW,
+                    name: name(verb, count, how, what),
+                    unit,
+                    better,
+                },
+                series: peers
+                    .iter()
+                    .map(|(peer, found)| Series {
+                        peer,
+                        values: values(found),
+                        missing: found.as_ref().err().cloned(),
+                    })
+                    .collect(),
+            });
+        }
+    }
+    outcomes
 }
