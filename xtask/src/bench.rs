@@ -9,7 +9,7 @@ use crate::{kernel, root, setup, workspace::Workspace};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Three minutes instead of half an hour: fewer and shorter rounds, smaller tables, one CPU
+    /// Three to five minutes instead of half an hour: fewer and shorter rounds, smaller tables, one CPU
     #[arg(long)]
     quick: bool,
     /// Only rows whose name contains this, for example `LAN` or `memory`
