@@ -1,10 +1,10 @@
-//! Endpoints: the ENDPOINT, FDB, NEIGH4 and FLOOD maps.
+//! Endpoints: the ENDPOINT, FDB, NEIGH4/NEIGH6 and FLOOD maps.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
     pod,
-    wire::{Mac, V4, V6},
+    wire::{Address, Mac, V4, V6},
 };
 
 /// Entries of ENDPOINT, which is an array: what every packet asks for costs no hash.
@@ -68,17 +68,24 @@ pub struct Fdb {
     pub vtep: V4,
 }
 
-/// NEIGH4 key: who has an address inside one network.
+/// NEIGH4/NEIGH6 key: who has an address inside one network. Link-local IPv6 addresses are not
+/// in it: they are made of the MAC ([`Mac::link_local`]), which FDB knows.
 #[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
-pub struct NeighKey {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct NeighKey<A> {
     /// Index into NETWORK.
     pub network: u32,
     /// The address.
-    pub addr: V4,
+    pub addr: A,
 }
 
-/// NEIGH4 value.
+const _: () = assert!(size_of::<NeighKey<V4>>() == 8 && size_of::<NeighKey<V6>>() == 20);
+// SAFETY: repr(C) with zeroable fields only.
+unsafe impl<A: Address> Zeroable for NeighKey<A> {}
+// SAFETY: repr(C), all fields Pod; the size assertion above proves that there is no padding.
+unsafe impl<A: Address> Pod for NeighKey<A> {}
+
+/// NEIGH4/NEIGH6 value.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 pub struct Neigh {
@@ -113,4 +120,13 @@ pub struct Flood {
     pub ifindex: [u32; FLOOD_CHUNK],
 }
 
-pod!(Endpoint, FdbKey, Fdb, NeighKey, Neigh, FloodKey, Flood);
+pod!(
+    Endpoint,
+    FdbKey,
+    Fdb,
+    NeighKey<V4>,
+    NeighKey<V6>,
+    Neigh,
+    FloodKey,
+    Flood
+);

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{
     pod,
-    wire::{Be16, Mac, V4},
+    wire::{Be16, Mac, V6},
 };
 
 /// A dropped packet. At most ten a second for each reason and CPU are sampled.
@@ -15,10 +15,11 @@ pub struct DropEvent {
     pub reason: u32,
     /// Interface that the program ran on.
     pub ifindex: u32,
-    /// Source address, 0 when it was not IPv4.
-    pub src: V4,
-    /// Destination address.
-    pub dst: V4,
+    /// Source address; an IPv4 one is v4-mapped (RFC 4291, section 2.5.5.2), 0 when the packet
+    /// was of neither family.
+    pub src: V6,
+    /// Destination address, likewise.
+    pub dst: V6,
     /// Source port.
     pub sport: Be16,
     /// Destination port.

@@ -1,14 +1,15 @@
-//! What the datapath knows of the host: the LOCAL4 and UPLINK maps.
+//! What the datapath knows of the host: the LOCAL4/LOCAL6 and UPLINK maps.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
     pod,
-    wire::{Mac, V4},
+    wire::{Mac, V4, V6},
 };
 
-/// LOCAL4 value; the key is the address ([`V4`]). Kept up to date from netlink. Holds every
-/// address of the host's interfaces but the loopback network, which no device may translate.
+/// LOCAL4/LOCAL6 value; the key is the address. Kept up to date from netlink. Holds every
+/// address of the host's interfaces but the loopback network, ::1 and link-local IPv6 addresses:
+/// no device may translate those.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 pub struct Local {
@@ -24,12 +25,22 @@ pub struct Local {
 pub struct Uplink {
     /// Address that masqueraded flows take, 0 when the interface has none.
     pub addr4: V4,
+    /// The same for IPv6: a global address.
+    pub addr6: V6,
     /// MTU in bytes.
     pub mtu: u32,
-    /// The interface's own MAC.
+    /// [`uplink_flags`].
+    pub flags: u32,
+    /// The interface's own MAC; zero where there is no Ethernet header.
     pub mac: Mac,
     /// Zero.
     pub _pad: u16,
+}
+
+/// Bits of [`Uplink::flags`].
+pub mod uplink_flags {
+    /// Frames have no Ethernet header (tun, WireGuard, Tailscale): they begin with the IP header.
+    pub const NO_ETHERNET: u32 = 1 << 0;
 }
 
 pod!(Local, Uplink);

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod event;
 pub mod flow;
 pub mod host;
+pub mod jump;
 pub mod network;
 pub mod packet;
 pub mod pod;
@@ -27,4 +28,4 @@ pub mod wire;
 /// Version of every map's key and value layout; part of the pin path
 /// (`<bpffs>/netctl/v<LAYOUT_VERSION>/`), so two versions never read each other's maps.
 /// Raise it whenever a size or an offset in this crate changes.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;

@@ -1,4 +1,4 @@
-//! Networks: the NETWORK and SUBNET4 maps.
+//! Networks: the NETWORK and SUBNET4/SUBNET6 maps.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -10,6 +10,10 @@ use crate::{
 /// Entries of the NETWORK array; index 0 is never used.
 pub const MAX_NETWORKS: u32 = 4096;
 
+/// The value of SUBNET4/SUBNET6 (tries over an address as it stands in the packet) is the index
+/// into NETWORK of the network that the address belongs to.
+pub type SubnetValue = u32;
+
 /// NETWORK value; the key is the network's index (`u32`). All zero: no such network.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
@@ -18,11 +22,11 @@ pub struct Network {
     pub anchor_ifindex: u32,
     /// [`flags`].
     pub flags: u32,
-    /// Gateway address, held by the anchor.
+    /// Gateway address, held by the anchor; 0 without IPv4.
     pub gateway4: V4,
     /// Gateway IPv6 address, 0 without IPv6.
     pub gateway6: V6,
-    /// Last address of the subnet: its directed broadcast.
+    /// Last address of the subnet: its directed broadcast; 0 without IPv4.
     pub broadcast4: V4,
     /// VXLAN network identifier, 0 for a network of one host.
     pub vni: u32,
@@ -42,10 +46,15 @@ pub mod flags {
     pub const ICC: u32 = 1 << 1;
     /// No way out and no way in but the gateway address.
     pub const INTERNAL: u32 = 1 << 2;
+    /// A masqueraded UDP socket has one outside port for each destination and port
+    /// (address and port-dependent mapping, RFC 4787 section 4.1). Clear: one for all.
+    pub const MAPPING_BY_DESTINATION: u32 = 1 << 3;
+    /// A mapping takes packets from any sender (endpoint-independent filtering, RFC 4787
+    /// section 5), not only from those that the container has sent to.
+    pub const FILTER_NONE: u32 = 1 << 4;
+    /// A mapping takes packets from every port of an address that the container has sent to
+    /// (address-dependent filtering).
+    pub const FILTER_BY_ADDRESS: u32 = 1 << 5;
 }
-
-/// SUBNET4 key data (LPM trie): an address, as it stands in the packet. The value is the index
-/// into NETWORK of the network that the address belongs to.
-pub type Subnet4 = V4;
 
 pod!(Network);

@@ -6,7 +6,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::pod;
+use crate::{checksum, pod};
 
 /// A 16-bit number in network byte order, as it stands in the packet.
 #[repr(transparent)]
@@ -57,6 +57,19 @@ impl Mac {
     pub const fn is_group(self) -> bool {
         self.0[0] & 1 != 0
     }
+
+    /// The link-local address of an interface with this MAC: fe80::/64 and the modified EUI-64
+    /// identifier (RFC 4291, appendix A).
+    #[inline(always)]
+    pub const fn link_local(self) -> V6 {
+        let [a, b, c, d, e, f] = self.0;
+        V6([
+            0xfe80_0000_u32.to_be(),
+            0,
+            u32::from_ne_bytes([a ^ 2, b, c, 0xff]),
+            u32::from_ne_bytes([0xfe, d, e, f]),
+        ])
+    }
 }
 
 impl core::fmt::Display for Mac {
@@ -82,6 +95,12 @@ pub trait Address: Copy + Eq + Default + Pod {
     const BITS: u32;
     /// 127.0.0.0/8 or ::1.
     fn is_loopback(self) -> bool;
+    /// 224.0.0.0/4 or ff00::/8.
+    fn is_multicast(self) -> bool;
+    /// Sum of its words, as a pseudo header counts them (RFC 1071).
+    fn sum(self) -> u32;
+    /// The address as an IPv6 one; an IPv4 address becomes v4-mapped (RFC 4291, section 2.5.5.2).
+    fn mapped(self) -> V6;
 }
 
 impl Address for V4 {
@@ -91,6 +110,18 @@ impl Address for V4 {
     #[inline(always)]
     fn is_loopback(self) -> bool {
         self.0 & 0xff00_0000_u32.to_be() == 0x7f00_0000_u32.to_be()
+    }
+    #[inline(always)]
+    fn is_multicast(self) -> bool {
+        self.0 & 0xf000_0000_u32.to_be() == 0xe000_0000_u32.to_be()
+    }
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        self.0
+    }
+    #[inline(always)]
+    fn mapped(self) -> V6 {
+        V6([0, 0, V6::MAPPED, self.0])
     }
 }
 
@@ -102,17 +133,58 @@ impl Address for V6 {
     fn is_loopback(self) -> bool {
         self.0 == [0, 0, 0, 1_u32.to_be()]
     }
+    #[inline(always)]
+    fn is_multicast(self) -> bool {
+        self.0[0] & 0xff00_0000_u32.to_be() == 0xff00_0000_u32.to_be()
+    }
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        let [a, b, c, d] = self.0;
+        checksum::add(checksum::add(a, b), checksum::add(c, d))
+    }
+    #[inline(always)]
+    fn mapped(self) -> V6 {
+        self
+    }
+}
+
+impl V6 {
+    /// Third word of a v4-mapped address (RFC 4291, section 2.5.5.2).
+    pub const MAPPED: u32 = 0x0000_ffff_u32.to_be();
+
+    /// The IPv4 address that a v4-mapped one stands for.
+    #[inline(always)]
+    pub const fn unmapped(self) -> Option<V4> {
+        let [a, b, c, d] = self.0;
+        if a | b == 0 && c == Self::MAPPED {
+            Some(V4(d))
+        } else {
+            None
+        }
+    }
+
+    /// fe80::/10.
+    #[inline(always)]
+    pub const fn is_link_local(self) -> bool {
+        self.0[0] & 0xffc0_0000_u32.to_be() == 0xfe80_0000_u32.to_be()
+    }
+
+    /// The MAC that a link-local address was made of ([`Mac::link_local`]), if it was made so.
+    #[inline(always)]
+    pub const fn link_local_mac(self) -> Option<Mac> {
+        let ([_, _, x, y], prefix) = (self.0, [self.0[0], self.0[1]]);
+        let ([a, b, c, m1], [m2, d, e, f]) = (x.to_ne_bytes(), y.to_ne_bytes());
+        if prefix[0] == 0xfe80_0000_u32.to_be() && prefix[1] == 0 && m1 == 0xff && m2 == 0xfe {
+            Some(Mac([a ^ 2, b, c, d, e, f]))
+        } else {
+            None
+        }
+    }
 }
 
 impl V4 {
     /// Limited broadcast, 255.255.255.255.
     pub const BROADCAST: Self = Self(u32::MAX);
-
-    /// 224.0.0.0/4.
-    #[inline(always)]
-    pub const fn is_multicast(self) -> bool {
-        self.0 & 0xf000_0000_u32.to_be() == 0xe000_0000_u32.to_be()
-    }
 }
 
 impl From<core::net::Ipv4Addr> for V4 {

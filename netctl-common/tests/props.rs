@@ -164,7 +164,7 @@ fn addresses_are_what_they_say() {
 /// Sizes and offsets that the pin path's version stands for: change one, and LAYOUT_VERSION has
 /// to be raised in the same commit (and this test brought up to date).
 #[test]
-fn layout_is_that_of_version_2() {
+fn layout_is_that_of_version_3() {
     use core::mem::{offset_of, size_of};
     use netctl_common::{
         LAYOUT_VERSION,
@@ -176,12 +176,13 @@ fn layout_is_that_of_version_2() {
         sock::{Sock, SockKey},
         stats::{DropCount, PortStats, PortStatsKey},
     };
-    assert_eq!(LAYOUT_VERSION, 2);
+    assert_eq!(LAYOUT_VERSION, 3);
     let sizes = [
         size_of::<Endpoint>(),
         size_of::<FdbKey>(),
         size_of::<Fdb>(),
-        size_of::<NeighKey>(),
+        size_of::<NeighKey<V4>>(),
+        size_of::<NeighKey<V6>>(),
         size_of::<Neigh>(),
         size_of::<FloodKey>(),
         size_of::<Flood>(),
@@ -189,8 +190,10 @@ fn layout_is_that_of_version_2() {
         size_of::<Local>(),
         size_of::<Uplink>(),
         size_of::<Settings>(),
-        size_of::<SockKey>(),
-        size_of::<Sock>(),
+        size_of::<SockKey<V4>>(),
+        size_of::<Sock<V4>>(),
+        size_of::<SockKey<V6>>(),
+        size_of::<Sock<V6>>(),
         size_of::<PortStatsKey>(),
         size_of::<PortStats>(),
         size_of::<DropCount>(),
@@ -200,11 +203,16 @@ fn layout_is_that_of_version_2() {
         size_of::<Published<V4>>(),
         size_of::<FlowKey<V4>>(),
         size_of::<Flow<V4>>(),
+        size_of::<PublishKey<V6>>(),
+        size_of::<Published<V6>>(),
+        size_of::<FlowKey<V6>>(),
+        size_of::<Flow<V6>>(),
     ];
     assert_eq!(
         sizes,
         [
-            44, 12, 8, 8, 12, 8, 128, 48, 8, 16, 40, 16, 16, 8, 40, 16, 36, 16, 8, 16, 16, 64
+            44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
+            16, 64, 20, 28, 40, 88
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

@@ -1,6 +1,6 @@
 //! The one exit of a hook that drops: one counter, one sample.
 
-use netctl_common::{drop_reason::DropReason, event::DropEvent};
+use netctl_common::{drop_reason::DropReason, event::DropEvent, wire::Address as _};
 
 use crate::{
     helpers::{self, verdict},
@@ -72,7 +72,7 @@ fn sample(skb: *mut aya_ebpf::bindings::__sk_buff, reason: DropReason) {
         ..DropEvent::default()
     };
     if ipv4 {
-        (event.src, event.dst) = (headers.src, headers.dst);
+        (event.src, event.dst) = (headers.src.mapped(), headers.dst.mapped());
         (event.sport, event.dport) = (packet.sport, packet.dport);
         event.proto = headers.proto;
     }

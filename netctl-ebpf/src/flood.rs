@@ -12,13 +12,14 @@ use aya_ebpf::{
 use netctl_common::{
     drop_reason::DropReason,
     endpoint::{FLOOD_CHUNKS, FloodKey},
+    jump,
 };
 
 use crate::{
     drop,
     helpers::{self, verdict},
     host,
-    maps::{self, FLOOD, FLOOD_BUDGET, JUMP, JUMP_FLOOD},
+    maps::{self, FLOOD, FLOOD_BUDGET, JUMP},
 };
 
 /// Chunks that one run of `flood` serves. The kernel allows 33 jumps in a row (32 from 5.17 on
@@ -54,7 +55,7 @@ fn jump(skb: *mut __sk_buff, chunk: u32) -> Result<i32, DropReason> {
         bpf_tail_call(
             skb.cast(),
             core::ptr::from_ref(&JUMP).cast_mut().cast(),
-            JUMP_FLOOD,
+            jump::FLOOD,
         );
     }
     Err(DropReason::RedirectFailed)

@@ -17,12 +17,13 @@ use netctl_common::{
     event::Clock,
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
+    jump,
     network::{MAX_NETWORKS, Network},
     publish::{PublishKey, Published},
     settings::Settings,
     sock::{Sock, SockKey},
     stats::{DropCount, PortStats, PortStatsKey},
-    wire::{Address, V4},
+    wire::{Address, V4, V6},
 };
 
 use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
@@ -37,9 +38,14 @@ pub(crate) static ENDPOINT: Array<Endpoint> = Array::with_max_entries(ENDPOINT_S
 #[map]
 pub(crate) static FDB: HashMap<FdbKey, Fdb> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 
-/// user → ARP, `from_host`: who has an address.
+/// user → ARP, ND, `from_host`: who has an address.
 #[map]
-pub(crate) static NEIGH4: HashMap<NeighKey, Neigh> =
+pub(crate) static NEIGH4: HashMap<NeighKey<V4>, Neigh> =
+    HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+
+/// See NEIGH4.
+#[map]
+pub(crate) static NEIGH6: HashMap<NeighKey<V6>, Neigh> =
     HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 
 /// user → every hook.
@@ -61,12 +67,22 @@ pub(crate) static FLOOD_BUDGET: LruHashMap<u32, FloodBudget> =
 pub(crate) static PUBLISHED4: HashMap<PublishKey<V4>, Published<V4>> =
     HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
 
+/// See PUBLISHED4.
+#[map]
+pub(crate) static PUBLISHED6: HashMap<PublishKey<V6>, Published<V6>> =
+    HashMap::with_max_entries(131_072, BPF_F_NO_PREALLOC);
+
 /// user → every hook: published ranges, split into aligned blocks.
 #[map]
 pub(crate) static PUBLISHED_RANGE4: LpmTrie<PublishKey<V4>, Published<V4>> =
     LpmTrie::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 
-/// user → bind hooks, masquerade: every published port of any address.
+/// See PUBLISHED_RANGE4.
+#[map]
+pub(crate) static PUBLISHED_RANGE6: LpmTrie<PublishKey<V6>, Published<V6>> =
+    LpmTrie::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// user → bind hooks, masquerade: every published port of any address of either family.
 #[map]
 pub(crate) static RESERVED: LpmTrie<PublishKey<V4>, u32> =
     LpmTrie::with_max_entries(196_608, BPF_F_NO_PREALLOC);
@@ -74,6 +90,10 @@ pub(crate) static RESERVED: LpmTrie<PublishKey<V4>, u32> =
 /// user → every hook: the host's addresses, without 127.0.0.0/8.
 #[map]
 pub(crate) static LOCAL4: HashMap<V4, Local> = HashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
+
+/// user → every hook: the host's addresses, without ::1 and link-local ones.
+#[map]
+pub(crate) static LOCAL6: HashMap<V6, Local> = HashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
 /// user → `from_container`: interfaces towards the outside.
 #[map]
@@ -83,6 +103,11 @@ pub(crate) static UPLINK: HashMap<u32, Uplink> =
 /// user → every hook: which network an address belongs to.
 #[map]
 pub(crate) static SUBNET4: LpmTrie<V4, u32> =
+    LpmTrie::with_max_entries(MAX_NETWORKS, BPF_F_NO_PREALLOC);
+
+/// See SUBNET4.
+#[map]
+pub(crate) static SUBNET6: LpmTrie<V6, u32> =
     LpmTrie::with_max_entries(MAX_NETWORKS, BPF_F_NO_PREALLOC);
 
 /// user → every hook.
@@ -101,13 +126,35 @@ pub(crate) static FLOW4_SCRATCH: PerCpuArray<[Flow<V4>; 2]> = PerCpuArray::with_
 #[map]
 pub(crate) static DRAFT4: PerCpuArray<NewFlow<V4>> = PerCpuArray::with_max_entries(1, 0);
 
+/// See FLOW4.
+#[map]
+pub(crate) static FLOW6: HashMap<FlowKey<V6>, Flow<V6>> = HashMap::with_max_entries(131_072, 0);
+
+/// See FLOW4_SCRATCH.
+#[map]
+pub(crate) static FLOW6_SCRATCH: PerCpuArray<[Flow<V6>; 2]> = PerCpuArray::with_max_entries(1, 0);
+
+/// See DRAFT4.
+#[map]
+pub(crate) static DRAFT6: PerCpuArray<NewFlow<V6>> = PerCpuArray::with_max_entries(1, 0);
+
 /// bpf: ports of fragmented datagrams, from the first fragment.
 #[map]
 pub(crate) static FRAG4: LruHashMap<FragmentKey<V4>, u32> = LruHashMap::with_max_entries(8_192, 0);
 
+/// See FRAG4.
+#[map]
+pub(crate) static FRAG6: LruHashMap<FragmentKey<V6>, u32> = LruHashMap::with_max_entries(8_192, 0);
+
 /// bpf: sockets of host processes that were led to a container.
 #[map]
-pub(crate) static SOCK4: LruHashMap<SockKey, Sock> = LruHashMap::with_max_entries(65_536, 0);
+pub(crate) static SOCK4: LruHashMap<SockKey<V4>, Sock<V4>> =
+    LruHashMap::with_max_entries(65_536, 0);
+
+/// See SOCK4.
+#[map]
+pub(crate) static SOCK6: LruHashMap<SockKey<V6>, Sock<V6>> =
+    LruHashMap::with_max_entries(65_536, 0);
 
 /// bpf → metrics: counters of published ports.
 #[map]
@@ -128,10 +175,7 @@ pub(crate) static CLOCK: Array<Clock> = Array::with_max_entries(1, 0);
 
 /// user: programs that others jump to.
 #[map]
-pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(4, 0);
-
-/// JUMP index of `flood`.
-pub(crate) const JUMP_FLOOD: u32 = 0;
+pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(jump::SLOTS, 0);
 
 /// The maps of one address family: what lets flows, published ports and fragments be written
 /// once for both.

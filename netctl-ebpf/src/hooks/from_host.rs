@@ -85,7 +85,7 @@ fn published_port(packet: &Packet) -> Option<(u32, Be16)> {
         return None;
     }
     let key = SockKey {
-        cookie: helpers::socket_cookie(packet.skb.cast()),
+        cookie: helpers::socket_cookie(packet.skb.cast()).into(),
         addr: packet.headers.dst,
         port: packet.dport,
         proto: packet.headers.proto,

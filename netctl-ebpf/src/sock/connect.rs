@@ -74,7 +74,7 @@ fn translate<F: SockFamily>(ctx: *mut bpf_sock_addr) -> i32 {
         return answer::ALLOW;
     }
     let key = SockKey {
-        cookie: helpers::socket_cookie(ctx.cast()),
+        cookie: helpers::socket_cookie(ctx.cast()).into(),
         addr: published.addr,
         port: published.container_port(port),
         proto,

@@ -43,7 +43,7 @@ fn restore<F: SockFamily>(ctx: *mut bpf_sock_addr) -> i32 {
         return answer::ALLOW;
     };
     let key = SockKey {
-        cookie: helpers::socket_cookie(ctx.cast()),
+        cookie: helpers::socket_cookie(ctx.cast()).into(),
         addr,
         port: user_port(ctx),
         proto,

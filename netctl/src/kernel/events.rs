@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::Ipv4Addr,
+    net::{Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -88,15 +88,18 @@ impl DropLog {
 }
 
 fn sample(event: &DropEvent) -> view::DropSample {
-    let (src, dst) = (Ipv4Addr::from(event.src), Ipv4Addr::from(event.dst));
+    let address = |address| Ipv6Addr::from(address).to_canonical();
+    let (src, dst) = (address(event.src), address(event.dst));
     let packet = match (event.ethertype.get(), event.proto) {
-        (ethertype::IPV4, proto::TCP | proto::UDP | proto::SCTP) => format!(
-            "{} {src}:{} -> {dst}:{}",
+        (ethertype::IPV4 | ethertype::IPV6, proto::TCP | proto::UDP | proto::SCTP) => format!(
+            "{} {} -> {}",
             proto_name(event.proto),
-            event.sport.get(),
-            event.dport.get()
+            SocketAddr::from((src, event.sport.get())),
+            SocketAddr::from((dst, event.dport.get())),
         ),
-        (ethertype::IPV4, number) => format!("{} {src} -> {dst}", proto_name(number)),
+        (ethertype::IPV4 | ethertype::IPV6, number) => {
+            format!("{} {src} -> {dst}", proto_name(number))
+        }
         (ethertype::ARP, _) => format!("arp {src} -> {dst}"),
         (other, _) => format!("ethertype {other:#06x}"),
     };

@@ -12,7 +12,7 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::{Program, ProgramError},
 };
-use netctl_common::{LAYOUT_VERSION, event::Clock};
+use netctl_common::{LAYOUT_VERSION, event::Clock, jump};
 
 use super::{
     bpf::{self, map::Map},
@@ -23,11 +23,8 @@ use super::{
 
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netctl-ebpf.o"));
 
-/// Programs that are on no hook: entry 0 of JUMP, and the kernel's clocks.
-const FLOOD: &str = "flood";
+/// The program that reads the kernel's clocks, on no hook.
 const CLOCK: &str = "clock";
-/// JUMP index of `flood`.
-const JUMP_FLOOD: u32 = 0;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
@@ -239,17 +236,20 @@ impl Datapath {
 
     fn fill_jump_table(&self) -> Result<(), ObjectError> {
         use std::os::fd::AsRawFd as _;
-        let flood = self
-            .programs
-            .get(FLOOD)
-            .ok_or(ObjectError::NoProgram(FLOOD))?;
-        let fd = flood.fd.as_raw_fd() as u32;
-        self.map(kept::JUMP)
-            .and_then(|map| map.update(&JUMP_FLOOD.to_ne_bytes(), &fd.to_ne_bytes()))
-            .map_err(|source| ObjectError::Map {
-                name: kept::JUMP.into(),
-                source,
-            })
+        for (place, name) in jump::ALL {
+            let program = self
+                .programs
+                .get(*name)
+                .ok_or(ObjectError::NoProgram(name))?;
+            let fd = program.fd.as_raw_fd() as u32;
+            self.map(kept::JUMP)
+                .and_then(|map| map.update(&place.to_ne_bytes(), &fd.to_ne_bytes()))
+                .map_err(|source| ObjectError::Map {
+                    name: kept::JUMP.into(),
+                    source,
+                })?;
+        }
+        Ok(())
     }
 }
 
@@ -260,7 +260,11 @@ fn names() -> impl Iterator<Item = &'static str> {
 fn load_programs(object: &mut Ebpf) -> Result<HashMap<String, Loaded>, ObjectError> {
     let hooks = Hook::INTERFACE.into_iter().chain(Hook::CGROUP);
     let mut programs = HashMap::new();
-    for name in hooks.map(Hook::program).chain([FLOOD, CLOCK]) {
+    for name in hooks
+        .map(Hook::program)
+        .chain(jump::ALL.iter().map(|(_, name)| *name))
+        .chain([CLOCK])
+    {
         let program = object
             .program_mut(name)
             .ok_or(ObjectError::NoProgram(name))?;

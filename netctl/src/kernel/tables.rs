@@ -105,7 +105,7 @@ impl Table {
             Self::Uplink => (text::<u32>(key), value.map(text::<Uplink>)),
             Self::Endpoint => (text::<u32>(key), value.map(text::<Endpoint>)),
             Self::Fdb => (text::<FdbKey>(key), value.map(text::<Fdb>)),
-            Self::Neigh4 => (text::<NeighKey>(key), value.map(text::<Neigh>)),
+            Self::Neigh4 => (text::<NeighKey<V4>>(key), value.map(text::<Neigh>)),
             Self::Flood => (text::<FloodKey>(key), value.map(text::<Flood>)),
             Self::Published4 => (
                 text::<PublishKey<V4>>(key),

@@ -298,7 +298,7 @@ fn lower_host(state: &mut State, host: &Host) {
             addr4: uplink.address.map(V4::from).unwrap_or_default(),
             mtu: uplink.mtu,
             mac: host.macs.get(ifindex).copied().unwrap_or_default(),
-            _pad: 0,
+            ..Uplink::default()
         };
         state.entry(Table::Uplink, ifindex, &value);
         attach(state, Hook::FromUplink, *ifindex);

@@ -9,6 +9,7 @@ use aya::{
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     flow::{Flow, FlowKey},
+    jump,
     settings::Settings,
     stats::{PortStats, PortStatsKey},
     wire::{Be16, V4},
@@ -65,7 +66,9 @@ impl Bench {
     pub fn with_flows(flows: u32) -> Self {
         world::enter();
         // The others are loaded when they are first run: the verifier takes its time.
-        let mut ebpf = object::load(flows, |name| name == "flood");
+        let mut ebpf = object::load(flows, |name| {
+            jump::ALL.iter().any(|(_, program)| *program == name)
+        });
         maps::connect_jumps(&mut ebpf);
         let settings = Settings {
             flags: 0,

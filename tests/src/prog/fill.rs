@@ -32,7 +32,7 @@ impl Bench {
             addr4: addr.into(),
             mtu: 1500,
             mac: UPLINK_MAC,
-            _pad: 0,
+            ..Uplink::default()
         };
         maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
     }
@@ -107,7 +107,7 @@ impl Bench {
         );
         let key = NeighKey {
             network,
-            addr: addr.into(),
+            addr: V4::from(addr),
         };
         maps::insert(
             &mut self.ebpf,

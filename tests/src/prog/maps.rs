@@ -7,7 +7,7 @@ use aya::{
         lpm_trie::{Key, LpmTrie},
     },
 };
-use netctl_common::{drop_reason::DropReason, stats::DropCount};
+use netctl_common::{drop_reason::DropReason, jump, stats::DropCount};
 
 #[track_caller]
 pub(super) fn insert<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str, key: K, value: V) {
@@ -73,12 +73,14 @@ pub(super) fn drops(ebpf: &Ebpf) -> Vec<(&'static str, u64)> {
         .collect()
 }
 
-/// Puts the `flood` program where `from_container` jumps to.
+/// Puts the programs that others jump to in their places.
 #[track_caller]
 pub(super) fn connect_jumps(ebpf: &mut Ebpf) {
     let mut jump: ProgramArray<MapData> = ebpf.take_map("JUMP").unwrap().try_into().unwrap();
-    let flood = ebpf.program("flood").unwrap();
-    jump.set(0, flood.fd().unwrap(), 0).unwrap();
+    for (place, name) in jump::ALL {
+        let program = ebpf.program(name).unwrap();
+        jump.set(*place, program.fd().unwrap(), 0).unwrap();
+    }
     // The program array empties itself when its last user space reference goes.
     std::mem::forget(jump);
 }

@@ -1,0 +1,20 @@
+//! Programs that others jump to: their places in the JUMP array.
+//!
+//! A jump ends the program that makes it. What is rare, or would make the verifier check the
+//! common walk many times over, stands in a program of its own.
+
+macro_rules! jumps {
+    ($($name:ident = $number:literal, $program:literal;)+) => {
+        $(#[doc = concat!("Place of the program `", $program, "`.")] pub const $name: u32 = $number;)+
+
+        /// Every place with the name of its program.
+        pub const ALL: &[(u32, &str)] = &[$(($name, $program),)+];
+    };
+}
+
+jumps! {
+    FLOOD = 0, "flood";
+}
+
+/// Entries of the JUMP array, with room for programs to come.
+pub const SLOTS: u32 = 32;
