@@ -33,7 +33,7 @@ drop_reasons! {
     SpoofedSource = 3, "spoofed_source", "The source address is not the sender's own.";
     SpoofedArp = 4, "spoofed_arp", "An ARP packet speaks for somebody else's address.";
     ArpUnanswered = 5, "arp_unanswered", "An ARP request for an address that nobody in the network has, or an announcement.";
-    UnknownEtherType = 6, "unknown_ethertype", "Neither IPv4 nor ARP.";
+    UnknownEtherType = 6, "unknown_ethertype", "Neither IPv4, IPv6 nor ARP, or a frame with a VLAN tag.";
     UnknownUnicast = 7, "unknown_unicast", "No endpoint of the network has the destination MAC.";
     UnknownDestination = 8, "unknown_destination", "No endpoint has the destination address.";
     NetworkIsolated = 9, "network_isolated", "The destination belongs to another network.";
@@ -55,9 +55,14 @@ drop_reasons! {
     NotFromHost = 25, "not_from_host", "A packet towards a container that the host did not send itself.";
     RewriteFailed = 26, "rewrite_failed", "The kernel refused to change the packet.";
     RedirectFailed = 27, "redirect_failed", "The kernel refused to hand the packet on.";
+    Ipv6Disabled = 28, "ipv6_disabled", "An IPv6 packet from an endpoint that has no IPv6 address.";
+    SpoofedNd = 29, "spoofed_nd", "A neighbour advertisement speaks for somebody else's address.";
+    NdUnanswered = 30, "nd_unanswered", "A neighbour solicitation for an address that nobody in the network has, or an announcement.";
+    RouterAdvertisement = 31, "router_advertisement", "A router advertisement or redirect from a container: nobody but the gateway routes.";
+    DhcpServer = 32, "dhcp_server", "A DHCP server's answer from a container: addresses come from netctl.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 28;
+pub const DROP_REASONS: u32 = 33;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

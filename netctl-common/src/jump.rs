@@ -14,6 +14,13 @@ macro_rules! jumps {
 
 jumps! {
     FLOOD = 0, "flood";
+    FROM_CONTAINER6 = 1, "from_container6";
+    FROM_HOST6 = 2, "from_host6";
+    FROM_UPLINK6 = 3, "from_uplink6";
+    ND = 4, "nd";
+    OPEN_FROM_CONTAINER6 = 5, "open_from_container6";
+    CREATE4 = 6, "create4";
+    CREATE6 = 7, "create6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

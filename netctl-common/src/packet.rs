@@ -73,6 +73,12 @@ pub mod icmpv6 {
     pub const ECHO: u8 = 128;
     /// Echo reply.
     pub const ECHO_REPLY: u8 = 129;
+    /// Multicast listener query: the first of the listener types of RFC 2710.
+    pub const LISTENER_QUERY: u8 = 130;
+    /// Multicast listener done: the last of them.
+    pub const LISTENER_DONE: u8 = 132;
+    /// Multicast listener report of RFC 3810.
+    pub const LISTENER_REPORT_V2: u8 = 143;
     /// Router solicitation: the first of the neighbour discovery types.
     pub const ROUTER_SOLICITATION: u8 = 133;
     /// Router advertisement.
@@ -83,6 +89,18 @@ pub mod icmpv6 {
     pub const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
     /// Redirect: the last of the neighbour discovery types.
     pub const REDIRECT: u8 = 137;
+}
+
+/// Ports of DHCP, host order (RFC 2131, section 4.1; RFC 8415, section 7.2).
+pub mod dhcp {
+    /// The server's.
+    pub const SERVER: u16 = 67;
+    /// The client's.
+    pub const CLIENT: u16 = 68;
+    /// The server's, of DHCPv6.
+    pub const SERVER6: u16 = 547;
+    /// The client's, of DHCPv6.
+    pub const CLIENT6: u16 = 546;
 }
 
 /// ARP operations, host order (RFC 826).

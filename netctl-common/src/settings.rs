@@ -29,8 +29,8 @@ pub struct Settings {
     pub flood_rate: u32,
     /// Secret of this boot that spreads masqueraded source ports over their range.
     pub nat_seed: u32,
-    /// Zero.
-    pub _pad: u32,
+    /// [`Self::default_uplink`] of IPv6.
+    pub default_uplink6: u32,
 }
 
 /// Bits of [`Settings::flags`].

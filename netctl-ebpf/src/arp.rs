@@ -2,13 +2,13 @@
 
 use netctl_common::{
     drop_reason::DropReason,
-    endpoint::{Endpoint, NeighKey},
+    endpoint::Endpoint,
     network::Network,
     packet::{ETH_LEN, arp},
     wire::{Be16, Mac, V4},
 };
 
-use crate::{helpers, maps::NEIGH4, packet::Packet};
+use crate::{helpers, host, packet::Packet};
 
 /// ARP for IPv4 over Ethernet, with a lead that aligns the addresses on the stack. The addresses
 /// are at odd words in the packet, so they are kept as halves.
@@ -43,7 +43,7 @@ fn address(halves: [u16; 2]) -> V4 {
 /// address (so that it can detect duplicates, RFC 5227) and never for an address that nobody has.
 #[inline(always)]
 pub(crate) fn answer(
-    packet: &mut Packet,
+    packet: &Packet<V4>,
     endpoint: &Endpoint,
     network: &Network,
 ) -> Result<i32, DropReason> {
@@ -65,15 +65,9 @@ pub(crate) fn answer(
     let owner = if target == network.gateway4 {
         network.mac
     } else {
-        let key = NeighKey {
-            network: endpoint.network,
-            addr: target,
-        };
-        match NEIGH4.get_ptr(&key) {
-            // SAFETY: the daemon replaces entries whole.
-            Some(neigh) => unsafe { (*neigh).mac },
-            None => return Err(DropReason::ArpUnanswered),
-        }
+        host::neighbour(endpoint.network, target)
+            .ok_or(DropReason::ArpUnanswered)?
+            .mac
     };
     let reply = Arp {
         operation: Be16::new(arp::REPLY),

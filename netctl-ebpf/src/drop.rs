@@ -1,8 +1,11 @@
 //! The one exit of a hook that drops: one counter, one sample.
 
-use netctl_common::{drop_reason::DropReason, event::DropEvent, wire::Address as _};
+use netctl_common::{drop_reason::DropReason, event::DropEvent};
+
+use aya_ebpf::bindings::__sk_buff;
 
 use crate::{
+    family::Family,
     helpers::{self, verdict},
     maps::{DROPS, EVENTS, settings},
     packet::Packet,
@@ -11,23 +14,21 @@ use crate::{
 /// Samples a second, reason and CPU.
 const SAMPLES: u64 = 10;
 
-/// Turns a hook's result into its return code; a drop is counted and sometimes sampled.
+/// Turns a hook's result into its return code; a drop is counted and sometimes sampled, with
+/// the addresses that a packet of that family has.
 #[inline(always)]
-pub(crate) fn finish(
-    skb: *mut aya_ebpf::bindings::__sk_buff,
-    result: Result<i32, DropReason>,
-) -> i32 {
+pub(crate) fn finish<A: Family>(skb: *mut __sk_buff, result: Result<i32, DropReason>) -> i32 {
     match result {
         Ok(code) => code,
         Err(reason) => {
-            count(skb, reason);
+            count::<A>(skb, reason);
             verdict::DROP
         }
     }
 }
 
 #[inline(always)]
-fn count(skb: *mut aya_ebpf::bindings::__sk_buff, reason: DropReason) {
+fn count<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
     let Some(counter) = DROPS.get_ptr_mut(reason as u32) else {
         return;
     };
@@ -41,17 +42,17 @@ fn count(skb: *mut aya_ebpf::bindings::__sk_buff, reason: DropReason) {
         }
         (*counter).sampled = now;
     }
-    sample(skb, reason);
+    sample::<A>(skb, reason);
 }
 
 #[inline(always)]
-fn sample(skb: *mut aya_ebpf::bindings::__sk_buff, reason: DropReason) {
-    let mut packet = Packet::new(skb);
-    let Ok(kind) = packet.load() else {
+fn sample<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+    let mut packet = Packet::<A>::new(skb);
+    let Ok(ethertype) = packet.load() else {
         return;
     };
     // A header that cannot be read leaves the ports 0, which is what the sample says then.
-    let ipv4 = matches!(kind, crate::packet::Kind::Ipv4) && packet.parse_ipv4().is_ok();
+    let parsed = ethertype == A::ETHERTYPE && packet.parse().is_ok();
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         &aya_ebpf::programs::TcContext::new(skb),
@@ -71,10 +72,10 @@ fn sample(skb: *mut aya_ebpf::bindings::__sk_buff, reason: DropReason) {
         dmac: headers.dmac,
         ..DropEvent::default()
     };
-    if ipv4 {
-        (event.src, event.dst) = (headers.src.mapped(), headers.dst.mapped());
+    if parsed {
+        (event.src, event.dst) = (packet.src().mapped(), packet.dst().mapped());
         (event.sport, event.dport) = (packet.sport, packet.dport);
-        event.proto = headers.proto;
+        event.proto = packet.proto;
     }
     entry.write(event);
     entry.submit(0);

@@ -5,7 +5,7 @@
 
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_ANY},
-    helpers::generated::{bpf_clone_redirect, bpf_tail_call},
+    helpers::generated::bpf_clone_redirect,
     macros::classifier,
     programs::TcContext,
 };
@@ -13,13 +13,14 @@ use netctl_common::{
     drop_reason::DropReason,
     endpoint::{FLOOD_CHUNKS, FloodKey},
     jump,
+    wire::V4,
 };
 
 use crate::{
     drop,
     helpers::{self, verdict},
     host,
-    maps::{self, FLOOD, FLOOD_BUDGET, JUMP},
+    maps::{self, FLOOD, FLOOD_BUDGET},
 };
 
 /// Chunks that one run of `flood` serves. The kernel allows 33 jumps in a row (32 from 5.17 on
@@ -49,16 +50,9 @@ pub(crate) fn start(skb: *mut __sk_buff, ifindex: u32) -> Result<i32, DropReason
 /// Jumps to `flood`, to begin with that chunk. Returns only on failure.
 #[inline(always)]
 fn jump(skb: *mut __sk_buff, chunk: u32) -> Result<i32, DropReason> {
-    // SAFETY: the context of the running program and a program array.
-    unsafe {
-        (*skb).cb[0] = chunk;
-        bpf_tail_call(
-            skb.cast(),
-            core::ptr::from_ref(&JUMP).cast_mut().cast(),
-            jump::FLOOD,
-        );
-    }
-    Err(DropReason::RedirectFailed)
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[0] = chunk };
+    helpers::jump(skb, jump::FLOOD)
 }
 
 #[inline(always)]
@@ -97,7 +91,7 @@ fn take_token(ifindex: u32) -> bool {
 #[inline(always)]
 pub(crate) fn flood(ctx: TcContext) -> i32 {
     let skb = ctx.skb.skb;
-    drop::finish(skb, copy_to_members(skb))
+    drop::finish::<V4>(skb, copy_to_members(skb))
 }
 
 #[inline(always)]

@@ -8,14 +8,17 @@ use netctl_common::{
     drop_reason::DropReason,
     flow::{Flow, FlowKey, flags},
     packet::proto,
+    publish::Published,
     stats::{PortStats, PortStatsKey},
     tcp::{self, TcpState, header, seen},
-    wire::{Address, Be16, Mac},
+    wire::{Be16, Mac},
 };
 
 use crate::{
+    family::Family,
+    forward::Hook,
     helpers, host,
-    maps::{Family, PORT_STATS, settings},
+    maps::{PORT_STATS, settings},
     packet::Packet,
 };
 
@@ -23,7 +26,10 @@ const EEXIST: i32 = -17;
 
 /// The flow that the packet belongs to, if it is alive. Follows its state and counts.
 #[inline(always)]
-pub(crate) fn follow<A: Family>(key: &FlowKey<A>, packet: &Packet) -> Option<&'static mut Flow<A>> {
+pub(crate) fn follow<A: Family>(
+    key: &FlowKey<A>,
+    packet: &Packet<A>,
+) -> Option<&'static mut Flow<A>> {
     let found = A::flows().get_ptr_mut(key)?;
     // SAFETY: a value of the map, which stays memory of the map. An entry that another CPU
     // deletes this very moment may become another flow's (the table is preallocated): the sweep
@@ -83,7 +89,7 @@ fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {
 
 /// Counts the packet for its published port; false when the port is gone.
 #[inline(always)]
-fn count<A: Address>(flow: &Flow<A>, packet: &Packet) -> bool {
+pub(crate) fn count<A: Family>(flow: &Flow<A>, packet: &Packet<A>) -> bool {
     let Some(stats) = stats(flow.port_id, flow.host_port) else {
         return false;
     };
@@ -146,6 +152,33 @@ pub(crate) struct NewFlow<A> {
     pub(crate) tcp_flags: u8,
     /// Which source ports may be tried.
     pub(crate) keep: Keep,
+    /// Where the packet is.
+    pub(crate) hook: Hook,
+}
+
+impl<A: Family> NewFlow<A> {
+    /// Begins with the packet as it is, and replies from `reply_side` to what it is now. Field by
+    /// field: the stack has no room for a whole one.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self, packet: &Packet<A>, side: u8, reply_side: u8) {
+        (self.key.src, self.key.dst) = (packet.src(), packet.dst());
+        (self.key.sport, self.key.dport) = (packet.sport, packet.dport);
+        (self.key.proto, self.key.side, self.key.zone) = (packet.proto, side, 0);
+        (self.reply.src, self.reply.dst) = (packet.dst(), packet.src());
+        (self.reply.sport, self.reply.dport) = (packet.dport, packet.sport);
+        (self.reply.proto, self.reply.side, self.reply.zone) = (packet.proto, reply_side, 0);
+        (self.port_id, self.host_port) = (0, Be16(0));
+        self.tcp_flags = packet.tcp_flags;
+        self.keep = Keep::Always;
+    }
+
+    /// Replies come from the published port's container.
+    #[inline(always)]
+    pub(crate) fn lead_to(&mut self, published: &Published<A>, port: Be16) {
+        self.reply.src = published.addr;
+        self.reply.sport = published.container_port(port);
+        (self.port_id, self.host_port) = (published.port_id, port);
+    }
 }
 
 /// Whether the source port that the packet came with may stay, and others may take its place.
@@ -170,26 +203,14 @@ pub(crate) fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>
     let both = unsafe { &mut *scratch };
     let [forward, reverse] = both;
     let now = helpers::now();
-    fill(
-        forward,
-        new,
-        &new.forward_leg,
-        &new.reply.reversed(new.key.side),
-        now,
-    );
+    fill(forward, new, &new.forward_leg, &new.reply, now);
     forward.sibling_side = new.reply.side;
     forward.tcp_seen = if new.key.proto == proto::TCP {
         tcp::observe(new.tcp_flags)
     } else {
         0
     };
-    fill(
-        reverse,
-        new,
-        &new.reply_leg,
-        &new.key.reversed(new.reply.side),
-        now,
-    );
+    fill(reverse, new, &new.reply_leg, &new.key, now);
     reverse.sibling_side = new.key.side;
     reverse.tcp_seen = 0;
     reverse.flags |= flags::REPLY;
@@ -220,11 +241,7 @@ pub(crate) fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<boo
 
 /// Inserts the forward half and opens the flow's published port.
 #[inline(always)]
-pub(crate) fn complete<A: Family>(
-    new: &NewFlow<A>,
-    forward: &Flow<A>,
-    packet: &Packet,
-) -> Result<(), DropReason> {
+pub(crate) fn complete<A: Family>(new: &NewFlow<A>, forward: &Flow<A>) -> Result<(), DropReason> {
     if A::flows()
         .insert(&new.key, forward, u64::from(BPF_ANY))
         .is_err()
@@ -234,14 +251,15 @@ pub(crate) fn complete<A: Family>(
     }
     if new.port_id != 0 {
         open_port(new)?;
-        count(forward, packet);
     }
     Ok(())
 }
 
 #[inline(always)]
-fn fill<A: Family>(flow: &mut Flow<A>, new: &NewFlow<A>, leg: &Leg, out: &FlowKey<A>, now: u64) {
-    (flow.src, flow.dst, flow.sport, flow.dport) = (out.src, out.dst, out.sport, out.dport);
+fn fill<A: Family>(flow: &mut Flow<A>, new: &NewFlow<A>, leg: &Leg, back: &FlowKey<A>, now: u64) {
+    // What comes back is what went out, the other way round.
+    (flow.src, flow.dst) = (back.dst, back.src);
+    (flow.sport, flow.dport) = (back.dport, back.sport);
     flow.out_ifindex = leg.out_ifindex;
     (flow.endpoint, flow.generation) = (leg.endpoint, leg.generation);
     (flow.port_id, flow.host_port) = (new.port_id, new.host_port);
@@ -280,6 +298,6 @@ fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
 
 /// A packet that may start a flow: not the end of a TCP connection that we do not know.
 #[inline(always)]
-pub(crate) fn may_open(packet: &Packet) -> bool {
-    packet.headers.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
+pub(crate) fn may_open<A: Family>(packet: &Packet<A>) -> bool {
+    packet.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
 }

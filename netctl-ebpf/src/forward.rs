@@ -4,10 +4,15 @@ use netctl_common::{
     drop_reason::DropReason,
     flow::{Flow, flags},
     settings,
-    wire::{Mac, V4},
+    wire::Mac,
 };
 
-use crate::{helpers, host, maps, packet::Packet, rewrite};
+use crate::{
+    family::Family,
+    helpers, host, maps,
+    packet::{Packet, header::Header as _},
+    rewrite,
+};
 
 /// Where the running program is attached: `redirect_peer` works from ingress only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +23,11 @@ pub(crate) enum Hook {
 
 /// Rewrites the packet as its flow says and sends it where the flow says.
 #[inline(always)]
-pub(crate) fn by_flow(packet: &mut Packet, flow: &Flow<V4>, hook: Hook) -> Result<i32, DropReason> {
+pub(crate) fn by_flow<A: Family>(
+    packet: &mut Packet<A>,
+    flow: &Flow<A>,
+    hook: Hook,
+) -> Result<i32, DropReason> {
     let leaves = flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0;
     if leaves && is_too_big(packet, flow.out_ifindex) {
         return Err(DropReason::TooBig);
@@ -38,15 +47,15 @@ pub(crate) fn by_flow(packet: &mut Packet, flow: &Flow<V4>, hook: Hook) -> Resul
 
 /// Into the container behind `ifindex`, MACs already right.
 #[inline(always)]
-pub(crate) fn to_container(packet: &Packet, ifindex: u32, hook: Hook) -> i32 {
+pub(crate) fn to_container<A: Family>(packet: &Packet<A>, ifindex: u32, hook: Hook) -> i32 {
     let may_peer = maps::settings().is_some_and(|s| s.flags & settings::flags::REDIRECT_PEER != 0);
     helpers::redirect_peer(packet.skb, ifindex, hook == Hook::Ingress && may_peer)
 }
 
 /// Into the container with MACs of the network's gateway and of the container.
 #[inline(always)]
-pub(crate) fn to_container_as(
-    packet: &mut Packet,
+pub(crate) fn to_container_as<A: Family>(
+    packet: &mut Packet<A>,
     ifindex: u32,
     (smac, dmac): (Mac, Mac),
     hook: Hook,
@@ -64,11 +73,11 @@ pub(crate) fn to_host(anchor: u32) -> i32 {
 
 /// A packet that is one on the wire must fit the uplink; the kernel would drop it unseen.
 #[inline(always)]
-pub(crate) fn is_too_big(packet: &Packet, uplink: u32) -> bool {
-    /// Every IPv4 host takes this much in practice; smaller packets skip the lookup.
-    const SMALL: u16 = 1_280;
-    let length = packet.headers.tot_len.get();
+pub(crate) fn is_too_big<A: Family>(packet: &Packet<A>, uplink: u32) -> bool {
+    /// Every host takes this much, of IPv6 by RFC 8200; smaller packets skip the lookup.
+    const SMALL: u32 = 1_280;
+    let length = packet.headers.ip.total_length();
     length > SMALL
         && packet.segments() <= 1
-        && host::uplink(uplink).is_some_and(|uplink| u32::from(length) > uplink.mtu)
+        && host::uplink(uplink).is_some_and(|uplink| length > uplink.mtu)
 }

@@ -2,24 +2,34 @@
 
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
-    endpoint::{Endpoint, slot},
+    endpoint::{Endpoint, Neigh, NeighKey, slot},
     host::Uplink,
     network::Network,
-    wire::{Address, V4},
 };
 
-use crate::maps::{ENDPOINT, LOCAL4, NETWORK, SUBNET4, UPLINK};
+use crate::{
+    family::Family,
+    maps::{ENDPOINT, NETWORK, UPLINK, settings},
+};
 
-/// Whether the host itself holds the address (never for 127.0.0.0/8).
+/// Whether the host itself holds the address (never for loopback and link-local ones).
 #[inline(always)]
-pub(crate) fn is_local(addr: V4) -> bool {
-    LOCAL4.get_ptr(&addr).is_some()
+pub(crate) fn is_local<A: Family>(addr: A) -> bool {
+    A::locals().get_ptr(&addr).is_some()
 }
 
 /// The network whose subnet the address is in.
 #[inline(always)]
-pub(crate) fn network_of(addr: V4) -> Option<u32> {
-    SUBNET4.get(&Key::new(V4::BITS, addr)).copied()
+pub(crate) fn network_of<A: Family>(addr: A) -> Option<u32> {
+    A::subnets().get(&Key::new(A::BITS, addr)).copied()
+}
+
+/// Who has an address inside a network.
+#[inline(always)]
+pub(crate) fn neighbour<A: Family>(network: u32, addr: A) -> Option<Neigh> {
+    let key = NeighKey { network, addr };
+    // SAFETY: the daemon replaces entries whole.
+    A::neighbours().get_ptr(&key).map(|neigh| unsafe { *neigh })
 }
 
 /// The endpoint behind a veth.
@@ -39,4 +49,10 @@ pub(crate) fn network(id: u32) -> Option<&'static Network> {
 pub(crate) fn uplink(ifindex: u32) -> Option<&'static Uplink> {
     // SAFETY: the daemon replaces entries whole.
     UPLINK.get_ptr(&ifindex).map(|u| unsafe { &*u })
+}
+
+/// Interface of the default route, 0 without one.
+#[inline(always)]
+pub(crate) fn default_uplink<A: Family>() -> u32 {
+    settings().map_or(0, A::default_uplink)
 }

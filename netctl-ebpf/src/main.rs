@@ -14,6 +14,7 @@
 mod arp;
 mod clock;
 mod drop;
+mod family;
 mod flood;
 mod flow;
 mod forward;
@@ -23,6 +24,7 @@ mod hooks;
 mod host;
 mod maps;
 mod masquerade;
+mod nd;
 mod packet;
 mod publish;
 mod rewrite;

@@ -23,7 +23,7 @@ use netctl_common::{
     settings::Settings,
     sock::{Sock, SockKey},
     stats::{DropCount, PortStats, PortStatsKey},
-    wire::{Address, V4, V6},
+    wire::{V4, V6},
 };
 
 use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
@@ -176,39 +176,6 @@ pub(crate) static CLOCK: Array<Clock> = Array::with_max_entries(1, 0);
 /// user: programs that others jump to.
 #[map]
 pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(jump::SLOTS, 0);
-
-/// The maps of one address family: what lets flows, published ports and fragments be written
-/// once for both.
-pub(crate) trait Family: Address {
-    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
-    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
-    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
-    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
-    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
-}
-
-impl Family for V4 {
-    #[inline(always)]
-    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>> {
-        &FLOW4
-    }
-    #[inline(always)]
-    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]> {
-        &FLOW4_SCRATCH
-    }
-    #[inline(always)]
-    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>> {
-        &PUBLISHED4
-    }
-    #[inline(always)]
-    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>> {
-        &PUBLISHED_RANGE4
-    }
-    #[inline(always)]
-    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32> {
-        &FRAG4
-    }
-}
 
 /// The settings, or zeroes before the daemon wrote them (an array's entry always exists).
 #[inline(always)]

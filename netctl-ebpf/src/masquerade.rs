@@ -5,31 +5,26 @@
 //! uses it towards this destination. Otherwise one is drawn, starting from a hash of the source:
 //! so one UDP socket mostly has one port for all destinations (RFC 4787, REQ-1).
 
-use netctl_common::{
-    drop_reason::DropReason,
-    flow::Flow,
-    packet::proto,
-    port,
-    wire::{Be16, V4},
-};
+use aya_ebpf::bindings::__sk_buff;
+use netctl_common::{drop_reason::DropReason, flow::Flow, packet::proto, port, wire::Be16};
 
 use crate::{
+    family::Family,
     flow::{self, Keep, NewFlow},
     helpers,
     maps::settings,
-    packet::Packet,
     publish,
 };
 
 /// Creates the flow with a source port (or echo identifier) that makes its replies unambiguous.
 /// `new.reply.dport` is what the replies will be sent to: the port looked for.
 #[inline(always)]
-pub(crate) fn create(
-    new: &mut NewFlow<V4>,
-    packet: &Packet,
-) -> Result<&'static Flow<V4>, DropReason> {
+pub(crate) fn create<A: Family>(
+    new: &mut NewFlow<A>,
+    skb: *mut __sk_buff,
+) -> Result<&'static Flow<A>, DropReason> {
     let settings = settings().ok_or(DropReason::NatPortsExhausted)?;
-    let seed = spread(packet, new.reply.dport, settings.nat_seed);
+    let seed = spread(new, settings.nat_seed);
     let [forward, reverse] = flow::draft(new)?;
     for try_no in 0..=port::TRIES {
         if try_no > 0 {
@@ -44,12 +39,12 @@ pub(crate) fn create(
         let kept = first && new.keep != Keep::IfUnused;
         // Drawn ports come from a range that the operator gave us; the packet's own must not be
         // one that a host process may draw at any moment.
-        let own = first && new.key.proto != proto::ICMP;
+        let own = first && new.key.proto != A::ICMP;
         if own && !kept && settings.is_ephemeral(new.reply.dport) {
             continue;
         }
-        if (kept || is_unused(new, packet)) && flow::reserve(&new.reply, reverse)? {
-            flow::complete(new, forward, packet)?;
+        if (kept || is_unused(new, skb)) && flow::reserve(&new.reply, reverse)? {
+            flow::complete(new, forward)?;
             return Ok(forward);
         }
     }
@@ -58,24 +53,24 @@ pub(crate) fn create(
 
 /// Replies to an echo carry its identifier in both places of the key.
 #[inline(always)]
-fn set_port(new: &mut NewFlow<V4>, forward: &mut Flow<V4>, port: u16) {
+fn set_port<A: Family>(new: &mut NewFlow<A>, forward: &mut Flow<A>, port: u16) {
     let port = Be16::new(port);
     (new.reply.dport, forward.sport) = (port, port);
-    if new.key.proto == proto::ICMP {
+    if new.key.proto == A::ICMP {
         (new.reply.sport, forward.dport) = (port, port);
     }
 }
 
 /// No process and no published port of the host has the port.
 #[inline(always)]
-fn is_unused(new: &NewFlow<V4>, packet: &Packet) -> bool {
+fn is_unused<A: Family>(new: &NewFlow<A>, skb: *mut __sk_buff) -> bool {
     let port = new.reply.dport;
-    if new.key.proto == proto::ICMP {
+    if new.key.proto == A::ICMP {
         return true;
     }
     !publish::is_reserved(port, new.key.proto)
         && helpers::find_socket(
-            packet.skb,
+            skb,
             new.key.proto,
             (new.reply.src, new.reply.sport),
             (new.reply.dst, port),
@@ -84,13 +79,13 @@ fn is_unused(new: &NewFlow<V4>, packet: &Packet) -> bool {
 
 /// Hash of the inner source with the boot's secret; ICMP and rare protocols draw at random.
 #[inline(always)]
-fn spread(packet: &Packet, port: Be16, secret: u32) -> u32 {
-    if packet.headers.proto == proto::ICMP {
+fn spread<A: Family>(new: &NewFlow<A>, secret: u32) -> u32 {
+    if new.key.proto == A::ICMP {
         return helpers::random();
     }
-    let mut hash = secret ^ packet.headers.src.0;
+    let mut hash = secret ^ new.key.src.sum();
     hash = (hash ^ (hash >> 16)).wrapping_mul(0x7feb_352d);
-    hash ^= u32::from(port.0) | u32::from(packet.headers.proto) << 16;
+    hash ^= u32::from(new.key.sport.0) | u32::from(new.key.proto) << 16;
     hash = (hash ^ (hash >> 15)).wrapping_mul(0x846c_a68b);
     hash ^ (hash >> 16)
 }

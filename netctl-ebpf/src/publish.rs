@@ -7,7 +7,10 @@ use netctl_common::{
     wire::{Address, Be16, V4},
 };
 
-use crate::maps::{Family, RESERVED, settings};
+use crate::{
+    family::Family,
+    maps::{RESERVED, settings},
+};
 
 /// Which entries may answer for an address.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use netctl_common::{
     drop_reason::DropReason,
     flow::{Flow, flags},
     packet::proto,
-    wire::V4,
 };
 
 use crate::{
+    family::Family,
     helpers::{self, Covers},
-    packet::Packet,
+    packet::{Packet, header::Header as _},
 };
 
 /// Words of the transport header that hold its checksum.
@@ -20,46 +20,73 @@ const UDP_CHECK: usize = 3;
 const ICMP_CHECK: u32 = 2;
 const ICMP_ID: u32 = 4;
 
+/// What a rewrite changes sums by.
+#[derive(Clone, Copy)]
+struct Change {
+    /// The pseudo header's sum before it.
+    pseudo: u32,
+    addresses: u32,
+    hop: u32,
+}
+
 /// Writes the flow's view of the packet into the packet.
 #[inline(always)]
-pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
-    let pseudo = packet.pseudo_header();
+pub(crate) fn apply<A: Family>(packet: &mut Packet<A>, flow: &Flow<A>) -> Result<(), DropReason> {
+    let mut change = Change {
+        pseudo: packet.pseudo_header(),
+        addresses: 0,
+        hop: 0,
+    };
     let headers = &mut packet.headers;
-    // What the addresses change by, then the whole IPv4 header.
-    let (mut addresses, mut all) = (0, 0);
     if flow.flags & flags::IDENTITY == 0 {
-        addresses = checksum::add(
-            checksum::difference(headers.src.0, flow.src.0),
-            checksum::difference(headers.dst.0, flow.dst.0),
+        change.addresses = checksum::add(
+            checksum::difference(headers.ip.src().sum(), flow.src.sum()),
+            checksum::difference(headers.ip.dst().sum(), flow.dst.sum()),
         );
-        all = addresses;
-        (headers.src, headers.dst) = (flow.src, flow.dst);
+        headers.ip.set_addresses(flow.src, flow.dst);
     }
     if flow.flags & flags::ROUTED != 0 {
-        if headers.ttl <= 1 {
+        if headers.ip.hops() <= 1 {
             return Err(DropReason::TtlExceeded);
         }
-        let word = |ttl| u32::from(u16::from_ne_bytes([ttl, headers.proto]));
-        let hop = checksum::difference(word(headers.ttl), word(headers.ttl - 1));
-        all = checksum::add(all, hop);
-        headers.ttl -= 1;
+        change.hop = headers.ip.take_hop();
     }
-    headers.check = checksum::update(headers.check, all);
+    headers
+        .ip
+        .update_checksum(checksum::add(change.addresses, change.hop));
     if flow.flags & flags::TO_UPLINK == 0 {
         (headers.smac, headers.dmac) = (flow.smac, flow.dmac);
     }
     if flow.flags & flags::IDENTITY != 0 || packet.is_later_fragment() {
-        return packet.store_headers();
+        return store_headers(packet, change);
     }
-    match packet.headers.proto {
-        proto::TCP => rewrite_ports(packet, flow, (pseudo, addresses), TCP_CHECK),
-        proto::UDP => rewrite_ports(packet, flow, (pseudo, addresses), UDP_CHECK),
-        proto::ICMP => {
-            packet.store_headers()?;
-            rewrite_echo(packet, flow)
-        }
+    if packet.proto == proto::TCP {
+        rewrite_ports(packet, flow, change, TCP_CHECK)
+    } else if packet.proto == proto::UDP {
+        rewrite_ports(packet, flow, change, UDP_CHECK)
+    } else if packet.proto == A::ICMP {
+        store_headers(packet, change)?;
+        rewrite_echo(packet, flow, change)
+    } else {
         // SCTP's CRC does not cover addresses, and its ports are never changed (RFC 9260).
-        _ => packet.store_headers(),
+        store_headers(packet, change)
+    }
+}
+
+/// Ethernet and IP header alone.
+#[inline(always)]
+fn store_headers<A: Family>(packet: &Packet<A>, change: Change) -> Result<(), DropReason> {
+    if !A::Header::HAS_CHECKSUM {
+        sum_changed(packet, checksum::add(change.addresses, change.hop));
+    }
+    packet.store_headers()
+}
+
+/// See [`helpers::sum_changed`].
+#[inline(always)]
+fn sum_changed<A: Family>(packet: &Packet<A>, difference: u32) {
+    if difference != 0 {
+        helpers::sum_changed(packet.skb, difference);
     }
 }
 
@@ -69,35 +96,56 @@ pub(crate) fn apply(packet: &mut Packet, flow: &Flow<V4>) -> Result<(), DropReas
 /// the field, or what the device makes would be wrong. So any other field is a checksum already,
 /// which is brought up to date here. One that is that sum, as a checksum is by chance one time
 /// in 65535, is the kernel's to change: it alone knows which packets are unfinished. So are
-/// packets of several segments, whose length may not be the IPv4 header's (above 64 KiB), or not
+/// packets of several segments, whose length may not be the IP header's (above 64 KiB), or not
 /// be in the sum at all.
 #[inline(always)]
-fn rewrite_ports(
-    packet: &mut Packet,
-    flow: &Flow<V4>,
-    (pseudo, addresses): (u32, u32),
+fn rewrite_ports<A: Family>(
+    packet: &mut Packet<A>,
+    flow: &Flow<A>,
+    change: Change,
     check: usize,
 ) -> Result<(), DropReason> {
     let old = u32::from(packet.sport.0) << 16 | u32::from(packet.dport.0);
     let new = u32::from(flow.sport.0) << 16 | u32::from(flow.dport.0);
     // Ones' complement sums do not care which half of a word a port stands in.
     let ports = checksum::difference(old, new);
-    let is_udp = packet.headers.proto == proto::UDP;
+    let is_udp = packet.proto == proto::UDP;
     let before = packet.headers.transport[check];
-    let is_pseudo = is_zero(checksum::difference(pseudo, u32::from(before)));
+    let is_pseudo = is_zero(checksum::difference(change.pseudo, u32::from(before)));
     if is_pseudo || packet.is_fragment() || packet.is_segmented() {
         let offset = packet.l4 + 2 * check as u32;
-        let (skb, protocol) = (packet.skb, packet.headers.proto);
-        helpers::l4_checksum(skb, offset, protocol, addresses, Covers::PseudoHeader)?;
+        let (skb, protocol) = (packet.skb, packet.proto);
+        helpers::l4_checksum(
+            skb,
+            offset,
+            protocol,
+            change.addresses,
+            Covers::PseudoHeader,
+        )?;
         helpers::l4_checksum(skb, offset, protocol, ports, Covers::Payload)?;
         packet.load_transport(check)?;
-    } else if !(is_udp && before == 0) {
-        // A UDP checksum of 0 means "none" and stays (RFC 768).
-        let sum = checksum::update(before, checksum::add(addresses, ports));
+        if !A::Header::HAS_CHECKSUM {
+            // The helper took the addresses out of the device's sum, as is right where an IPv4
+            // header's checksum makes up for them (before BPF_F_IPV6, 6.16).
+            sum_changed(packet, checksum::add(change.addresses, change.hop));
+        }
+    } else if is_udp && before == 0 {
+        // A UDP checksum of 0 means "none" and stays (RFC 768, RFC 6935).
+        sum_changed(packet, ports);
+        if !A::Header::HAS_CHECKSUM {
+            sum_changed(packet, checksum::add(change.addresses, change.hop));
+        }
+    } else {
+        let sum = checksum::update(before, checksum::add(change.addresses, ports));
         packet.headers.transport[check] = if is_udp && sum == 0 { u16::MAX } else { sum };
-        // Header and checksum make up for each other's changes; the pseudo header's has no
-        // counterpart in the packet.
-        helpers::sum_changed(packet.skb, !addresses);
+        // The checksum makes up for the ports and the addresses; so does an IPv4 header's for
+        // the addresses and the hop. Nothing in an IPv6 packet makes up for the hop.
+        let rest = if A::Header::HAS_CHECKSUM {
+            !change.addresses
+        } else {
+            change.hop
+        };
+        sum_changed(packet, rest);
     }
     (packet.sport, packet.dport) = (flow.sport, flow.dport);
     packet.store_with_transport(check)
@@ -109,9 +157,19 @@ fn is_zero(sum: u32) -> bool {
     matches!(checksum::fold(sum), 0 | u16::MAX)
 }
 
-/// The identifier takes the port's place (RFC 5508, section 3.1); no pseudo header in ICMPv4.
+/// The identifier takes the port's place (RFC 5508, section 3.1). ICMPv6 has a pseudo header,
+/// ICMP has none.
 #[inline(always)]
-fn rewrite_echo(packet: &Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
+fn rewrite_echo<A: Family>(
+    packet: &Packet<A>,
+    flow: &Flow<A>,
+    change: Change,
+) -> Result<(), DropReason> {
+    let offset = packet.l4 + ICMP_CHECK;
+    if !A::Header::HAS_CHECKSUM && change.addresses != 0 {
+        let covers = Covers::PseudoHeader;
+        helpers::l4_checksum(packet.skb, offset, A::ICMP, change.addresses, covers)?;
+    }
     // The identifier that was changed is in the source port on the way out, in the
     // destination port on the way back.
     let id = if flow.sport == packet.sport {
@@ -123,12 +181,6 @@ fn rewrite_echo(packet: &Packet, flow: &Flow<V4>) -> Result<(), DropReason> {
         return Ok(());
     }
     let difference = checksum::difference(u32::from(packet.sport.0), u32::from(id.0));
-    helpers::l4_checksum(
-        packet.skb,
-        packet.l4 + ICMP_CHECK,
-        proto::ICMP,
-        difference,
-        Covers::Payload,
-    )?;
+    helpers::l4_checksum(packet.skb, offset, A::ICMP, difference, Covers::Payload)?;
     helpers::store(packet.skb, packet.l4 + ICMP_ID, &id)
 }

@@ -21,13 +21,10 @@ fn every_program_loads() {
         assert!(*instructions < 500_000, "{name}: {instructions}");
     }
     let names: Vec<&str> = programs.iter().map(|(name, _)| *name).collect();
-    for name in [
-        "from_container",
-        "from_host",
-        "from_uplink",
-        "flood",
-        "clock",
-    ] {
+    for name in ["from_container", "from_host", "from_uplink", "clock"]
+        .into_iter()
+        .chain(netctl_common::jump::ALL.iter().map(|(_, name)| *name))
+    {
         assert!(names.contains(&name), "{name} is missing");
     }
     for hook in ["connect", "sendmsg", "recvmsg", "getpeername", "bind"] {

@@ -5,19 +5,22 @@ use netctl_common::{
     drop_reason::DropReason,
     endpoint::{Endpoint, FdbKey, flags as endpoint_flags},
     flow::side,
+    jump,
     network::{Network, flags as network_flags},
-    packet::{icmp, proto},
-    wire::Address,
+    packet::{dhcp, ethertype, proto},
+    wire::V4,
 };
 
 use crate::{
-    arp, drop, flood, flow,
+    arp, drop,
+    family::Family,
+    flood, flow,
     forward::{self, Hook},
-    fragment,
+    fragment, helpers,
     hooks::routes,
     host,
     maps::FDB,
-    packet::{Kind, Packet},
+    packet::Packet,
     publish::{self, Match},
 };
 
@@ -26,63 +29,109 @@ use crate::{
 #[inline(always)]
 pub(crate) fn from_container(ctx: TcContext) -> i32 {
     let skb = ctx.skb.skb;
-    drop::finish(skb, try_from_container(skb))
+    drop::finish::<V4>(skb, try_from_container(skb))
 }
 
 #[inline(always)]
 fn try_from_container(skb: *mut __sk_buff) -> Result<i32, DropReason> {
-    let mut packet = Packet::new(skb);
+    let mut packet = Packet::<V4>::new(skb);
     let kind = packet.load()?;
-    let ifindex = packet.ifindex();
-    let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
-    let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
-    // SAFETY: the context of the running program.
-    if unsafe { (*skb).vlan_present } != 0 {
+    if kind == ethertype::IPV6 {
+        return helpers::jump(skb, jump::FROM_CONTAINER6);
+    }
+    let sender = Sender::of(&packet)?;
+    if kind == ethertype::ARP {
+        return arp::answer(&packet, sender.endpoint, sender.network);
+    }
+    if kind != ethertype::IPV4 {
         return Err(DropReason::UnknownEtherType);
     }
-    if packet.headers.smac != endpoint.mac {
-        return Err(DropReason::SpoofedMac);
-    }
-    match kind {
-        Kind::Arp => return arp::answer(&mut packet, endpoint, network),
-        Kind::Other => return Err(DropReason::UnknownEtherType),
-        Kind::Ipv4 => {}
-    }
-    if packet.headers.src != endpoint.addr4 {
+    if packet.src() != sender.endpoint.addr4 {
         return Err(DropReason::SpoofedSource);
     }
-    packet.parse_ipv4()?;
+    packet.parse()?;
+    walk(&mut packet, sender)
+}
+
+/// Who sends.
+#[derive(Clone, Copy)]
+pub(super) struct Sender {
+    pub(super) ifindex: u32,
+    pub(super) endpoint: &'static Endpoint,
+    pub(super) network: &'static Network,
+}
+
+impl Sender {
+    /// By the interface; the frame must be the endpoint's own.
+    #[inline(always)]
+    pub(super) fn of<A: Family>(packet: &Packet<A>) -> Result<Self, DropReason> {
+        let ifindex = packet.ifindex();
+        let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
+        let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
+        // SAFETY: the context of the running program.
+        if unsafe { (*packet.skb).vlan_present } != 0 {
+            return Err(DropReason::UnknownEtherType);
+        }
+        if packet.headers.smac != endpoint.mac {
+            return Err(DropReason::SpoofedMac);
+        }
+        Ok(Self {
+            ifindex,
+            endpoint,
+            network,
+        })
+    }
+
+    #[inline(always)]
+    fn has(&self, flag: u32) -> bool {
+        self.network.flags & flag != 0
+    }
+}
+
+/// A packet whose sender is who it says: by its destination MAC.
+#[inline(always)]
+pub(super) fn walk<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    if packet.headers.dmac == sender.network.mac {
+        return to_gateway(packet, sender);
+    }
+    if is_dhcp_server(packet) {
+        return Err(DropReason::DhcpServer);
+    }
     if packet.headers.dmac.is_group() {
-        if network.flags & network_flags::ICC == 0 {
+        if !sender.has(network_flags::ICC) {
             return Err(DropReason::IccDisabled);
         }
-        return flood::start(skb, ifindex);
+        return flood::start(packet.skb, sender.ifindex);
     }
-    if packet.headers.dmac == network.mac {
-        return to_gateway(&mut packet, endpoint, network, ifindex);
-    }
-    to_neighbour(&mut packet, endpoint, network)
+    to_neighbour(packet, sender)
+}
+
+/// What a DHCP server says to its clients (RFC 2131, section 4.1; RFC 8415, section 7.2).
+#[inline(always)]
+fn is_dhcp_server<A: Family>(packet: &Packet<A>) -> bool {
+    let (server, client) = if A::VERSION == 4 {
+        (dhcp::SERVER, dhcp::CLIENT)
+    } else {
+        (dhcp::SERVER6, dhcp::CLIENT6)
+    };
+    packet.proto == proto::UDP && packet.sport.get() == server && packet.dport.get() == client
 }
 
 /// A frame for another member: forwarded as it is, unless it answers a translated flow.
 #[inline(always)]
-fn to_neighbour(
-    packet: &mut Packet,
-    endpoint: &Endpoint,
-    network: &Network,
-) -> Result<i32, DropReason> {
-    if endpoint.flags & endpoint_flags::PUBLISHED != 0 {
+fn to_neighbour<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    if sender.endpoint.flags & endpoint_flags::PUBLISHED != 0 {
         // A later fragment whose first one was not seen is no reply of ours: forward as is.
         let known = fragment::track(packet, side::INSIDE).is_ok();
         if known && let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
             return forward::by_flow(packet, flow, Hook::Ingress);
         }
     }
-    if network.flags & network_flags::ICC == 0 {
+    if !sender.has(network_flags::ICC) {
         return Err(DropReason::IccDisabled);
     }
     let key = FdbKey {
-        network: endpoint.network,
+        network: sender.endpoint.network,
         mac: packet.headers.dmac,
         _pad: 0,
     };
@@ -96,27 +145,36 @@ fn to_neighbour(
 
 /// A frame for the gateway: to be routed, or for the host itself.
 #[inline(always)]
-fn to_gateway(
-    packet: &mut Packet,
-    endpoint: &Endpoint,
-    network: &Network,
-    ifindex: u32,
-) -> Result<i32, DropReason> {
+fn to_gateway<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
     fragment::track(packet, side::INSIDE)?;
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
-    let dst = packet.headers.dst;
-    if dst.is_loopback() || dst.is_multicast() || dst.0 == 0 || dst == network.broadcast4 {
+    match A::OPEN_FROM_CONTAINER {
+        Some(program) => helpers::jump(packet.skb, program),
+        None => open(packet, sender),
+    }
+}
+
+/// The first packet of a flow, or one that needs none.
+#[inline(always)]
+pub(super) fn open<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    let Sender {
+        ifindex,
+        endpoint,
+        network,
+    } = sender;
+    let dst = packet.dst();
+    if dst.is_loopback() || dst.is_multicast() || dst == A::ANY || dst.is_broadcast(network) {
         return Err(DropReason::MartianAddress);
     }
     let draft = routes::draft()?;
-    let internal = network.flags & network_flags::INTERNAL != 0;
+    let internal = sender.has(network_flags::INTERNAL);
     if host::is_local(dst) {
-        if internal && dst != network.gateway4 {
+        if internal && dst != A::of_gateway(network) {
             return Err(DropReason::InternalNetwork);
         }
-        match publish::lookup(dst, packet.dport, packet.headers.proto, Match::Local) {
+        match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
             Some(published) if !internal && packet.has_l4 => {
                 routes::to_published(packet, endpoint, ifindex, published, draft)?;
             }
@@ -132,19 +190,10 @@ fn to_gateway(
             None if internal => return Err(DropReason::InternalNetwork),
             None => {}
         }
-        if is_icmp_error(packet) {
+        if packet.is_icmp_message() {
             return Err(DropReason::IcmpUnsupported);
         }
         routes::to_outside(packet, endpoint, network, ifindex, draft)?;
     }
     routes::open(packet, draft, Hook::Ingress)
-}
-
-/// An ICMP packet that is no echo: it would have to be translated by what it quotes.
-#[inline(always)]
-fn is_icmp_error(packet: &Packet) -> bool {
-    packet.headers.proto == proto::ICMP
-        && packet.icmp_type != icmp::ECHO
-        && packet.icmp_type != icmp::ECHO_REPLY
-        && !packet.is_later_fragment()
 }

@@ -3,21 +3,24 @@
 use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
 use netctl_common::{
     drop_reason::DropReason,
-    endpoint::{NeighKey, flags as endpoint_flags},
+    endpoint::flags as endpoint_flags,
     flow::side,
+    jump,
+    packet::ethertype,
     sock::SockKey,
-    wire::{Address, Be16},
+    wire::{Be16, V4, V6},
 };
 
 use crate::{
-    drop, flow,
+    drop,
+    family::Family,
+    flow,
     forward::{self, Hook},
     fragment, helpers,
     helpers::verdict,
     hooks::routes,
     host,
-    maps::{NEIGH4, SOCK4},
-    packet::{Kind, Packet},
+    packet::Packet,
 };
 
 /// See the module.
@@ -25,53 +28,65 @@ use crate::{
 #[inline(always)]
 pub(crate) fn from_host(ctx: TcContext) -> i32 {
     let skb = ctx.skb.skb;
-    drop::finish(skb, try_from_host(skb))
+    drop::finish::<V4>(skb, try_from_host(skb))
+}
+
+/// See the module. Jumped to from `from_host`.
+#[classifier]
+#[inline(always)]
+pub(crate) fn from_host6(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V6>(skb, try_from_host6(skb))
 }
 
 #[inline(always)]
 fn try_from_host(skb: *mut __sk_buff) -> Result<i32, DropReason> {
-    let mut packet = Packet::new(skb);
-    let kind = packet.load()?;
-    if !matches!(kind, Kind::Ipv4) {
+    let mut packet = Packet::<V4>::new(skb);
+    match packet.load()? {
+        ethertype::IPV4 => walk(&mut packet),
+        ethertype::IPV6 => helpers::jump(skb, jump::FROM_HOST6),
         // The anchor has no ports: what is not ours ends there, as on any empty bridge.
-        return Ok(verdict::NEXT);
+        _ => Ok(verdict::NEXT),
     }
+}
+
+#[inline(always)]
+fn try_from_host6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let mut packet = Packet::<V6>::new(skb);
+    packet.load()?;
+    walk(&mut packet)
+}
+
+#[inline(always)]
+fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     // SAFETY: the context of the running program.
-    if unsafe { (*skb).ingress_ifindex } != 0 {
+    if unsafe { (*packet.skb).ingress_ifindex } != 0 {
         // Forwarded by the stack for somebody else: containers are reached by their ports only.
         return Err(DropReason::NotFromHost);
     }
-    packet.parse_ipv4()?;
-    if packet.headers.dst.is_multicast() || packet.headers.dmac.is_group() {
+    packet.parse()?;
+    if packet.dst().is_multicast() || packet.headers.dmac.is_group() {
         return Ok(verdict::NEXT);
     }
-    fragment::track(&mut packet, side::INSIDE)?;
-    if let Some(flow) = flow::follow(&packet.key(side::INSIDE), &packet) {
-        return forward::by_flow(&mut packet, flow, Hook::Egress);
+    fragment::track(packet, side::INSIDE)?;
+    if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
+        return forward::by_flow(packet, flow, Hook::Egress);
     }
-    let id = host::network_of(packet.headers.dst).ok_or(DropReason::UnknownDestination)?;
+    let id = host::network_of(packet.dst()).ok_or(DropReason::UnknownDestination)?;
     let network = host::network(id).ok_or(DropReason::UnknownDestination)?;
-    let key = NeighKey {
-        network: id,
-        addr: packet.headers.dst,
-    };
-    let Some(neigh) = NEIGH4.get_ptr(&key) else {
-        return Err(DropReason::UnknownDestination);
-    };
-    // SAFETY: the daemon replaces entries whole.
-    let neigh = unsafe { *neigh };
+    let neigh = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;
     let endpoint = host::endpoint(neigh.ifindex).ok_or(DropReason::NoEndpoint)?;
-    let loopback = packet.headers.src.is_loopback();
+    let loopback = packet.src().is_loopback();
     if packet.has_l4 && (endpoint.flags & endpoint_flags::PUBLISHED != 0 || loopback) {
-        let port = published_port(&packet);
+        let port = published_port(packet);
         if loopback || port.is_some() {
             let draft = routes::draft()?;
-            routes::from_process(&packet, (neigh.ifindex, endpoint), network, port, draft)?;
-            return routes::open(&mut packet, draft, Hook::Egress);
+            routes::from_process(packet, (neigh.ifindex, endpoint), network, port, draft)?;
+            return routes::open(packet, draft, Hook::Egress);
         }
     }
     forward::to_container_as(
-        &mut packet,
+        packet,
         neigh.ifindex,
         (network.mac, neigh.mac),
         Hook::Egress,
@@ -80,18 +95,18 @@ fn try_from_host(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 
 /// The published port that led the sending socket here, if one did.
 #[inline(always)]
-fn published_port(packet: &Packet) -> Option<(u32, Be16)> {
-    if !routes::is_tracked(packet.headers.proto) {
+fn published_port<A: Family>(packet: &Packet<A>) -> Option<(u32, Be16)> {
+    if !routes::is_tracked(packet.proto) {
         return None;
     }
     let key = SockKey {
         cookie: helpers::socket_cookie(packet.skb.cast()).into(),
-        addr: packet.headers.dst,
+        addr: packet.dst(),
         port: packet.dport,
-        proto: packet.headers.proto,
+        proto: packet.proto,
         _pad: 0,
     };
-    let sock = SOCK4.get_ptr(&key)?;
+    let sock = A::socks().get_ptr(&key)?;
     // SAFETY: a live value, written once for a socket and destination.
     let sock = unsafe { *sock };
     Some((sock.port_id, sock.port))

@@ -5,20 +5,22 @@ use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
 use netctl_common::{
     drop_reason::DropReason,
     flow::{flags, side},
-    packet::proto,
+    jump,
+    packet::ethertype,
     publish::Published,
-    wire::{Address, V4},
+    wire::{V4, V6},
 };
 
 use crate::{
     drop,
-    flow::{self, Keep, Leg, NewFlow},
+    family::Family,
+    flow::{self, Leg},
     forward::{self, Hook},
     fragment,
     helpers::{self, verdict},
     hooks::routes,
-    host, maps,
-    packet::{Kind, Packet},
+    host,
+    packet::Packet,
     publish::{self, Match},
 };
 
@@ -27,7 +29,15 @@ use crate::{
 #[inline(always)]
 pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
     let skb = ctx.skb.skb;
-    drop::finish(skb, try_from_uplink(skb))
+    drop::finish::<V4>(skb, try_from_uplink(skb))
+}
+
+/// See the module. Jumped to from `from_uplink`.
+#[classifier]
+#[inline(always)]
+pub(crate) fn from_uplink6(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V6>(skb, try_from_uplink6(skb))
 }
 
 #[inline(always)]
@@ -38,38 +48,53 @@ fn try_from_uplink(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         return Ok(verdict::NEXT);
     }
     // What is too short or broken is the stack's to judge: it may not be ours at all.
-    let mut packet = Packet::new(skb);
-    let Ok(Kind::Ipv4) = packet.load() else {
-        return Ok(verdict::NEXT);
-    };
-    if packet.headers.dmac.is_group() || packet.parse_ipv4().is_err() {
+    let mut packet = Packet::<V4>::new(skb);
+    match packet.load() {
+        Ok(ethertype::IPV4) => walk(&mut packet),
+        Ok(ethertype::IPV6) => helpers::jump(skb, jump::FROM_UPLINK6),
+        _ => Ok(verdict::NEXT),
+    }
+}
+
+#[inline(always)]
+fn try_from_uplink6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let mut packet = Packet::<V6>::new(skb);
+    if packet.load().is_err() {
         return Ok(verdict::NEXT);
     }
-    let known = fragment::track(&mut packet, side::OUTSIDE).is_ok();
-    if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), &packet) {
-        return forward::by_flow(&mut packet, flow, Hook::Ingress);
+    walk(&mut packet)
+}
+
+#[inline(always)]
+fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
+    if packet.headers.dmac.is_group() || packet.parse().is_err() {
+        return Ok(verdict::NEXT);
     }
-    let (src, dst) = (packet.headers.src, packet.headers.dst);
+    let known = fragment::track(packet, side::OUTSIDE).is_ok();
+    if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
+        return forward::by_flow(packet, flow, Hook::Ingress);
+    }
+    let (src, dst) = (packet.src(), packet.dst());
     if host::network_of(src).is_some() {
         return Err(DropReason::SpoofedSource);
     }
     if host::network_of(dst).is_some() {
         return Err(DropReason::FromOutside);
     }
-    if !packet.has_l4 || packet.headers.proto == proto::ICMP || !host::is_local(dst) {
+    if !packet.has_l4 || packet.proto == A::ICMP || !host::is_local(dst) {
         return Ok(verdict::NEXT);
     }
-    match publish::lookup(dst, packet.dport, packet.headers.proto, Match::Local) {
-        Some(published) => open(&mut packet, published),
+    match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
+        Some(published) => open(packet, published),
         None => Ok(verdict::NEXT),
     }
 }
 
 /// First packet to a published port (walk 4): the client's address is kept.
 #[inline(always)]
-fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReason> {
-    let (src, dst) = (packet.headers.src, packet.headers.dst);
-    if src.is_loopback() || src.is_multicast() || src.0 == 0 || src == V4::BROADCAST {
+fn open<A: Family>(packet: &mut Packet<A>, published: &Published<A>) -> Result<i32, DropReason> {
+    let (src, dst) = (packet.src(), packet.dst());
+    if src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian() {
         return Err(DropReason::MartianAddress);
     }
     if host::is_local(src) {
@@ -80,7 +105,7 @@ fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReaso
     // the port by chance does not take it.
     let socket = helpers::find_socket(
         packet.skb,
-        packet.headers.proto,
+        packet.proto,
         (src, packet.sport),
         (dst, packet.dport),
     );
@@ -92,10 +117,6 @@ fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReaso
     }
     let endpoint = host::endpoint(published.endpoint).ok_or(DropReason::NoEndpoint)?;
     let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
-    let key = packet.key(side::OUTSIDE);
-    let mut reply = key.reversed(side::INSIDE);
-    reply.src = published.addr;
-    reply.sport = published.container_port(packet.dport);
     let leg = Leg {
         out_ifindex: published.endpoint,
         endpoint: published.endpoint,
@@ -106,24 +127,18 @@ fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReaso
     };
     let ifindex = packet.ifindex();
     let draft = routes::draft()?;
-    *draft = NewFlow {
-        key,
-        reply,
-        forward_leg: leg,
-        reply_leg: Leg {
-            out_ifindex: ifindex,
-            flags: way_back(packet, network.anchor_ifindex, ifindex)
-                | flags::ROUTED
-                | flags::PORT_TX
-                | flags::DNAT,
-            smac: packet.headers.dmac,
-            dmac: packet.headers.smac,
-            ..leg
-        },
-        port_id: published.port_id,
-        host_port: packet.dport,
-        tcp_flags: packet.tcp_flags,
-        keep: Keep::Always,
+    draft.begin(packet, side::OUTSIDE, side::INSIDE);
+    draft.lead_to(published, packet.dport);
+    draft.forward_leg = leg;
+    draft.reply_leg = Leg {
+        out_ifindex: ifindex,
+        flags: way_back(packet, network.anchor_ifindex, ifindex)
+            | flags::ROUTED
+            | flags::PORT_TX
+            | flags::DNAT,
+        smac: packet.headers.dmac,
+        dmac: packet.headers.smac,
+        ..leg
     };
     routes::open(packet, draft, Hook::Ingress)
 }
@@ -131,11 +146,9 @@ fn open(packet: &mut Packet, published: &Published<V4>) -> Result<i32, DropReaso
 /// The reply leaves by the interface that the request came in on: by the routes where they
 /// agree, else back to the MAC that it came from.
 #[inline(always)]
-fn way_back(packet: &Packet, anchor: u32, ifindex: u32) -> u16 {
-    let default = maps::settings().map_or(0, |s| s.default_uplink);
-    let (src, dst) = (packet.headers.dst, packet.headers.src);
-    match helpers::route(packet.skb, anchor, src, dst, default) {
-        Some(out) if out == ifindex => flags::TO_UPLINK,
+fn way_back<A: Family>(packet: &Packet<A>, anchor: u32, ifindex: u32) -> u16 {
+    match helpers::route(packet.skb, anchor, packet.dst(), packet.src()) {
+        Some(out) if out.get() == ifindex => flags::TO_UPLINK,
         _ => flags::TO_UPLINK_L2,
     }
 }

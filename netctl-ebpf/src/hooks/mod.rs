@@ -1,6 +1,9 @@
-//! The TC programs, one a file, named for where they sit.
+//! The TC programs, named for where they sit. A file has the program that is attached there, for
+//! ARP and IPv4, and the one that it jumps to for IPv6; what both do is written once.
 
+mod create;
 mod from_container;
+mod from_container6;
 mod from_host;
 mod from_uplink;
 mod routes;

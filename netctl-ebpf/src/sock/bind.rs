@@ -5,13 +5,12 @@ use aya_ebpf::{
     programs::SockAddrContext,
 };
 
-use netctl_common::wire::{Be16, V4};
+use netctl_common::wire::{Address as _, Be16, V4, V6};
 
 use crate::{
+    family::Family,
     publish::{self, Match},
-    sock::{
-        HAVE_SET_RETVAL, Inet, MAPPED, SockFamily, answer, in_host, protocol, user_port, words6,
-    },
+    sock::{HAVE_SET_RETVAL, address4, address6, answer, in_host, protocol, user_port},
 };
 
 const EADDRINUSE: i32 = 98;
@@ -21,11 +20,9 @@ const EADDRINUSE: i32 = 98;
 #[inline(always)]
 pub(crate) fn sock_bind4(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
-    match Inet::address(ctx) {
-        Some(addr) if addr.0 != 0 => check(ctx, |port, proto| {
-            publish::lookup(addr, port, proto, Match::Local).is_some()
-        }),
-        _ => check(ctx, publish::is_reserved),
+    match address4(ctx) {
+        V4::ANY => check(ctx, publish::is_reserved),
+        addr => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
 }
 
@@ -34,13 +31,18 @@ pub(crate) fn sock_bind4(ctx: SockAddrContext) -> i32 {
 #[inline(always)]
 pub(crate) fn sock_bind6(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
-    match words6(ctx) {
-        [0, 0, 0, 0] | [0, 0, MAPPED, 0] => check(ctx, publish::is_reserved),
-        [0, 0, MAPPED, addr] => check(ctx, |port, proto| {
-            publish::lookup(V4(addr), port, proto, Match::Local).is_some()
-        }),
-        _ => answer::ALLOW,
+    let addr = address6(ctx);
+    match addr.unmapped() {
+        Some(V4::ANY) => check(ctx, publish::is_reserved),
+        Some(addr) => check(ctx, |port, proto| is_published(addr, port, proto)),
+        None if addr == V6::ANY => check(ctx, publish::is_reserved),
+        None => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
+}
+
+#[inline(always)]
+fn is_published<A: Family>(addr: A, port: Be16, proto: u8) -> bool {
+    publish::lookup(addr, port, proto, Match::Local).is_some()
 }
 
 /// Refuses the call when the port is taken: with EADDRINUSE, or EPERM on kernels before 6.1.

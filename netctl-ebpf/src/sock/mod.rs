@@ -10,7 +10,7 @@ mod peer;
 use aya_ebpf::{Global, bindings::bpf_sock_addr, helpers::generated::bpf_get_netns_cookie};
 use netctl_common::{
     packet::proto,
-    wire::{Be16, V4},
+    wire::{Be16, V4, V6},
 };
 
 use crate::maps;
@@ -67,60 +67,43 @@ fn set_user_port(ctx: *mut bpf_sock_addr, port: Be16) {
     unsafe { core::ptr::write_volatile(&raw mut (*ctx).user_port, u32::from(port.0)) }
 }
 
-/// How a hook reads and writes the address of the call.
-pub(crate) trait SockFamily {
-    /// The IPv4 address that the call means, if it means one.
-    fn address(ctx: *mut bpf_sock_addr) -> Option<V4>;
-    fn set_address(ctx: *mut bpf_sock_addr, addr: V4);
+/// The IPv4 address of the call.
+#[inline(always)]
+fn address4(ctx: *mut bpf_sock_addr) -> V4 {
+    // SAFETY: the context of the running program.
+    V4(unsafe { core::ptr::read_volatile(&raw const (*ctx).user_ip4) })
 }
 
-/// AF_INET sockets.
-pub(crate) struct Inet;
-/// AF_INET6 sockets, whose v4-mapped addresses (RFC 4291, 2.5.5.2) mean IPv4.
-pub(crate) struct Inet6;
+#[inline(always)]
+fn set_address4(ctx: *mut bpf_sock_addr, addr: V4) {
+    // SAFETY: the context of the running program.
+    unsafe { core::ptr::write_volatile(&raw mut (*ctx).user_ip4, addr.0) }
+}
 
-/// The IPv6 address of the call.
+/// The IPv6 address of the call; a v4-mapped one means IPv4 (RFC 4291, section 2.5.5.2).
 // VERIFIER: "dereference of modified ctx ptr": each word is read once, at a constant offset,
 // before anything is decided by it.
 #[inline(always)]
-fn words6(ctx: *mut bpf_sock_addr) -> [u32; 4] {
+fn address6(ctx: *mut bpf_sock_addr) -> V6 {
     // SAFETY: the context of the running program.
-    unsafe {
+    V6(unsafe {
         [
             core::ptr::read_volatile(&raw const (*ctx).user_ip6[0]),
             core::ptr::read_volatile(&raw const (*ctx).user_ip6[1]),
             core::ptr::read_volatile(&raw const (*ctx).user_ip6[2]),
             core::ptr::read_volatile(&raw const (*ctx).user_ip6[3]),
         ]
-    }
+    })
 }
 
-const MAPPED: u32 = 0x0000_ffff_u32.to_be();
-
-impl SockFamily for Inet {
-    #[inline(always)]
-    fn address(ctx: *mut bpf_sock_addr) -> Option<V4> {
-        // SAFETY: the context of the running program.
-        Some(V4(unsafe {
-            core::ptr::read_volatile(&raw const (*ctx).user_ip4)
-        }))
-    }
-    #[inline(always)]
-    fn set_address(ctx: *mut bpf_sock_addr, addr: V4) {
-        // SAFETY: the context of the running program.
-        unsafe { core::ptr::write_volatile(&raw mut (*ctx).user_ip4, addr.0) }
-    }
-}
-
-impl SockFamily for Inet6 {
-    #[inline(always)]
-    fn address(ctx: *mut bpf_sock_addr) -> Option<V4> {
-        let [a, b, c, d] = words6(ctx);
-        (a | b == 0 && c == MAPPED).then_some(V4(d))
-    }
-    #[inline(always)]
-    fn set_address(ctx: *mut bpf_sock_addr, addr: V4) {
-        // SAFETY: the context of the running program; the other words stay v4-mapped.
-        unsafe { core::ptr::write_volatile(&raw mut (*ctx).user_ip6[3], addr.0) }
+#[inline(always)]
+fn set_address6(ctx: *mut bpf_sock_addr, addr: V6) {
+    let [a, b, c, d] = addr.0;
+    // SAFETY: the context of the running program.
+    unsafe {
+        core::ptr::write_volatile(&raw mut (*ctx).user_ip6[0], a);
+        core::ptr::write_volatile(&raw mut (*ctx).user_ip6[1], b);
+        core::ptr::write_volatile(&raw mut (*ctx).user_ip6[2], c);
+        core::ptr::write_volatile(&raw mut (*ctx).user_ip6[3], d);
     }
 }

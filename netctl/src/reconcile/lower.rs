@@ -280,7 +280,7 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
         hz: constants.hz,
         flood_rate: FLOOD_RATE,
         nat_seed: constants.nat_seed,
-        _pad: 0,
+        default_uplink6: 0,
     };
     state.entry(Table::Settings, &0_u32, &value);
 }

@@ -23,6 +23,9 @@ use super::{
 };
 use crate::packet::{self, Names};
 
+/// What programs jump to for ARP and IPv4.
+const COMMON: [&str; 2] = ["flood", "create4"];
+
 /// A classifier of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -65,11 +68,9 @@ impl Bench {
     #[track_caller]
     pub fn with_flows(flows: u32) -> Self {
         world::enter();
-        // The others are loaded when they are first run: the verifier takes its time.
-        let mut ebpf = object::load(flows, |name| {
-            jump::ALL.iter().any(|(_, program)| *program == name)
-        });
-        maps::connect_jumps(&mut ebpf);
+        // Programs are loaded when they are first run: the verifier takes its time.
+        let mut ebpf = object::load(flows, |name| COMMON.contains(&name));
+        maps::connect_jumps(&mut ebpf, &COMMON);
         let settings = Settings {
             flags: 0,
             default_uplink: UPLINK,
@@ -175,6 +176,9 @@ impl Bench {
         bytes: &[u8],
         gso: Option<(u16, u16)>,
     ) -> Outcome {
+        if bytes.get(12..14) == Some(&[0x86, 0xdd]) {
+            self.load_ipv6();
+        }
         let before = maps::drops(&self.ebpf);
         let (verdict, packet, _) = self.test_run(program, ifindex, bytes, gso, 1);
         let moved = maps::drops(&self.ebpf)
@@ -190,6 +194,23 @@ impl Bench {
             names: self.names.clone(),
             sent: packet::show(&self.names, bytes),
         }
+    }
+
+    /// Loads the programs that others jump to, if that was not done yet.
+    #[track_caller]
+    fn load_ipv6(&mut self) {
+        let missing: Vec<&str> = jump::ALL
+            .iter()
+            .map(|(_, name)| *name)
+            .filter(|name| {
+                let program = self.ebpf.program(name).unwrap();
+                program.fd().is_err()
+            })
+            .collect();
+        for name in &missing {
+            object::load_program(name, self.ebpf.program_mut(name).unwrap());
+        }
+        maps::connect_jumps(&mut self.ebpf, &missing);
     }
 
     /// The program, loaded when it is first asked for.

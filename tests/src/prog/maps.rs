@@ -75,14 +75,13 @@ pub(super) fn drops(ebpf: &Ebpf) -> Vec<(&'static str, u64)> {
 
 /// Puts the programs that others jump to in their places.
 #[track_caller]
-pub(super) fn connect_jumps(ebpf: &mut Ebpf) {
-    let mut jump: ProgramArray<MapData> = ebpf.take_map("JUMP").unwrap().try_into().unwrap();
-    for (place, name) in jump::ALL {
-        let program = ebpf.program(name).unwrap();
-        jump.set(*place, program.fd().unwrap(), 0).unwrap();
+pub(super) fn connect_jumps(ebpf: &mut Ebpf, programs: &[&str]) {
+    for (place, name) in jump::ALL.iter().filter(|(_, name)| programs.contains(name)) {
+        let program = ebpf.program(name).unwrap().fd().unwrap();
+        let program = program.try_clone().unwrap();
+        let mut jump: ProgramArray<&mut MapData> = found(ebpf, "JUMP");
+        jump.set(*place, &program, 0).unwrap();
     }
-    // The program array empties itself when its last user space reference goes.
-    std::mem::forget(jump);
 }
 
 #[track_caller]

@@ -1,0 +1,202 @@
+//! What differs between the address families: headers, maps, and whose address is whose.
+//!
+//! Everything else is written once over [`Family`].
+
+use aya_ebpf::{
+    bindings::bpf_sock,
+    maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray},
+};
+use netctl_common::{
+    drop_reason::DropReason,
+    endpoint::{Neigh, NeighKey},
+    flow::{Flow, FlowKey},
+    host::{Local, Uplink},
+    jump,
+    network::Network,
+    packet::{ethertype, icmp, icmpv6, proto},
+    publish::{PublishKey, Published},
+    settings::Settings,
+    sock::{Sock, SockKey},
+    wire::{Address, V4, V6},
+};
+
+use crate::{
+    flow::NewFlow,
+    fragment::FragmentKey,
+    maps::{
+        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, FRAG4, FRAG6, LOCAL4, LOCAL6,
+        NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6,
+        SUBNET4, SUBNET6,
+    },
+    packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
+};
+
+/// An address family.
+pub(crate) trait Family: Address {
+    type Header: Header<Self>;
+    /// Program that goes on with a container's packet that has no flow yet, where its keys leave
+    /// no room on the stack to do so in place.
+    const OPEN_FROM_CONTAINER: Option<u32>;
+    /// Program that makes a drafted flow.
+    const CREATE: u32;
+    /// Host order.
+    const ETHERTYPE: u16;
+    /// AF_INET or AF_INET6.
+    const AF: u8;
+    /// The family's ICMP, and its echo types.
+    const ICMP: u8;
+    const ECHO: u8;
+    const ECHO_REPLY: u8;
+
+    /// Checks the IP header and finds the transport header.
+    fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason>;
+    /// The address in four words, the rest zero, as `bpf_fib_lookup` takes it.
+    fn words(self) -> [u32; 4];
+    /// The address that a socket is connected to.
+    ///
+    /// # Safety
+    /// `socket` is one that a lookup helper gave and that was not released yet.
+    unsafe fn peer(socket: *mut bpf_sock) -> Self;
+
+    fn of_gateway(network: &Network) -> Self;
+    /// An address that sends nothing over a network, beside those that [`Address`] tells of.
+    fn is_martian(self) -> bool;
+    /// A broadcast address of the network.
+    fn is_broadcast(self, network: &Network) -> bool;
+    fn of_uplink(uplink: &Uplink) -> Self;
+    fn default_uplink(settings: &Settings) -> u32;
+
+    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
+    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
+    fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
+    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
+    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
+    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
+    fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
+    fn locals() -> &'static HashMap<Self, Local>;
+    fn subnets() -> &'static LpmTrie<Self, u32>;
+    fn socks() -> &'static LruHashMap<SockKey<Self>, Sock<Self>>;
+}
+
+macro_rules! maps {
+    ($($get:ident: $type:ty = $map:ident;)+) => {
+        $(#[inline(always)]
+        fn $get() -> &'static $type {
+            &$map
+        })+
+    };
+}
+
+impl Family for V4 {
+    type Header = Ipv4;
+    const OPEN_FROM_CONTAINER: Option<u32> = None;
+    const CREATE: u32 = jump::CREATE4;
+    const ETHERTYPE: u16 = ethertype::IPV4;
+    const AF: u8 = 2;
+    const ICMP: u8 = proto::ICMP;
+    const ECHO: u8 = icmp::ECHO;
+    const ECHO_REPLY: u8 = icmp::ECHO_REPLY;
+
+    #[inline(always)]
+    fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason> {
+        packet.find_transport4()
+    }
+    #[inline(always)]
+    fn words(self) -> [u32; 4] {
+        [self.0, 0, 0, 0]
+    }
+    #[inline(always)]
+    unsafe fn peer(socket: *mut bpf_sock) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { (*socket).dst_ip4 })
+    }
+    #[inline(always)]
+    fn of_gateway(network: &Network) -> Self {
+        network.gateway4
+    }
+    #[inline(always)]
+    fn is_martian(self) -> bool {
+        self == Self::BROADCAST
+    }
+    #[inline(always)]
+    fn is_broadcast(self, network: &Network) -> bool {
+        self == network.broadcast4 || self == Self::BROADCAST
+    }
+    #[inline(always)]
+    fn of_uplink(uplink: &Uplink) -> Self {
+        uplink.addr4
+    }
+    #[inline(always)]
+    fn default_uplink(settings: &Settings) -> u32 {
+        settings.default_uplink
+    }
+    maps! {
+        flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW4;
+        flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW4_SCRATCH;
+        drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
+        published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
+        ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
+        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG4;
+        neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
+        locals: HashMap<Self, Local> = LOCAL4;
+        subnets: LpmTrie<Self, u32> = SUBNET4;
+        socks: LruHashMap<SockKey<Self>, Sock<Self>> = SOCK4;
+    }
+}
+
+impl Family for V6 {
+    type Header = Ipv6;
+    const OPEN_FROM_CONTAINER: Option<u32> = Some(jump::OPEN_FROM_CONTAINER6);
+    const CREATE: u32 = jump::CREATE6;
+    const ETHERTYPE: u16 = ethertype::IPV6;
+    const AF: u8 = 10;
+    const ICMP: u8 = proto::ICMPV6;
+    const ECHO: u8 = icmpv6::ECHO;
+    const ECHO_REPLY: u8 = icmpv6::ECHO_REPLY;
+
+    #[inline(always)]
+    fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason> {
+        packet.find_transport6()
+    }
+    #[inline(always)]
+    fn words(self) -> [u32; 4] {
+        self.0
+    }
+    #[inline(always)]
+    unsafe fn peer(socket: *mut bpf_sock) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { (*socket).dst_ip6 })
+    }
+    #[inline(always)]
+    fn of_gateway(network: &Network) -> Self {
+        network.gateway6
+    }
+    #[inline(always)]
+    fn is_martian(self) -> bool {
+        self.is_link_local() || self.unmapped().is_some()
+    }
+    #[inline(always)]
+    fn is_broadcast(self, _network: &Network) -> bool {
+        false
+    }
+    #[inline(always)]
+    fn of_uplink(uplink: &Uplink) -> Self {
+        uplink.addr6
+    }
+    #[inline(always)]
+    fn default_uplink(settings: &Settings) -> u32 {
+        settings.default_uplink6
+    }
+    maps! {
+        flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW6;
+        flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW6_SCRATCH;
+        drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
+        published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
+        ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
+        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG6;
+        neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;
+        locals: HashMap<Self, Local> = LOCAL6;
+        subnets: LpmTrie<Self, u32> = SUBNET6;
+        socks: LruHashMap<SockKey<Self>, Sock<Self>> = SOCK6;
+    }
+}

@@ -1,0 +1,42 @@
+//! Makes a drafted flow and sends its first packet: what every hook jumps to.
+//!
+//! A program of its own, so that the search for a source port is verified once, before anything
+//! is known of the packet, and not for every way that leads to it.
+
+use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use netctl_common::{
+    drop_reason::DropReason,
+    wire::{V4, V6},
+};
+
+use crate::{drop, family::Family, flow, forward, hooks::routes, masquerade, packet::Packet};
+
+/// See the module.
+#[classifier]
+#[inline(always)]
+pub(crate) fn create4(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V4>(skb, create::<V4>(skb))
+}
+
+/// See the module.
+#[classifier]
+#[inline(always)]
+pub(crate) fn create6(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V6>(skb, create::<V6>(skb))
+}
+
+#[inline(always)]
+fn create<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let draft = routes::draft::<A>()?;
+    let flow = masquerade::create(draft, skb)?;
+    // The hook that came here has parsed it before.
+    let mut packet = Packet::<A>::new(skb);
+    packet.load()?;
+    packet.parse()?;
+    if flow.port_id != 0 {
+        flow::count(flow, &packet);
+    }
+    forward::by_flow(&mut packet, flow, draft.hook)
+}

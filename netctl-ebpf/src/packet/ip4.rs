@@ -1,0 +1,105 @@
+//! IPv4 (RFC 791).
+
+use core::mem::offset_of;
+
+use netctl_common::{
+    checksum,
+    drop_reason::DropReason,
+    packet::{ETH_LEN, IPV4_LEN},
+    wire::{Be16, V4},
+};
+
+use super::{Packet, header::Header};
+
+/// Without options.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ipv4 {
+    pub(crate) version_ihl: u8,
+    pub(crate) tos: u8,
+    pub(crate) tot_len: Be16,
+    pub(crate) id: Be16,
+    pub(crate) frag: Be16,
+    pub(crate) ttl: u8,
+    pub(crate) proto: u8,
+    /// As it stands in the packet.
+    pub(crate) check: u16,
+    pub(crate) src: V4,
+    pub(crate) dst: V4,
+}
+
+const _: () = assert!(size_of::<Ipv4>() == IPV4_LEN as usize);
+
+const MORE_FRAGMENTS: u16 = 0x2000;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+
+impl Header<V4> for Ipv4 {
+    const HAS_CHECKSUM: bool = true;
+    const SRC: usize = offset_of!(Self, src);
+    const DST: usize = offset_of!(Self, dst);
+
+    #[inline(always)]
+    fn src(&self) -> V4 {
+        self.src
+    }
+    #[inline(always)]
+    fn dst(&self) -> V4 {
+        self.dst
+    }
+    #[inline(always)]
+    fn set_addresses(&mut self, src: V4, dst: V4) {
+        (self.src, self.dst) = (src, dst);
+    }
+    #[inline(always)]
+    fn hops(&self) -> u8 {
+        self.ttl
+    }
+    #[inline(always)]
+    fn take_hop(&mut self) -> u32 {
+        let word = |ttl| u32::from(u16::from_ne_bytes([ttl, self.proto]));
+        let hop = checksum::difference(word(self.ttl), word(self.ttl - 1));
+        self.ttl -= 1;
+        hop
+    }
+    #[inline(always)]
+    fn update_checksum(&mut self, difference: u32) {
+        self.check = checksum::update(self.check, difference);
+    }
+    #[inline(always)]
+    fn total_length(&self) -> u32 {
+        u32::from(self.tot_len.get())
+    }
+    #[inline(always)]
+    unsafe fn write_rest(&self, at: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            at.add(offset_of!(Self, ttl)).write(self.ttl);
+            at.add(offset_of!(Self, check))
+                .cast::<u16>()
+                .write(self.check);
+        }
+    }
+}
+
+impl Packet<V4> {
+    /// Checks the header; behind options the transport header is further on.
+    #[inline(always)]
+    pub(crate) fn find_transport4(&mut self) -> Result<(), DropReason> {
+        let ip = &self.headers.ip;
+        let ihl = u32::from(ip.version_ihl & 0x0f) * 4;
+        if ip.version_ihl >> 4 != 4 || ihl < IPV4_LEN {
+            return Err(DropReason::Malformed);
+        }
+        // Several segments may be longer than the field can say: it is 0 then (BIG TCP, 6.3).
+        let length = ip.total_length();
+        let frag = ip.frag.get();
+        (self.proto, self.fragment.id) = (ip.proto, u32::from(ip.id.0));
+        self.fragment.offset = frag & FRAGMENT_OFFSET;
+        self.fragment.more = frag & MORE_FRAGMENTS != 0;
+        if length < ihl && !(length == 0 && self.is_segmented()) {
+            return Err(DropReason::Malformed);
+        }
+        self.l4 = ETH_LEN + ihl;
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! IPv6 (RFC 8200) with its extension headers.
+
+use core::mem::offset_of;
+
+use netctl_common::{
+    checksum,
+    drop_reason::DropReason,
+    packet::{ETH_LEN, IPV6_LEN, proto},
+    wire::{Be16, V6},
+};
+
+use super::{Packet, header::Header};
+use crate::helpers;
+
+/// The fixed header.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ipv6 {
+    /// Version, traffic class and flow label as they stand in the packet.
+    pub(crate) version: [u8; 4],
+    pub(crate) payload_len: Be16,
+    pub(crate) next: u8,
+    pub(crate) hops: u8,
+    pub(crate) src: V6,
+    pub(crate) dst: V6,
+}
+
+const _: () = assert!(size_of::<Ipv6>() == IPV6_LEN as usize);
+
+/// Extension headers that are walked; a packet with more of them is malformed. Real ones have
+/// three at most.
+const EXTENSIONS: u32 = 6;
+/// Flag and offset of a fragment header (RFC 8200, section 4.5).
+const MORE_FRAGMENTS: u16 = 1;
+const OFFSET_SHIFT: u16 = 3;
+
+impl Header<V6> for Ipv6 {
+    const HAS_CHECKSUM: bool = false;
+    const SRC: usize = offset_of!(Self, src);
+    const DST: usize = offset_of!(Self, dst);
+
+    #[inline(always)]
+    fn src(&self) -> V6 {
+        self.src
+    }
+    #[inline(always)]
+    fn dst(&self) -> V6 {
+        self.dst
+    }
+    #[inline(always)]
+    fn set_addresses(&mut self, src: V6, dst: V6) {
+        (self.src, self.dst) = (src, dst);
+    }
+    #[inline(always)]
+    fn hops(&self) -> u8 {
+        self.hops
+    }
+    #[inline(always)]
+    fn take_hop(&mut self) -> u32 {
+        let word = |hops| u32::from(u16::from_ne_bytes([self.next, hops]));
+        let hop = checksum::difference(word(self.hops), word(self.hops - 1));
+        self.hops -= 1;
+        hop
+    }
+    #[inline(always)]
+    fn update_checksum(&mut self, _difference: u32) {}
+    #[inline(always)]
+    fn total_length(&self) -> u32 {
+        IPV6_LEN + u32::from(self.payload_len.get())
+    }
+    #[inline(always)]
+    unsafe fn write_rest(&self, at: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe { at.add(offset_of!(Self, hops)).write(self.hops) }
+    }
+}
+
+impl Packet<V6> {
+    /// Checks the header and walks the extension headers to the transport header.
+    #[inline(always)]
+    pub(crate) fn find_transport6(&mut self) -> Result<(), DropReason> {
+        if self.headers.ip.version[0] >> 4 != 6 {
+            return Err(DropReason::Malformed);
+        }
+        self.proto = self.headers.ip.next;
+        if is_extension(self.proto) {
+            self.walk_extensions()?;
+        }
+        let headers = self.l4 - ETH_LEN;
+        let length = self.headers.ip.total_length();
+        if length < headers && !(length == IPV6_LEN && self.is_segmented()) {
+            return Err(DropReason::Malformed);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn walk_extensions(&mut self) -> Result<(), DropReason> {
+        for _ in 0..EXTENSIONS {
+            let mut extension = [0_u8; 8];
+            if !helpers::load(self.skb, self.l4, &mut extension, 0..8) {
+                return Err(DropReason::Malformed);
+            }
+            let [next, length, a, b, id @ ..] = extension;
+            if self.proto == proto::FRAGMENT {
+                let field = u16::from_be_bytes([a, b]);
+                self.fragment.offset = field >> OFFSET_SHIFT;
+                self.fragment.more = field & MORE_FRAGMENTS != 0;
+                self.fragment.id = u32::from_ne_bytes(id);
+                self.l4 += 8;
+            } else if self.proto == proto::AUTH {
+                self.l4 += (u32::from(length) + 2) * 4;
+            } else {
+                self.l4 += (u32::from(length) + 1) * 8;
+            }
+            self.proto = next;
+            // What follows the fragment header of a later fragment is data.
+            if !is_extension(next) || self.is_later_fragment() {
+                return Ok(());
+            }
+        }
+        Err(DropReason::Malformed)
+    }
+}
+
+#[inline(always)]
+fn is_extension(next: u8) -> bool {
+    matches!(
+        next,
+        proto::HOP_BY_HOP
+            | proto::ROUTING
+            | proto::FRAGMENT
+            | proto::AUTH
+            | proto::DESTINATION
+            | proto::MOBILITY
+    )
+}
