@@ -1,5 +1,7 @@
 //! Checksums after a rewrite, for plain and for odd values.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::packet::ETH_LEN;
 use netctl_tests::{
@@ -7,10 +9,14 @@ use netctl_tests::{
         build, show,
         sum::{internet_checksum, pseudo_header},
     },
-    prog::{Bench, Program, UPLINK},
+    prog::{Bench, Program, UPLINK, UPLINK_ADDR},
 };
 
 use crate::{ANY, TCP, UDP, WEB};
+
+/// Ends of the packets before the rewrite.
+const SRC: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+const DST: IpAddr = IpAddr::V4(UPLINK_ADDR);
 
 /// Where each packet's transport header starts.
 const L4: usize = ETH_LEN as usize + 20;
@@ -49,7 +55,7 @@ fn every_checksum_value_survives() {
         for value in (0..=u16::MAX).step_by(3) {
             bytes[end - 2..].copy_from_slice(&value.to_be_bytes());
             bytes[L4 + check..L4 + check + 2].copy_from_slice(&[0, 0]);
-            let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - L4);
+            let pseudo = pseudo_header(SRC, DST, proto, end - L4);
             let mut sum = internet_checksum(&[&pseudo, &bytes[L4..]]);
             if proto == UDP && sum == 0 {
                 sum = 0xffff;
@@ -72,7 +78,7 @@ fn a_checksum_that_looks_unfinished_is_none() {
     for (proto, line, check) in TO_PORTS {
         let mut bytes = build(&names, line);
         let end = bytes.len();
-        let pseudo = pseudo_header([203, 0, 113, 9], [198, 51, 100, 1], proto, end - L4);
+        let pseudo = pseudo_header(SRC, DST, proto, end - L4);
         let unfinished = !internet_checksum(&[&pseudo]);
         bytes[L4 + check..L4 + check + 2].copy_from_slice(&[0, 0]);
         let sum = (0..=u16::MAX).find(|value| {

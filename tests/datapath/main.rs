@@ -12,9 +12,11 @@ mod echo;
 mod fragment;
 mod hairpin;
 mod host;
+mod ipv6;
 mod isolation;
 mod lifetime;
 mod mutation;
+mod nd;
 mod publish;
 mod range;
 mod snat;
@@ -22,9 +24,11 @@ mod spoofing;
 mod tcp;
 mod verifier;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 const TCP: u8 = netctl_common::packet::proto::TCP;
 const UDP: u8 = netctl_common::packet::proto::UDP;
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+const ANY6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
+const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 2);
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);

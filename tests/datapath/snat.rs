@@ -1,5 +1,7 @@
 //! Container to outside and back: walks 2 and 3.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use netctl_common::{drop_reason::DropReason, flow::flags, network::flags as net};
 use netctl_tests::prog::{Bench, Network, UPLINK};
 
@@ -130,7 +132,7 @@ fn a_packet_larger_than_the_uplink_takes() {
 #[test]
 fn without_a_route_or_an_address() {
     let mut bench = Bench::usual();
-    bench.uplink_address(std::net::Ipv4Addr::UNSPECIFIED);
+    bench.uplink_address(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
     bench
         .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53")
         .dropped(DropReason::NoSourceAddress);

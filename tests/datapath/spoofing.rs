@@ -34,7 +34,7 @@ fn a_foreign_source_is_dropped() {
 #[test]
 fn other_protocols_end_here() {
     let mut bench = Bench::usual();
-    for ethertype in ["86dd", "88cc", "8863", "8100"] {
+    for ethertype in ["0842", "88cc", "8863", "8100"] {
         let line = format!("web>all eth:{ethertype} len=60");
         bench
             .from_container(1, &line)

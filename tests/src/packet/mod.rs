@@ -5,7 +5,10 @@
 //! web>all arp request 172.18.0.2/web>172.18.0.1/none
 //! lan>up icmp 203.0.113.9>198.51.100.1 type=8 ident=7 seq=1 len=32
 //! web>gw ip:132 172.18.0.2>203.0.113.9 len=12
-//! web>all eth:86dd len=40
+//! web>gw udp [fd00::2]:4000>[2001:db8::9]:53 ttl=64
+//! web>gw icmp6 fd00::2>2001:db8::9 type=128 ident=7 seq=1
+//! web>all nd solicit fd00::2>ff02::1:ff00:1 target=fd00::1 ttl=255 option=1/web
+//! web>all eth:88cc len=40
 //! ```
 //!
 //! [`build`] makes bytes of such a line, [`show`] makes the line of bytes and says
@@ -14,9 +17,11 @@
 
 mod build;
 pub mod hex;
+mod ip;
 mod names;
 mod show;
 pub mod sum;
+mod transport;
 
 pub use build::build;
 pub use names::Names;

@@ -19,7 +19,15 @@ fn lines_come_back_as_they_were() {
         "web>gw icmp 172.18.0.2>203.0.113.9 type=8 code=0 ident=7 seq=1 ttl=64 len=32",
         "web>all arp request 172.18.0.2/web>172.18.0.1/none",
         "web>gw ip:132 172.18.0.2>203.0.113.9 ttl=64 len=12",
-        "web>all eth:86dd len=40",
+        "web>gw tcp [fd00::2]:40000>[2001:db8::9]:80 flags=S ttl=64 len=0",
+        "web>gw udp [fd00::2]:40000>[2001:db8::9]:53 ttl=63 len=17",
+        "web>gw icmp6 fd00::2>2001:db8::9 type=128 code=0 ident=7 seq=1 ttl=64 len=32",
+        "web>gw ip:47 fd00::2>2001:db8::9 ttl=64 len=12",
+        "web>gw udp [fd00::2]:1>[2001:db8::9]:2 ttl=64 len=5 ext=0:00010400000000,60:00010400000000",
+        "web>gw udp [fd00::2]:1>[2001:db8::9]:2 ttl=64 len=8 frag=0+",
+        "web>all nd solicit fd00::2>ff02::1:ff00:1 target=fd00::1 ttl=255 option=1/web",
+        "web>gw nd advertise fd00::2>fd00::1 target=fd00::2 ttl=255 flags=60 option=2/web",
+        "web>all eth:88cc len=40",
     ] {
         assert_eq!(show(&names, &build(&names, line)), line);
     }
@@ -29,11 +37,12 @@ fn lines_come_back_as_they_were() {
 fn wrong_checksums_are_told() {
     let names = names();
     for (how, told) in [
-        ("ipsum=bad", "BAD-IP-SUM"),
-        ("sum=bad", "BAD-UDP-SUM"),
-        ("sum=none", "NO-UDP-SUM"),
+        ("172.18.0.2:1>203.0.113.9:2 ipsum=bad", "BAD-IP-SUM"),
+        ("172.18.0.2:1>203.0.113.9:2 sum=bad", "BAD-UDP-SUM"),
+        ("172.18.0.2:1>203.0.113.9:2 sum=none", "NO-UDP-SUM"),
+        ("[fd00::2]:1>[2001:db8::9]:2 sum=bad", "BAD-UDP-SUM"),
     ] {
-        let line = format!("web>gw udp 172.18.0.2:1>203.0.113.9:2 len=5 {how}");
+        let line = format!("web>gw udp {how} len=5");
         let shown = show(&names, &build(&names, &line));
         assert!(shown.ends_with(told), "{how}: {shown}");
     }

@@ -1,6 +1,9 @@
 //! Bytes to text, checksums verified.
 
-use std::{fmt::Write as _, net::Ipv4Addr};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use super::{
     Names, hex,
@@ -21,6 +24,7 @@ pub fn show(names: &Names, frame: &[u8]) -> String {
     let text = match u16::from_be_bytes([header[12], header[13]]) {
         0x0800 => ipv4(rest),
         0x0806 => arp(names, rest),
+        0x86dd => ipv6(names, rest),
         other => Some(format!("eth:{other:04x} len={}", rest.len())),
     };
     let text = text.unwrap_or_else(|| format!("malformed {}", hex::encode(rest)));
@@ -60,30 +64,10 @@ fn ipv4(packet: &[u8]) -> Option<String> {
     let (proto, ttl) = (header[9], header[8]);
     let fragment = word(header, 6)?;
     let offset = fragment & 0x1fff;
-    let mut text = match proto {
-        _ if offset != 0 => format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len()),
-        6 => format!(
-            "tcp {src}:{}>{dst}:{} flags={} ttl={ttl} len={}",
-            word(body, 0)?,
-            word(body, 2)?,
-            flags(*body.get(13)?),
-            body.len() - usize::from(body[12] >> 4) * 4,
-        ),
-        17 => format!(
-            "udp {src}:{}>{dst}:{} ttl={ttl} len={}",
-            word(body, 0)?,
-            word(body, 2)?,
-            body.len().checked_sub(8)?,
-        ),
-        1 => format!(
-            "icmp {src}>{dst} type={} code={} ident={} seq={} ttl={ttl} len={}",
-            body.first()?,
-            body.get(1)?,
-            word(body, 4)?,
-            word(body, 6)?,
-            body.len() - 8,
-        ),
-        _ => format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len()),
+    let mut text = if offset == 0 {
+        transport(proto, (src.into(), dst.into()), ttl, body)?
+    } else {
+        format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len())
     };
     if fragment & 0x3fff != 0 {
         let more = if fragment & 0x2000 != 0 { "+" } else { "" };
@@ -93,9 +77,121 @@ fn ipv4(packet: &[u8]) -> Option<String> {
         text.push_str(" BAD-IP-SUM");
     }
     if fragment & 0x3fff == 0 {
-        text.push_str(checksum(proto, src, dst, body));
+        text.push_str(checksum(proto, (src.into(), dst.into()), body));
     }
     Some(text)
+}
+
+fn ipv6(names: &Names, packet: &[u8]) -> Option<String> {
+    let header = packet.get(..40)?;
+    let address = |at| {
+        Some(Ipv6Addr::from(
+            <[u8; 16]>::try_from(&header[at..at + 16]).ok()?,
+        ))
+    };
+    let (src, dst) = (address(8)?, address(24)?);
+    let (mut proto, ttl) = (header[6], header[7]);
+    let mut body = packet.get(40..40 + usize::from(word(header, 4)?))?;
+    let (mut extensions, mut fragment) = (Vec::new(), None);
+    while let 0 | 43 | 44 | 51 | 60 = proto {
+        let length = match proto {
+            44 => 8,
+            51 => (usize::from(*body.get(1)?) + 2) * 4,
+            _ => (usize::from(*body.get(1)?) + 1) * 8,
+        };
+        let (extension, rest) = body.split_at_checked(length)?;
+        if proto == 44 {
+            fragment = word(extension, 2);
+        } else {
+            extensions.push(format!("{proto}:{}", hex::encode(&extension[1..])));
+        }
+        (proto, body) = (extension[0], rest);
+        if fragment.is_some_and(|field| field >> 3 != 0) {
+            break;
+        }
+    }
+    let ends = (src.into(), dst.into());
+    let mut text = match fragment {
+        Some(field) if field >> 3 != 0 => {
+            format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len())
+        }
+        _ if proto == 58 && matches!(body.first()?, 135 | 136) => {
+            neighbour(names, ends, ttl, body)?
+        }
+        _ => transport(proto, ends, ttl, body)?,
+    };
+    if !extensions.is_empty() {
+        let _ = write!(text, " ext={}", extensions.join(","));
+    }
+    match fragment {
+        Some(field) => {
+            let more = if field & 1 != 0 { "+" } else { "" };
+            let _ = write!(text, " frag={}{more}", field >> 3);
+        }
+        None => text.push_str(checksum(proto, ends, body)),
+    }
+    Some(text)
+}
+
+/// A neighbour solicitation or advertisement: whom it is about, flags, the MAC of its option.
+fn neighbour(names: &Names, (src, dst): (IpAddr, IpAddr), ttl: u8, body: &[u8]) -> Option<String> {
+    let target = Ipv6Addr::from(<[u8; 16]>::try_from(body.get(8..24)?).ok()?);
+    let kind = if body[0] == 135 {
+        "solicit"
+    } else {
+        "advertise"
+    };
+    let mut text = format!("nd {kind} {src}>{dst} target={target} ttl={ttl}");
+    if body[0] == 136 {
+        let _ = write!(text, " flags={:02x}", body[4]);
+    }
+    match body.get(24..32) {
+        Some([number @ (1 | 2), 1, mac @ ..]) => {
+            let _ = write!(text, " option={number}/{}", names.name(mac));
+        }
+        _ if body.len() > 24 => {
+            let _ = write!(text, " options={}", hex::encode(&body[24..]));
+        }
+        _ => {}
+    }
+    Some(text)
+}
+
+/// `ADDRESS:PORT>ADDRESS:PORT` of a body that begins with ports.
+fn ports((src, dst): (IpAddr, IpAddr), body: &[u8]) -> Option<String> {
+    let (from, to) = (word(body, 0)?, word(body, 2)?);
+    Some(format!(
+        "{}>{}",
+        SocketAddr::new(src, from),
+        SocketAddr::new(dst, to)
+    ))
+}
+
+fn transport(proto: u8, ends: (IpAddr, IpAddr), ttl: u8, body: &[u8]) -> Option<String> {
+    let (src, dst) = ends;
+    Some(match proto {
+        6 => format!(
+            "tcp {} flags={} ttl={ttl} len={}",
+            ports(ends, body)?,
+            flags(*body.get(13)?),
+            body.len() - usize::from(body[12] >> 4) * 4,
+        ),
+        17 => format!(
+            "udp {} ttl={ttl} len={}",
+            ports(ends, body)?,
+            body.len().checked_sub(8)?,
+        ),
+        1 | 58 => format!(
+            "{} {src}>{dst} type={} code={} ident={} seq={} ttl={ttl} len={}",
+            if proto == 1 { "icmp" } else { "icmp6" },
+            body.first()?,
+            body.get(1)?,
+            word(body, 4)?,
+            word(body, 6)?,
+            body.len() - 8,
+        ),
+        _ => format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len()),
+    })
 }
 
 fn flags(bits: u8) -> String {
@@ -119,13 +215,15 @@ fn flags(bits: u8) -> String {
     }
 }
 
-fn checksum(proto: u8, src: Ipv4Addr, dst: Ipv4Addr, body: &[u8]) -> &'static str {
-    let pseudo = pseudo_header(src.octets(), dst.octets(), proto, body.len());
+fn checksum(proto: u8, (src, dst): (IpAddr, IpAddr), body: &[u8]) -> &'static str {
+    let pseudo = pseudo_header(src, dst, proto, body.len());
+    let over_pseudo = internet_checksum(&[&pseudo, body]);
     match proto {
-        6 if internet_checksum(&[&pseudo, body]) != 0 => " BAD-TCP-SUM",
+        6 if over_pseudo != 0 => " BAD-TCP-SUM",
         17 if word(body, 6) == Some(0) => " NO-UDP-SUM",
-        17 if internet_checksum(&[&pseudo, body]) != 0 => " BAD-UDP-SUM",
+        17 if over_pseudo != 0 => " BAD-UDP-SUM",
         1 if internet_checksum(&[body]) != 0 => " BAD-ICMP-SUM",
+        58 if over_pseudo != 0 => " BAD-ICMP6-SUM",
         _ => "",
     }
 }

@@ -1,5 +1,7 @@
 //! The Internet checksum (RFC 1071), written apart from netctl-common's on purpose.
 
+use std::net::IpAddr;
+
 /// Checksum over the parts one after the other (each but the last of even length). Over data that
 /// holds its checksum already: 0 when it is right.
 pub fn internet_checksum(parts: &[&[u8]]) -> u16 {
@@ -16,12 +18,22 @@ pub fn internet_checksum(parts: &[&[u8]]) -> u16 {
     !(total as u16)
 }
 
-/// The pseudo header of TCP and UDP over IPv4.
-pub fn pseudo_header(src: [u8; 4], dst: [u8; 4], proto: u8, length: usize) -> [u8; 12] {
-    let mut header = [0; 12];
-    header[..4].copy_from_slice(&src);
-    header[4..8].copy_from_slice(&dst);
-    header[9] = proto;
-    header[10..].copy_from_slice(&(length as u16).to_be_bytes());
-    header
+/// The pseudo header: of TCP and UDP over IPv4 (RFC 9293, section 3.1), of everything over IPv6
+/// (RFC 8200, section 8.1).
+pub fn pseudo_header(src: IpAddr, dst: IpAddr, proto: u8, length: usize) -> Vec<u8> {
+    match (src, dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            let mut header = [src.octets(), dst.octets()].concat();
+            header.extend([0, proto]);
+            header.extend((length as u16).to_be_bytes());
+            header
+        }
+        (IpAddr::V6(src), IpAddr::V6(dst)) => {
+            let mut header = [src.octets(), dst.octets()].concat();
+            header.extend((length as u32).to_be_bytes());
+            header.extend([0, 0, 0, proto]);
+            header
+        }
+        _ => panic!("{src} and {dst} are of two families"),
+    }
 }

@@ -12,14 +12,14 @@ use netctl_common::{
     jump,
     settings::Settings,
     stats::{PortStats, PortStatsKey},
-    wire::{Be16, V4},
+    wire::{Be16, V4, V6},
 };
 
 use super::{
     maps, object,
     outcome::Outcome,
     skb,
-    world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC},
+    world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC},
 };
 use crate::packet::{self, Names};
 
@@ -74,6 +74,7 @@ impl Bench {
         let settings = Settings {
             flags: 0,
             default_uplink: UPLINK,
+            default_uplink6: UPLINK,
             host_cookie: 0,
             nat_port_first: 61000,
             nat_port_last: 65535,
@@ -96,8 +97,9 @@ impl Bench {
             _thread: PhantomData,
         };
         bench.settings(|_| ());
-        bench.uplink_address(UPLINK_ADDR);
+        bench.uplink_address(UPLINK_ADDR, UPLINK_ADDR6);
         bench.local(UPLINK_ADDR, UPLINK);
+        bench.local(UPLINK_ADDR6, UPLINK);
         bench
     }
 
@@ -257,6 +259,12 @@ impl Bench {
     #[track_caller]
     pub fn flows(&self) -> Vec<(FlowKey<V4>, Flow<V4>)> {
         maps::entries(&self.ebpf, "FLOW4")
+    }
+
+    /// The flow table of IPv6.
+    #[track_caller]
+    pub fn flows6(&self) -> Vec<(FlowKey<V6>, Flow<V6>)> {
+        maps::entries(&self.ebpf, "FLOW6")
     }
 
     /// Writes a flow entry.

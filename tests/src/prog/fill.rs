@@ -1,6 +1,6 @@
 //! Fills the maps of a bench as the daemon would, and makes the devices to match.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
@@ -9,7 +9,7 @@ use netctl_common::{
     network::Network as NetworkValue,
     publish::{PublishKey, Published, port_blocks, range_prefix},
     settings::{self, Settings},
-    wire::{Address, Be16, V4},
+    wire::{Address, Be16, V4, V6},
 };
 
 use super::{
@@ -25,11 +25,12 @@ impl Bench {
         maps::set(&mut self.ebpf, "SETTINGS", 0, self.settings);
     }
 
-    /// Address that the uplink gives to masqueraded flows; unspecified: it has none.
+    /// Addresses that the uplink gives to masqueraded flows; unspecified: it has none.
     #[track_caller]
-    pub fn uplink_address(&mut self, addr: Ipv4Addr) {
+    pub fn uplink_address(&mut self, addr: Ipv4Addr, addr6: Ipv6Addr) {
         let uplink = Uplink {
             addr4: addr.into(),
+            addr6: addr6.into(),
             mtu: 1500,
             mac: UPLINK_MAC,
             ..Uplink::default()
@@ -51,9 +52,12 @@ impl Bench {
 
     /// An address of the host.
     #[track_caller]
-    pub fn local(&mut self, addr: Ipv4Addr, ifindex: u32) {
+    pub fn local(&mut self, addr: impl Into<IpAddr>, ifindex: u32) {
         let value = Local { ifindex, _pad: 0 };
-        maps::insert(&mut self.ebpf, "LOCAL4", V4::from(addr), value);
+        match addr.into() {
+            IpAddr::V4(addr) => maps::insert(&mut self.ebpf, "LOCAL4", V4::from(addr), value),
+            IpAddr::V6(addr) => maps::insert(&mut self.ebpf, "LOCAL6", V6::from(addr), value),
+        }
     }
 
     /// Adds a network, or changes its flags.
@@ -67,6 +71,7 @@ impl Bench {
             anchor_ifindex: anchor_ifindex(id),
             flags: network.flags,
             gateway4: world::gateway(id).into(),
+            gateway6: world::gateway6(id).into(),
             broadcast4: Ipv4Addr::new(172, 17 + id as u8, 0, 255).into(),
             mtu: 1500,
             mac: world::gateway_mac(id),
@@ -76,6 +81,9 @@ impl Bench {
         let subnet = V4::from(Ipv4Addr::new(172, 17 + id as u8, 0, 0));
         maps::insert_prefix(&mut self.ebpf, "SUBNET4", 24, subnet, id);
         self.local(world::gateway(id), anchor_ifindex(id));
+        let subnet = V6::from(Ipv6Addr::new(0xfd00, 0, 0, id as u16, 0, 0, 0, 0));
+        maps::insert_prefix(&mut self.ebpf, "SUBNET6", 64, subnet, id);
+        self.local(world::gateway6(id), anchor_ifindex(id));
     }
 
     /// Adds an endpoint.
@@ -105,20 +113,21 @@ impl Bench {
                 vtep: V4(0),
             },
         );
+        let neigh = Neigh {
+            ifindex,
+            mac,
+            _pad: 0,
+        };
         let key = NeighKey {
             network,
             addr: V4::from(addr),
         };
-        maps::insert(
-            &mut self.ebpf,
-            "NEIGH4",
-            key,
-            Neigh {
-                ifindex,
-                mac,
-                _pad: 0,
-            },
-        );
+        maps::insert(&mut self.ebpf, "NEIGH4", key, neigh);
+        let key = NeighKey {
+            network,
+            addr: V6::from(world::addr6(network, addr)),
+        };
+        maps::insert(&mut self.ebpf, "NEIGH6", key, neigh);
         let members = self
             .members
             .get_mut(&network)
@@ -147,10 +156,20 @@ impl Bench {
             generation: endpoint.id + newer,
             flags: flags::PUBLISHED,
             addr4: endpoint.addr.into(),
+            addr6: world::addr6(endpoint.network, endpoint.addr).into(),
             mac: world::endpoint_mac(endpoint.id),
             ..endpoint::Endpoint::default()
         };
         maps::set(&mut self.ebpf, "ENDPOINT", endpoint::slot(ifindex), value);
+    }
+
+    /// Takes an endpoint's IPv6 address away.
+    #[track_caller]
+    pub fn ipv4_only(&mut self, id: u32) {
+        let slot = endpoint::slot(endpoint_ifindex(id));
+        let mut value: endpoint::Endpoint = maps::get(&self.ebpf, "ENDPOINT", slot);
+        value.addr6 = V6::ANY;
+        maps::set(&mut self.ebpf, "ENDPOINT", slot, value);
     }
 
     /// Takes an endpoint's own entry away.
@@ -161,48 +180,82 @@ impl Bench {
         maps::set(&mut self.ebpf, "ENDPOINT", slot, nobody);
     }
 
-    /// Publishes host ports `first..=last` of `host` (0.0.0.0: any) to an endpoint's ports from
-    /// `container` on.
+    /// Publishes host ports `first..=last` of `host` (unspecified: any) to an endpoint's ports
+    /// from `container` on. Both addresses are of one family.
     #[track_caller]
     pub fn publish(
         &mut self,
         port_id: u32,
         proto: u8,
-        (host, first, last): (Ipv4Addr, u16, u16),
-        (endpoint, addr, container): (u32, Ipv4Addr, u16),
+        (host, first, last): (impl Into<IpAddr>, u16, u16),
+        (endpoint, addr, container): (u32, impl Into<IpAddr>, u16),
     ) {
-        let value = Published::<V4> {
-            addr: addr.into(),
-            endpoint: endpoint_ifindex(endpoint),
-            port_id,
-            host_base: Be16::new(first),
-            container_base: Be16::new(container),
-        };
-        let key = |addr: V4, port: u16| PublishKey::<V4> {
-            addr,
-            proto,
-            _pad: 0,
-            port: Be16::new(port),
-        };
-        let addr = V4::from(host);
+        let ports = (first, last, container);
         for block in port_blocks(first, last) {
+            let key = publish_key(V4::ANY, proto, block.base);
             let prefix = range_prefix::<V4>(block.bits);
-            maps::insert_prefix(
-                &mut self.ebpf,
-                "RESERVED",
-                prefix,
-                key(V4::ANY, block.base),
-                port_id,
-            );
-            if first != last {
-                let key = key(addr, block.base);
-                maps::insert_prefix(&mut self.ebpf, "PUBLISHED_RANGE4", prefix, key, value);
+            maps::insert_prefix(&mut self.ebpf, "RESERVED", prefix, key, port_id);
+        }
+        match (host.into(), addr.into()) {
+            (IpAddr::V4(host), IpAddr::V4(addr)) => {
+                let value = published(port_id, endpoint, V4::from(addr), ports);
+                let maps = ("PUBLISHED4", "PUBLISHED_RANGE4");
+                self.publish_entries(maps, V4::from(host), proto, ports, value);
             }
+            (IpAddr::V6(host), IpAddr::V6(addr)) => {
+                let value = published(port_id, endpoint, V6::from(addr), ports);
+                let maps = ("PUBLISHED6", "PUBLISHED_RANGE6");
+                self.publish_entries(maps, V6::from(host), proto, ports, value);
+            }
+            _ => panic!("addresses of two families"),
         }
+    }
+
+    fn publish_entries<A: Address>(
+        &mut self,
+        (single, range): (&str, &str),
+        host: A,
+        proto: u8,
+        (first, last, _): (u16, u16, u16),
+        value: Published<A>,
+    ) where
+        PublishKey<A>: aya::Pod,
+        Published<A>: aya::Pod,
+    {
         if first == last {
-            maps::insert(&mut self.ebpf, "PUBLISHED4", key(addr, first), value);
-        } else {
-            self.settings(|settings| settings.flags |= settings::flags::HAS_RANGES);
+            let key = publish_key(host, proto, first);
+            maps::insert(&mut self.ebpf, single, key, value);
+            return;
         }
+        for block in port_blocks(first, last) {
+            let key = publish_key(host, proto, block.base);
+            let prefix = range_prefix::<A>(block.bits);
+            maps::insert_prefix(&mut self.ebpf, range, prefix, key, value);
+        }
+        self.settings(|settings| settings.flags |= settings::flags::HAS_RANGES);
+    }
+}
+
+fn publish_key<A: Address>(addr: A, proto: u8, port: u16) -> PublishKey<A> {
+    PublishKey {
+        addr,
+        proto,
+        _pad: 0,
+        port: Be16::new(port),
+    }
+}
+
+fn published<A: Address>(
+    port_id: u32,
+    endpoint: u32,
+    addr: A,
+    (first, _, container): (u16, u16, u16),
+) -> Published<A> {
+    Published {
+        addr,
+        endpoint: endpoint_ifindex(endpoint),
+        port_id,
+        host_base: Be16::new(first),
+        container_base: Be16::new(container),
     }
 }

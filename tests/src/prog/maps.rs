@@ -46,6 +46,12 @@ pub(super) fn set<V: Pod>(ebpf: &mut Ebpf, map: &str, index: u32, value: V) {
 }
 
 #[track_caller]
+pub(super) fn get<V: Pod>(ebpf: &Ebpf, map: &str, index: u32) -> V {
+    let map: Array<&MapData, V> = ebpf.map(map).unwrap().try_into().unwrap();
+    map.get(&index, 0).unwrap()
+}
+
+#[track_caller]
 pub(super) fn insert_prefix<K: Pod, V: Pod>(
     ebpf: &mut Ebpf,
     map: &str,

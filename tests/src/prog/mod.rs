@@ -20,5 +20,6 @@ pub use bench::{Bench, Program};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
 pub use world::{
-    ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC, endpoint_mac,
+    ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC,
+    addr6, endpoint_mac,
 };

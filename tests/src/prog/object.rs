@@ -10,6 +10,7 @@ pub(super) const TEST_FLOWS: u32 = 1024;
 pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
     let mut ebpf = EbpfLoader::new()
         .map_max_entries("FLOW4", flows)
+        .map_max_entries("FLOW6", flows)
         .load(netctl::kernel::object::OBJECT)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));
     for (name, program) in ebpf.programs_mut() {

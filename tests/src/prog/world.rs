@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     process::{Command, Stdio},
 };
 
@@ -10,6 +10,8 @@ use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::wire::Mac;
 use nix::sched::{CloneFlags, unshare};
 
+/// IPv6 address that masqueraded flows take.
+pub const UPLINK_ADDR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 1);
 /// ifindex of the uplink.
 pub const UPLINK: u32 = 10;
 /// Address that masqueraded flows take.
@@ -23,7 +25,7 @@ pub const ANCHOR: u32 = anchor_ifindex(1);
 /// MAC of network 1's anchor, `gw` in packet lines.
 pub const GATEWAY_MAC: Mac = gateway_mac(1);
 
-/// A network of the fixture: 172.(17 + id).0.0/24 with gateway .1.
+/// A network of the fixture: 172.(17 + id).0.0/24 and fd00:0:0:ID::/64, gateway .1 and ::1.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
     pub id: u32,
@@ -43,6 +45,16 @@ pub struct Endpoint {
 
 pub(super) const fn gateway(network: u32) -> Ipv4Addr {
     Ipv4Addr::new(172, 17 + network as u8, 0, 1)
+}
+
+pub(super) const fn gateway6(network: u32) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, network as u16, 0, 0, 0, 1)
+}
+
+/// The IPv6 address of an endpoint that has that IPv4 address: the same last number.
+pub const fn addr6(network: u32, addr: Ipv4Addr) -> Ipv6Addr {
+    let [.., last] = addr.octets();
+    Ipv6Addr::new(0xfd00, 0, 0, network as u16, 0, 0, 0, last as u16)
 }
 
 pub(super) const fn gateway_mac(network: u32) -> Mac {
@@ -70,6 +82,25 @@ pub(super) fn enter() {
          neigh add 198.51.100.2 lladdr {LAN_MAC} dev up0 nud permanent\n\
          route add default via 198.51.100.2\n"
     ));
+    with_ipv6("up0");
+    ip(&format!(
+        "addr add {UPLINK_ADDR6}/64 dev up0 nodad\n\
+         neigh add 2001:db8:100::2 lladdr {LAN_MAC} dev up0 nud permanent\n\
+         route add default via 2001:db8:100::2\n"
+    ));
+}
+
+/// Gives one interface IPv6, without addresses of its own making.
+fn with_ipv6(name: &str) {
+    let conf = format!("/proc/sys/net/ipv6/conf/{name}");
+    for (key, value) in [
+        ("addr_gen_mode", "1"),
+        ("accept_ra", "0"),
+        ("disable_ipv6", "0"),
+        ("forwarding", "1"),
+    ] {
+        std::fs::write(format!("{conf}/{key}"), value).unwrap();
+    }
 }
 
 #[track_caller]
@@ -86,6 +117,11 @@ pub(super) fn add_network(network: &Network) {
     ));
     let forwarding = format!("/proc/sys/net/ipv4/conf/{name}/forwarding");
     std::fs::write(forwarding, "1").unwrap();
+    with_ipv6(&name);
+    ip(&format!(
+        "addr add {}/64 dev {name} nodad\n",
+        gateway6(network.id)
+    ));
 }
 
 #[track_caller]

@@ -1,0 +1,276 @@
+//! The walks of IPv6: the same source as IPv4's, with longer addresses and other headers.
+
+use netctl_common::{drop_reason::DropReason, flow::flags, packet::proto};
+use netctl_tests::prog::{Bench, UPLINK, UPLINK_ADDR6};
+
+use crate::{ANY6, TCP, UDP, WEB6};
+
+#[test]
+fn out_by_masquerade_and_back() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=5")
+        .redirected("*>* udp [2001:db8:100::1]:4000>[2001:db8::9]:53 ttl=63 len=5");
+    bench
+        .from_uplink("lan>up udp [2001:db8::9]:53>[2001:db8:100::1]:4000 len=9")
+        .redirected("gw>web udp [2001:db8::9]:53>[fd00:0:0:1::2]:4000 ttl=63 len=9");
+    let flows = bench.flows6();
+    assert_eq!(flows.len(), 2, "{flows:?}");
+    let (_, out) = flows
+        .iter()
+        .find(|(_, flow)| flow.flags & flags::REPLY == 0)
+        .unwrap();
+    assert_eq!(out.out_ifindex, UPLINK);
+    assert!(bench.flows().is_empty());
+}
+
+#[test]
+fn an_echo_and_its_answer() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(
+            1,
+            "web>gw icmp6 fd00:0:0:1::2>2001:db8::9 type=128 ident=7 len=32",
+        )
+        .redirected(
+            "*>* icmp6 2001:db8:100::1>2001:db8::9 type=128 code=0 ident=7 seq=1 ttl=63 len=32",
+        );
+    // Another container with the same identifier gets another one.
+    let second = bench.from_container(
+        2,
+        "cli>gw icmp6 fd00:0:0:1::3>2001:db8::9 type=128 ident=7 len=9",
+    );
+    let text = second.text();
+    assert!(
+        !text.contains("ident=7 ") && !text.contains("BAD"),
+        "{text}"
+    );
+    bench
+        .from_uplink("lan>up icmp6 2001:db8::9>2001:db8:100::1 type=129 ident=7 len=32")
+        .redirected(
+            "gw>web icmp6 2001:db8::9>fd00:0:0:1::2 type=129 code=0 ident=7 seq=1 ttl=63 len=32",
+        );
+}
+
+#[test]
+fn a_published_port_keeps_the_clients_address() {
+    let mut bench = Bench::usual();
+    bench.publish(1, TCP, (ANY6, 8080, 8080), (1, WEB6, 80));
+    bench
+        .from_uplink("lan>up tcp [2001:db8::9]:5000>[2001:db8:100::1]:8080 flags=S")
+        .redirected("gw>web tcp [2001:db8::9]:5000>[fd00:0:0:1::2]:80 flags=S ttl=63 len=0");
+    bench
+        .from_container(
+            1,
+            "web>gw tcp [fd00:0:0:1::2]:80>[2001:db8::9]:5000 flags=SA",
+        )
+        .redirected("*>* tcp [2001:db8:100::1]:8080>[2001:db8::9]:5000 flags=SA ttl=63 len=0");
+    bench
+        .from_uplink("lan>up tcp [2001:db8::9]:5000>[2001:db8:100::1]:8080 flags=PA len=99")
+        .redirected("gw>web tcp [2001:db8::9]:5000>[fd00:0:0:1::2]:80 flags=PA ttl=63 len=99");
+    let stats = bench.port_stats(1, 8080);
+    assert_eq!(
+        (stats.opened, stats.rx_packets, stats.tx_packets),
+        (1, 2, 1)
+    );
+    assert_eq!((stats.rx_bytes, stats.tx_bytes), (60 + 159, 60));
+}
+
+#[test]
+fn a_range_of_one_address() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (UPLINK_ADDR6, 7000, 7099), (1, WEB6, 9000));
+    bench
+        .from_uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:7042 len=3")
+        .redirected("gw>web udp [2001:db8::9]:5000>[fd00:0:0:1::2]:9042 ttl=63 len=3");
+    bench
+        .from_uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:7100 len=3")
+        .not_ours();
+}
+
+#[test]
+fn hairpin_and_neighbours_ports() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY6, 5353, 5353), (1, WEB6, 53));
+    // Its own: from the gateway, or it would see a packet from itself.
+    bench
+        .from_container(
+            1,
+            "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8:100::1]:5353 len=3",
+        )
+        .redirected("gw>web udp [fd00:0:0:1::1]:4000>[fd00:0:0:1::2]:53 ttl=63 len=3");
+    bench
+        .from_container(
+            1,
+            "web>gw udp [fd00:0:0:1::2]:53>[fd00:0:0:1::1]:4000 len=4",
+        )
+        .redirected("gw>web udp [2001:db8:100::1]:5353>[fd00:0:0:1::2]:4000 ttl=63 len=4");
+    // Across networks the client's address is kept.
+    bench
+        .from_container(
+            3,
+            "far>gw2 udp [fd00:0:0:2::2]:4000>[2001:db8:100::1]:5353 len=3",
+        )
+        .redirected("gw>web udp [fd00:0:0:2::2]:4000>[fd00:0:0:1::2]:53 ttl=63 len=3");
+}
+
+#[test]
+fn the_host_is_reached_at_its_addresses_only() {
+    let mut bench = Bench::usual();
+    for dst in ["fd00:0:0:1::1", "2001:db8:100::1"] {
+        let line = format!("web>gw udp [fd00:0:0:1::2]:4000>[{dst}]:53 len=3");
+        bench
+            .from_container(1, &line)
+            .redirected(&format!("{line} ttl=64").replace(" len=3 ttl=64", " ttl=64 len=3"));
+    }
+    for dst in ["::1", "::", "ff02::1"] {
+        bench
+            .from_container(1, &format!("web>gw udp [fd00:0:0:1::2]:4000>[{dst}]:53"))
+            .dropped(DropReason::MartianAddress);
+    }
+    bench
+        .from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[fd00:0:0:2::2]:53")
+        .dropped(DropReason::NetworkIsolated);
+}
+
+#[test]
+fn link_local_packets_are_not_routed() {
+    let mut bench = Bench::usual();
+    let own = "fe80::ec:ff:fe00:1";
+    bench
+        .from_container(1, &format!("web>gw udp [{own}]:4000>[2001:db8::9]:53"))
+        .dropped(DropReason::MartianAddress);
+    bench
+        .from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[fe80::1]:53")
+        .dropped(DropReason::MartianAddress);
+    bench
+        .from_container(
+            1,
+            &format!("web>cli udp [{own}]:4000>[fe80::ec:ff:fe00:2]:53 len=2"),
+        )
+        .redirected(&format!(
+            "web>cli udp [{own}]:4000>[fe80::ec:ff:fe00:2]:53 ttl=64 len=2"
+        ));
+}
+
+#[test]
+fn foreign_sources_are_spoofed() {
+    let mut bench = Bench::usual();
+    for src in [
+        "fd00:0:0:1::3",
+        "2001:db8:100::1",
+        "fe80::ec:ff:fe00:2",
+        "::",
+        "::1",
+    ] {
+        for mac in ["gw", "cli", "all"] {
+            bench
+                .from_container(1, &format!("web>{mac} udp [{src}]:4000>[2001:db8::9]:53"))
+                .dropped(DropReason::SpoofedSource);
+        }
+    }
+    bench
+        .from_container(1, "cli>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53")
+        .dropped(DropReason::SpoofedMac);
+    // From outside: a container's address as the source, or as the destination.
+    bench
+        .from_uplink("lan>up udp [fd00:0:0:1::2]:4000>[2001:db8:100::1]:53")
+        .dropped(DropReason::SpoofedSource);
+    bench
+        .from_uplink("lan>up udp [2001:db8::9]:4000>[fd00:0:0:1::2]:53")
+        .dropped(DropReason::FromOutside);
+}
+
+#[test]
+fn extension_headers_are_walked() {
+    let mut bench = Bench::usual();
+    bench.publish(1, UDP, (ANY6, 5353, 5353), (1, WEB6, 53));
+    let ext = "ext=0:00010400000000,60:00010400000000";
+    bench
+        .from_uplink(&format!(
+            "lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:5353 len=3 {ext}"
+        ))
+        .redirected(&format!(
+            "gw>web udp [2001:db8::9]:5000>[fd00:0:0:1::2]:53 ttl=63 len=3 {ext}"
+        ));
+    // More of them than anybody sends.
+    let many = vec!["60:00010400000000"; 9].join(",");
+    bench
+        .from_container(
+            1,
+            &format!("web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 ext={many}"),
+        )
+        .dropped(DropReason::Malformed);
+    bench
+        .from_uplink(&format!(
+            "lan>up udp [2001:db8::9]:5001>[2001:db8:100::1]:5353 ext={many}"
+        ))
+        .not_ours();
+}
+
+#[test]
+fn fragments_follow_their_first_one() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(
+            1,
+            "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=8 frag=0+ id=77",
+        )
+        .redirected("*>* udp [2001:db8:100::1]:4000>[2001:db8::9]:53 ttl=63 len=8 frag=0+");
+    bench
+        .from_container(
+            1,
+            "web>gw ip:17 fd00:0:0:1::2>2001:db8::9 len=8 frag=2 id=77",
+        )
+        .redirected("*>* ip:17 2001:db8:100::1>2001:db8::9 ttl=63 len=8 frag=2");
+    bench
+        .from_container(
+            1,
+            "web>gw ip:17 fd00:0:0:1::2>2001:db8::9 len=8 frag=2 id=78",
+        )
+        .dropped(DropReason::Fragment);
+}
+
+#[test]
+fn a_dhcp_server_is_not_heard() {
+    let mut bench = Bench::usual();
+    for line in [
+        "web>all udp [fe80::ec:ff:fe00:1]:547>[ff02::1:2]:546",
+        "web>cli udp [fe80::ec:ff:fe00:1]:547>[fe80::ec:ff:fe00:2]:546",
+        "web>all udp 172.18.0.2:67>255.255.255.255:68",
+        "web>cli udp 172.18.0.2:67>172.18.0.3:68",
+    ] {
+        bench
+            .from_container(1, line)
+            .dropped(DropReason::DhcpServer);
+    }
+}
+
+#[test]
+fn the_host_to_a_container() {
+    let mut bench = Bench::usual();
+    bench
+        .from_host("gw>gw tcp [fd00:0:0:1::1]:40000>[fd00:0:0:1::2]:80 flags=S")
+        .redirected("gw>web tcp [fd00:0:0:1::1]:40000>[fd00:0:0:1::2]:80 flags=S ttl=64 len=0");
+}
+
+#[test]
+fn a_hop_limit_that_runs_out() {
+    let mut bench = Bench::usual();
+    bench
+        .from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 ttl=1")
+        .dropped(DropReason::TtlExceeded);
+}
+
+#[test]
+fn unknown_protocols_are_not_masqueraded() {
+    let mut bench = Bench::usual();
+    for number in [47, 50, proto::NO_NEXT] {
+        bench
+            .from_container(
+                1,
+                &format!("web>gw ip:{number} fd00:0:0:1::2>2001:db8::9 len=8"),
+            )
+            .dropped(DropReason::UnknownProtocol);
+    }
+}
