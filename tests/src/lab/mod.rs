@@ -24,6 +24,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use netctl_common::wire::Mac;
 use tempfile::TempDir;
 
 use self::{cgroup::Cgroup, turn::Turn};
@@ -125,7 +126,7 @@ impl Lab {
     }
 
     fn connect_uplink(&self) {
-        let mac = |octets| netctl_common::wire::Mac(octets);
+        let mac = Mac;
         self.ip_batch(
             &self.host_place,
             &format!(
@@ -133,10 +134,12 @@ impl Lab {
                  link add up0 address {} type veth peer name lan0 address {} netns {}\n\
                  addr add {HOST}/24 dev up0\n\
                  addr add {HOST6}/64 dev up0 nodad\n\
+                 {}\
                  link set up0 up\n",
                 mac(HOST_MAC),
                 mac(LAN_MAC),
                 self.lan.pid(),
+                link_local("up0", mac(HOST_MAC)),
             ),
         );
         self.ip_batch(
@@ -147,7 +150,9 @@ impl Lab {
                  addr add {OUTSIDE6}/128 dev lo nodad\n\
                  addr add {LAN}/24 dev lan0\n\
                  addr add {LAN6}/64 dev lan0 nodad\n\
-                 link set lan0 up\n"
+                 {}\
+                 link set lan0 up\n",
+                link_local("lan0", mac(LAN_MAC)),
             ),
         );
         self.ip_batch(
@@ -271,6 +276,13 @@ impl Drop for Lab {
         }
         self.kill_daemon();
     }
+}
+
+/// A link-local address that is there at once: the kernel's own asks around first, and a snapshot
+/// would show it so.
+fn link_local(interface: &str, mac: Mac) -> String {
+    let addr = Ipv6Addr::from(mac.link_local());
+    format!("link set {interface} addrgenmode none\naddr add {addr}/64 dev {interface} nodad\n")
 }
 
 /// Where `ip netns` and netctl keep a named namespace.
