@@ -2,11 +2,12 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::{
     config::{self, defaults},
+    model::{Filtering, Mapping},
     version,
 };
 
@@ -135,9 +136,12 @@ pub enum Network {
         net: String,
         /// Name of the namespace
         ns: String,
-        /// Its address [default: a free one]
+        /// Its IPv4 address [default: a free one]
         #[arg(long)]
         ip: Option<String>,
+        /// Its IPv6 address [default: a free one]
+        #[arg(long)]
+        ip6: Option<String>,
     },
     /// Disconnect a namespace from a network
     Disconnect { net: String, ns: String },
@@ -147,15 +151,22 @@ pub enum Network {
 pub struct NetworkCreate {
     /// Name of the network: 1 to 64 letters, digits, "_", "." and "-"
     pub name: String,
-    /// Addresses of the network [default: a free subnet of the configured pools]
+    /// Addresses of the network, once for each family [default: a free subnet of the configured
+    /// pools; for IPv6 a unique local /64]
     #[arg(long, value_name = "CIDR")]
-    pub subnet: Option<String>,
-    /// The host's address in the network [default: the first]
+    pub subnet: Vec<String>,
+    /// The host's address in the network, once for each family [default: the first]
     #[arg(long, value_name = "IP")]
-    pub gateway: Option<String>,
-    /// Part of the subnet that addresses are chosen from [default: all of it]
+    pub gateway: Vec<String>,
+    /// Part of the subnet that addresses are chosen from, once for each family [default: all of it]
     #[arg(long, value_name = "CIDR")]
-    pub ip_range: Option<String>,
+    pub ip_range: Vec<String>,
+    /// Whether members have IPv4 addresses
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub ipv4: bool,
+    /// Whether members have IPv6 addresses, too; an IPv6 subnet says so by itself
+    #[arg(long, value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub ipv6: bool,
     /// MTU of the members' interfaces [default: the uplinks']
     #[arg(long, value_name = "N")]
     pub mtu: Option<u32>,
@@ -168,6 +179,13 @@ pub struct NetworkCreate {
     /// Members cannot reach each other directly
     #[arg(long)]
     pub no_icc: bool,
+    /// Whether a member's port is one outside, whomever it talks to (RFC 4787) [default: as
+    /// configured]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub nat_mapping: Option<Mapping>,
+    /// Who may send to a member's port outside (RFC 4787) [default: as configured]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub nat_filtering: Option<Filtering>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -203,9 +221,12 @@ pub struct NsCreate {
     /// Network to connect it to
     #[arg(long, value_name = "NET")]
     pub network: Option<String>,
-    /// Its address [default: a free one]
+    /// Its IPv4 address [default: a free one]
     #[arg(long, requires = "network")]
     pub ip: Option<String>,
+    /// Its IPv6 address [default: a free one]
+    #[arg(long, requires = "network")]
+    pub ip6: Option<String>,
     /// Its MAC address [default: derived from the address]
     #[arg(long, requires = "network")]
     pub mac: Option<String>,
@@ -224,8 +245,9 @@ pub struct NsCreate {
 pub enum Port {
     /// Publish ports of a namespace
     ///
-    /// SPEC is [hostIP:][hostPort[-end]:]port[-end][/tcp|udp|sctp]. Without a host port a free
-    /// one is chosen and printed. All of the SPECs are published, or none.
+    /// SPEC is [hostIP:][hostPort[-end]:]port[-end][/tcp|udp|sctp], an IPv6 hostIP in [brackets].
+    /// Without a host IP every address of the host has the port, without a host port a free one
+    /// is chosen and printed. All of the SPECs are published, or none.
     Add {
         /// Name of the namespace
         ns: String,

@@ -10,11 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use netctl_common::endpoint::ENDPOINT_SLOTS;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
-use crate::model::ipam::Pool;
+use crate::model::{Filtering, Mapping, ipam::Pool};
 
 /// Where the file is looked for when none is named; it need not exist there.
 pub const DEFAULT_PATH: &str = "/etc/netctl/netctl.toml";
@@ -27,6 +28,7 @@ pub struct Config {
     pub datapath: Datapath,
     pub timeouts: Timeouts,
     pub network: Network,
+    pub nat: Nat,
 }
 
 /// Places and listeners.
@@ -55,7 +57,10 @@ pub struct Daemon {
 #[serde(default, deny_unknown_fields)]
 pub struct Datapath {
     pub attach: AttachMode,
+    /// IPv4 flows that there is room for.
     pub max_flows: u32,
+    /// IPv6 flows that there is room for.
+    pub max_flows6: u32,
     pub max_endpoints: u32,
     pub nat_ports: PortRange,
 }
@@ -83,10 +88,18 @@ pub struct PortRange {
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     pub tcp_established: u64,
-    pub tcp_opening: u64,
-    pub tcp_closing: u64,
+    /// Before the handshake is complete, and after a FIN or RST.
+    pub tcp_transitory: u64,
     pub udp: u64,
     pub icmp: u64,
+}
+
+/// How networks are masqueraded that say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nat {
+    pub mapping: Mapping,
+    pub filtering: Filtering,
 }
 
 /// What networks get that say nothing.
@@ -153,27 +166,19 @@ impl Config {
                 reason,
             })
         };
-        let Timeouts {
-            tcp_established,
-            tcp_opening,
-            tcp_closing,
-            udp,
-            icmp,
-        } = self.timeouts;
-        for (key, seconds) in [
-            ("daemon.resync_seconds", self.daemon.resync_seconds),
-            ("timeouts.tcp_established", tcp_established),
-            ("timeouts.tcp_opening", tcp_opening),
-            ("timeouts.tcp_closing", tcp_closing),
-            ("timeouts.udp", udp),
-            ("timeouts.icmp", icmp),
-        ] {
+        let resync = ("daemon.resync_seconds", self.daemon.resync_seconds);
+        let timeouts = self
+            .timeouts
+            .each()
+            .map(|(key, seconds, ..)| (key, seconds));
+        for (key, seconds) in [resync].into_iter().chain(timeouts) {
             if seconds == 0 {
                 return bad(key, "0".into(), "must be at least one second");
             }
         }
         for (key, entries) in [
             ("datapath.max_flows", self.datapath.max_flows),
+            ("datapath.max_flows6", self.datapath.max_flows6),
             ("datapath.max_endpoints", self.datapath.max_endpoints),
         ] {
             if entries == 0 {
@@ -194,12 +199,53 @@ impl Config {
                     "the base has host bits set; clear them",
                 );
             }
-            if pool.size < pool.base.prefix_len() || !(8..=30).contains(&pool.size) {
-                let reason = "size is a prefix length from the base's to 30";
+            let (longest, reason) = match pool.base {
+                IpNet::V4(_) => (30, "size is a prefix length from the base's to 30"),
+                IpNet::V6(_) => (126, "size is a prefix length from the base's to 126"),
+            };
+            if pool.size < pool.base.prefix_len() || !(8..=longest).contains(&pool.size) {
                 return bad("network.pools", text, reason);
             }
         }
         Ok(())
+    }
+}
+
+impl Timeouts {
+    /// Each with its key, the least that the RFCs ask of a NAT, and which one does.
+    pub fn each(&self) -> [(&'static str, u64, u64, &'static str); 4] {
+        [
+            (
+                "timeouts.tcp_established",
+                self.tcp_established,
+                7_440,
+                "RFC 5382, REQ-5",
+            ),
+            (
+                "timeouts.tcp_transitory",
+                self.tcp_transitory,
+                240,
+                "RFC 5382, REQ-5",
+            ),
+            ("timeouts.udp", self.udp, 120, "RFC 4787, REQ-5"),
+            ("timeouts.icmp", self.icmp, 60, "RFC 5508, REQ-2"),
+        ]
+    }
+
+    /// Those that are shorter than a peer may rely on: allowed, as an administrator may know
+    /// better, but not in silence.
+    pub fn warnings(&self) -> Vec<String> {
+        let short = self
+            .each()
+            .into_iter()
+            .filter(|(_, seconds, least, _)| seconds < least);
+        short
+            .map(|(key, seconds, least, rfc)| {
+                format!(
+                    "{key} = {seconds}: {rfc} asks for at least {least} seconds, and connections that rely on it will break"
+                )
+            })
+            .collect()
     }
 }
 

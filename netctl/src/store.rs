@@ -6,6 +6,7 @@
 //! Invariant: a file that is not entirely understood is left as it was found.
 
 mod open;
+mod v1;
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +22,12 @@ use redb::{
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::model::{Model, delta::Delta};
+use crate::model::{Endpoint, Model, Network, PublishedPort, Sandbox, delta::Delta};
 
 /// The file's name in the state folder.
 pub const FILE: &str = "netctl.redb";
-/// Version of the tables and of the JSON in them.
-const VERSION: u32 = 1;
+/// Version of the tables and of the JSON in them. Version 1 knew no IPv6; it is read as well.
+const VERSION: u32 = 2;
 
 type ById = TableDefinition<'static, u32, &'static str>;
 type ByName = TableDefinition<'static, &'static str, &'static str>;
@@ -34,7 +35,8 @@ const NETWORKS: ById = TableDefinition::new("networks");
 const SANDBOXES: ByName = TableDefinition::new("sandboxes");
 const ENDPOINTS: ById = TableDefinition::new("endpoints");
 const PORTS: ById = TableDefinition::new("ports");
-/// `version`, `last_endpoint`, `last_port`.
+/// `version`, `last_endpoint`, `last_port`; from the first unique local subnet on
+/// `global_id_high` and `global_id_low`.
 const NUMBERS: TableDefinition<'static, &'static str, u32> = TableDefinition::new("numbers");
 
 /// Why the state cannot be read or written.
@@ -75,8 +77,12 @@ impl Store {
     pub fn open(folder: &Path) -> Result<(Self, Model), StoreError> {
         let path = folder.join(FILE);
         let db = open::open(folder, &path)?;
-        let model = load(&db, &path)?;
-        Ok((Self { path, db }, model))
+        let (found, model) = load(&db, &path)?;
+        let store = Self { path, db };
+        if found != VERSION {
+            store.apply(&Delta::between(&Model::default(), &model), &model)?;
+        }
+        Ok((store, model))
     }
 
     /// Writes a change and the counters of the model that it led to.
@@ -124,21 +130,27 @@ impl Store {
                 put(&mut table, name.as_str(), after.as_deref())?;
             }
             let mut table = txn.open_table(NUMBERS)?;
+            table.insert("version", VERSION)?;
             table.insert("last_endpoint", model.last_endpoint)?;
             table.insert("last_port", model.last_port)?;
+            if let Some(id) = model.global_id {
+                table.insert("global_id_high", (id >> 32) as u32)?;
+                table.insert("global_id_low", id as u32)?;
+            }
         }
         txn.commit()?;
         Ok(())
     }
 }
 
-fn load(db: &Database, path: &Path) -> Result<Model, StoreError> {
+/// What is wanted, and the version that it was written in.
+fn load(db: &Database, path: &Path) -> Result<(u32, Model), StoreError> {
     let (found, model) = read(db).map_err(|reason| StoreError::Damaged {
         path: path.to_owned(),
         reason,
     })?;
     match found {
-        VERSION => Ok(model),
+        1..=VERSION => Ok((found, model)),
         _ => Err(StoreError::Version {
             path: path.to_owned(),
             found,
@@ -151,30 +163,46 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
     let text = |e: redb::Error| e.to_string();
     let txn = db.begin_read().map_err(|e| text(e.into()))?;
     let numbers = txn.open_table(NUMBERS).map_err(|e| text(e.into()))?;
-    let number = |key: &'static str| match numbers.get(key) {
-        Ok(Some(value)) => Ok(value.value()),
-        Ok(None) => Err(format!("{key:?} is missing")),
+    let optional = |key: &'static str| match numbers.get(key) {
+        Ok(value) => Ok(value.map(|value| value.value())),
         Err(e) => Err(text(e.into())),
     };
+    let number = |key| optional(key)?.ok_or_else(|| format!("{key:?} is missing"));
     let version = number("version")?;
-    if version != VERSION {
-        return Ok((version, Model::default()));
-    }
+    let same = |port: PublishedPort| port;
+    let (networks, ports) = match version {
+        VERSION => (
+            rows(&txn, NETWORKS, |key| key, |network: Network| network)?,
+            rows(&txn, PORTS, |key| key, same)?,
+        ),
+        1 => (
+            rows(&txn, NETWORKS, |key| key, |old: v1::Network| old.into())?,
+            rows(&txn, PORTS, |key| key, v1::port)?,
+        ),
+        _ => return Ok((version, Model::default())),
+    };
+    let global_id = match (optional("global_id_high")?, optional("global_id_low")?) {
+        (Some(high), Some(low)) => Some(u64::from(high) << 32 | u64::from(low)),
+        _ => None,
+    };
     let model = Model {
-        networks: rows(&txn, NETWORKS, |key| key)?,
-        sandboxes: rows(&txn, SANDBOXES, str::to_owned)?,
-        endpoints: rows(&txn, ENDPOINTS, |key| key)?,
-        ports: rows(&txn, PORTS, |key| key)?,
+        networks,
+        sandboxes: rows(&txn, SANDBOXES, str::to_owned, |sandbox: Sandbox| sandbox)?,
+        endpoints: rows(&txn, ENDPOINTS, |key| key, |endpoint: Endpoint| endpoint)?,
+        ports,
         last_endpoint: number("last_endpoint")?,
         last_port: number("last_port")?,
+        global_id,
     };
     Ok((version, model))
 }
 
-fn rows<K: redb::Key, O: Ord + Display, V: DeserializeOwned>(
+/// A table's entries; `now` makes of what was written what is kept in memory.
+fn rows<K: redb::Key, O: Ord + Display, W: DeserializeOwned, V>(
     txn: &ReadTransaction,
     definition: TableDefinition<'static, K, &'static str>,
     own: impl Fn(K::SelfType<'_>) -> O,
+    now: impl Fn(W) -> V,
 ) -> Result<BTreeMap<O, Arc<V>>, String> {
     let table = txn.open_table(definition).map_err(|e| e.to_string())?;
     let entries = table.iter().map_err(|e| e.to_string())?;
@@ -182,9 +210,9 @@ fn rows<K: redb::Key, O: Ord + Display, V: DeserializeOwned>(
         .map(|entry| {
             let (key, value) = entry.map_err(|e| e.to_string())?;
             let key = own(key.value());
-            let value: V = serde_json::from_str(value.value())
+            let value: W = serde_json::from_str(value.value())
                 .map_err(|e| format!("{} {key}: {e}", definition.name()))?;
-            Ok((key, Arc::new(value)))
+            Ok((key, Arc::new(now(value))))
         })
         .collect()
 }

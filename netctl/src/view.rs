@@ -3,10 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::PortId;
@@ -16,12 +16,33 @@ use crate::model::PortId;
 pub struct Host {
     /// By interface index.
     pub uplinks: BTreeMap<u32, Uplink>,
-    /// Every IPv4 address of the host (loopback included) with its interface index.
-    pub addresses: BTreeMap<Ipv4Addr, u32>,
-    /// Destinations of the host's IPv4 routes that are not ours and not the default route.
-    pub routes: Vec<Ipv4Net>,
-    /// Interface index of the default route with the lowest metric.
+    /// Every address of the host (loopback included) with its interface index. Not those of
+    /// fe80::/10, which mean nothing without an interface.
+    pub addresses: BTreeMap<IpAddr, u32>,
+    /// Destinations of the host's routes that are not ours, not a default route and not
+    /// link-local.
+    pub routes: Vec<IpNet>,
+    /// Interface index of the IPv4 default route with the lowest metric.
     pub default_uplink: Option<u32>,
+    /// The same of IPv6.
+    pub default_uplink6: Option<u32>,
+    /// Why networks cannot have IPv6 here; none: they can.
+    pub no_ipv6: Option<String>,
+}
+
+impl Host {
+    /// MTU for networks that have none of their own: what passes every uplink in use, which is
+    /// one with an address. A tunnel counts when it has a default route: others carry what
+    /// fits, and tell who sends more.
+    pub fn mtu(&self) -> Option<u32> {
+        let defaults = [self.default_uplink, self.default_uplink6];
+        let used = self.uplinks.iter().filter(|(index, uplink)| {
+            let addressed = uplink.address.is_some() || uplink.address6.is_some();
+            addressed && (uplink.mac.is_some() || defaults.contains(&Some(**index)))
+        });
+        let smallest = used.map(|(_, uplink)| uplink.mtu).min();
+        smallest.or_else(|| self.uplinks.values().map(|uplink| uplink.mtu).min())
+    }
 }
 
 /// An interface towards the outside.
@@ -29,26 +50,29 @@ pub struct Host {
 pub struct Uplink {
     pub name: String,
     pub mtu: u32,
-    pub mac: String,
-    /// Address that masqueraded flows take.
+    /// None where frames have no Ethernet header (tun, WireGuard).
+    pub mac: Option<String>,
+    /// Address that masqueraded IPv4 flows take.
     pub address: Option<Ipv4Addr>,
+    /// Address that masqueraded IPv6 flows take: a global or unique local one.
+    pub address6: Option<Ipv6Addr>,
 }
 
 /// One tracked connection, seen from the direction that opened it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// tcp, udp, icmp, sctp.
+    /// tcp, udp, icmp, icmpv6, sctp.
     pub proto: String,
     /// snat, dnat, hairpin, local (a host process through a published port) or routed.
     pub kind: String,
     /// TCP state; for others "unreplied" or "replied".
     pub state: String,
     /// Tuple as the opening side sent it. For ICMP the ports are the echo identifier.
-    pub src: SocketAddrV4,
-    pub dst: SocketAddrV4,
+    pub src: SocketAddr,
+    pub dst: SocketAddr,
     /// Tuple as the answering side sees it.
-    pub translated_src: SocketAddrV4,
-    pub translated_dst: SocketAddrV4,
+    pub translated_src: SocketAddr,
+    pub translated_dst: SocketAddr,
     /// Endpoint's interface index (`kernel::names::endpoint_ifindex`).
     pub endpoint: u32,
     /// Published port it came through.
@@ -111,7 +135,7 @@ pub struct Status {
     pub healed: Vec<Healed>,
     /// Steps that keep failing, with the error.
     pub failures: Vec<String>,
-    pub uplinks: Vec<String>,
+    pub uplinks: Vec<Uplink>,
     /// Things that work less well than they could, for a person: e.g. an interface that was
     /// skipped since it has no Ethernet header.
     pub warnings: Vec<String>,
@@ -128,7 +152,8 @@ pub struct Healed {
 /// Totals for the metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    pub flows: u64,
+    pub flows4: u64,
+    pub flows6: u64,
     pub endpoints: u64,
     pub networks: u64,
     pub published_ports: u64,

@@ -41,7 +41,7 @@ fn an_internal_network_stays_inside() {
         ("172.20.0.3".parse::<std::net::Ipv4Addr>().unwrap(), 80),
     ));
     assert!(neighbour.is_ok(), "{neighbour:?}");
-    assert_eq!(a.ping("172.20.0.1".parse().unwrap(), 1, 1000), 1);
+    assert_eq!(a.ping(std::net::Ipv4Addr::new(172, 20, 0, 1), 1, 1000), 1);
     assert!(!lab.ip_in("a", "-4 route").contains("default"));
     // Even with a route of its own making.
     lab.ip_in("a", "route add default via 172.20.0.1");

@@ -1,6 +1,10 @@
-//! The topology that most tests share: net1 with `web` and `client`, net2 with `other`.
+//! The topology that most tests share: net1 with `web` and `client`, net2 with `other`; both
+//! networks have both families.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
@@ -12,6 +16,11 @@ pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
 pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 3);
 pub(crate) const OTHER: Ipv4Addr = Ipv4Addr::new(172, 19, 0, 2);
+
+pub(crate) const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 1);
+pub(crate) const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 2);
+pub(crate) const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 3);
+pub(crate) const OTHER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x19, 0, 0, 0, 0, 0, 2);
 
 /// Published: 8080/tcp and 8080/udp to the echo servers, 8081/tcp to the HTTP server.
 pub(crate) const PUBLISHED: u16 = 8080;
@@ -25,6 +34,7 @@ pub(crate) const CONFIG: &str = "\
 [daemon]
 resync_seconds = 2
 [datapath]
+max_flows6 = 8192
 max_flows = 16384
 ";
 
@@ -48,18 +58,18 @@ impl Usual {
     /// Fills a lab whose daemon runs.
     pub(crate) fn populate(lab: Lab) -> Self {
         lab.populate(
-            "net1 --subnet 172.18.0.0/24",
+            "net1 --subnet 172.18.0.0/24 --subnet fd00:18::/64",
             &[
                 (
                     "web",
-                    "--ip 172.18.0.2 -p 8080:80/tcp -p 8080:80/udp -p 8081:81",
+                    "--ip 172.18.0.2 --ip6 fd00:18::2 -p 8080:80/tcp -p 8080:80/udp -p 8081:81",
                 ),
-                ("client", "--ip 172.18.0.3"),
+                ("client", "--ip 172.18.0.3 --ip6 fd00:18::3"),
             ],
         );
         lab.populate(
-            "net2 --subnet 172.19.0.0/24",
-            &[("other", "--ip 172.19.0.2")],
+            "net2 --subnet 172.19.0.0/24 --subnet fd00:19::/64",
+            &[("other", "--ip 172.19.0.2 --ip6 fd00:19::2")],
         );
         let (web, client, other) = (
             lab.agent_in("web"),
@@ -67,7 +77,9 @@ impl Usual {
             lab.agent_in("other"),
         );
         web.serve_all(80);
+        web.serve_all6(80);
         lab.lan().serve_all(7000);
+        lab.lan().serve_all6(7000);
         Self {
             web,
             client,

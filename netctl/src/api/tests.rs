@@ -60,7 +60,8 @@ async fn every_route_answers() {
     assert!(net.masquerade && net.icc && !net.internal);
     let request = json!({ "name": "web", "network": "net", "publish": ["80:80"] });
     let web: types::Ns = client.post("/v1/namespaces", &request).await.unwrap();
-    assert_eq!(web.ports[0].container_ip, Some("10.1.0.2".parse().unwrap()));
+    let target = &web.ports[0].targets[0];
+    assert_eq!(target.container_ip.to_string(), "10.1.0.2");
     let _other: types::Network = client
         .post("/v1/networks", &json!({ "name": "other" }))
         .await

@@ -4,15 +4,15 @@
 //! parser in the middle of a JSON document cannot.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
 
-use ipnet::Ipv4Net;
-use serde::{Deserialize, Serialize};
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    model::{EndpointId, NetworkId, PortId, Proto},
+    model::{EndpointId, Filtering, Mapping, NetworkId, PortId, Proto},
     view,
 };
 
@@ -20,19 +20,42 @@ const fn yes() -> bool {
     true
 }
 
+/// One text, or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        One(String),
+        Many(Vec<String>),
+        None,
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::One(text) => vec![text],
+        Given::Many(texts) => texts,
+        Given::None => Vec::new(),
+    })
+}
+
 /// POST /v1/networks
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkCreate {
     pub name: String,
-    /// None: a free one of the configured pools.
+    /// At most one of each family. None of IPv4: a free one of the configured pools; none of
+    /// IPv6, if that is wanted: a free unique local one.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub subnet: Vec<String>,
+    /// At most one of each family. None: the subnet's first address.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub gateway: Vec<String>,
+    /// At most one of each family.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub ip_range: Vec<String>,
+    #[serde(default = "yes")]
+    pub ipv4: bool,
+    /// Also wanted when an IPv6 subnet is given.
     #[serde(default)]
-    pub subnet: Option<String>,
-    /// None: the subnet's first address.
-    #[serde(default)]
-    pub gateway: Option<String>,
-    #[serde(default)]
-    pub ip_range: Option<String>,
+    pub ipv6: bool,
     /// None: the smallest of the uplinks.
     #[serde(default)]
     pub mtu: Option<u32>,
@@ -42,6 +65,12 @@ pub struct NetworkCreate {
     pub masquerade: bool,
     #[serde(default = "yes")]
     pub icc: bool,
+    /// None: as configured.
+    #[serde(default)]
+    pub nat_mapping: Option<Mapping>,
+    /// None: as configured.
+    #[serde(default)]
+    pub nat_filtering: Option<Filtering>,
 }
 
 /// POST /v1/networks/{network}/endpoints
@@ -51,6 +80,8 @@ pub struct Connect {
     pub ns: String,
     #[serde(default)]
     pub ip: Option<String>,
+    #[serde(default)]
+    pub ip6: Option<String>,
 }
 
 /// POST /v1/namespaces
@@ -62,6 +93,8 @@ pub struct NsCreate {
     pub network: Option<String>,
     #[serde(default)]
     pub ip: Option<String>,
+    #[serde(default)]
+    pub ip6: Option<String>,
     #[serde(default)]
     pub mac: Option<String>,
     #[serde(default)]
@@ -86,15 +119,22 @@ pub struct Specs {
 pub struct Network {
     pub id: NetworkId,
     pub name: String,
-    pub subnet: Ipv4Net,
-    pub gateway: Ipv4Addr,
+    /// None without IPv4.
+    pub subnet: Option<Ipv4Net>,
+    pub gateway: Option<Ipv4Addr>,
     pub ip_range: Option<Ipv4Net>,
+    /// None without IPv6.
+    pub subnet6: Option<Ipv6Net>,
+    pub gateway6: Option<Ipv6Addr>,
+    pub ip_range6: Option<Ipv6Net>,
     /// None: it follows the uplinks, of which there is none now.
     pub mtu: Option<u32>,
     pub mac: String,
     pub internal: bool,
     pub masquerade: bool,
     pub icc: bool,
+    pub nat_mapping: Mapping,
+    pub nat_filtering: Filtering,
     /// The host's own interface in it.
     pub interface: String,
     pub endpoints: Vec<Endpoint>,
@@ -108,11 +148,15 @@ pub struct Endpoint {
     pub ns: String,
     /// Inside the namespace.
     pub ifname: String,
-    /// With the subnet's prefix length.
-    pub address: Ipv4Net,
-    pub ip: Ipv4Addr,
+    /// With the subnet's prefix length; none without IPv4.
+    pub address: Option<Ipv4Net>,
+    pub ip: Option<Ipv4Addr>,
+    pub gateway: Option<Ipv4Addr>,
+    /// With the subnet's prefix length; none without IPv6.
+    pub address6: Option<Ipv6Net>,
+    pub ip6: Option<Ipv6Addr>,
+    pub gateway6: Option<Ipv6Addr>,
     pub mac: String,
-    pub gateway: Ipv4Addr,
     /// The other side, on the host.
     pub host_interface: String,
 }
@@ -135,16 +179,25 @@ pub struct Ns {
 pub struct Port {
     pub id: PortId,
     pub ns: String,
-    /// Network of the endpoint that it leads to.
-    pub network: Option<String>,
-    pub host_ip: IpAddr,
+    /// As given; none: every address of the host.
+    pub host_ip: Option<IpAddr>,
     pub host_port: u16,
-    pub container_ip: Option<Ipv4Addr>,
     pub container_port: u16,
     pub count: u16,
     pub proto: Proto,
     /// As a SPEC that leaves nothing out.
     pub spec: String,
+    /// What it leads to now, at most one of each family.
+    pub targets: Vec<Target>,
+}
+
+/// Where a published port leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// 0.0.0.0 or [::]: every address of the host of that family.
+    pub host_ip: IpAddr,
+    pub network: String,
+    pub container_ip: IpAddr,
 }
 
 /// A flow and whose it is.

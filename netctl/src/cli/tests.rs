@@ -16,10 +16,12 @@ fn every_fixed_word_is_understood() {
     for line in [
         "netctl daemon --config f --state s --run r --bpffs b --cgroup c --uplink a --uplink b --metrics 127.0.0.1:1",
         "netctl network create n --subnet 10.0.0.0/8 --gateway 10.0.0.1 --ip-range 10.0.0.0/9 --mtu 1400 --internal --no-masquerade --no-icc",
+        "netctl network create n --ipv6 --subnet 10.0.0.0/8 --subnet fd00::/64 --gateway fd00::2 --gateway 10.0.0.2",
+        "netctl network create n --ipv4=false --ipv6=true --nat-mapping address-and-port-dependent --nat-filtering endpoint-independent",
         "netctl network ls -o json",
         "netctl network inspect n",
         "netctl network rm a b",
-        "netctl network connect n s --ip 10.0.0.2",
+        "netctl network connect n s --ip 10.0.0.2 --ip6 fd00::2",
         "netctl network disconnect n s",
         "netctl ns create s",
         "netctl ns create s --network n --ip 10.0.0.2 --mac 02:00:00:00:00:01 -p 80 -p 127.0.0.1::53/udp --netns /x",
@@ -53,6 +55,9 @@ fn wrong_usage_is_exit_status_2() {
         "netctl network rm",
         "netctl network create n --mtu many",
         "netctl ns create s --ip 10.0.0.2",
+        "netctl ns create s --ip6 fd00::2",
+        "netctl network create n --ipv4 false",
+        "netctl network create n --nat-mapping some",
         "netctl ns create s --netns /x --pid 1",
         "netctl ns create s --pid -1",
         "netctl ns exec s",
@@ -90,7 +95,7 @@ fn the_version_tells_commit_and_layout() {
     assert_eq!(error.kind(), ErrorKind::DisplayVersion);
     let text = error.to_string();
     assert!(
-        text.contains("commit") && text.contains("map layout 2"),
+        text.contains("commit") && text.contains("map layout 3"),
         "{text}"
     );
 }

@@ -151,6 +151,7 @@ async fn start(
     let options = service::Options {
         pools: config.network.pools.clone(),
         max_endpoints: config.datapath.max_endpoints,
+        nat: config.nat,
     };
     let service = Service::new(Box::new(machine), store, model, options);
     Ok((Arc::new(service), folder))

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use serde_json::json;
 
 use super::{
     ns,
-    output::{Output, or_dash, pairs, table, yes_no},
+    output::{Output, both, or_dash, pairs, table, yes_no},
 };
 use crate::{
     api::types::{Connect, Network, NetworkCreate, Ns},
@@ -20,7 +21,9 @@ pub(super) async fn run(client: &Client, out: Output, command: cli::Network) -> 
     match command {
         cli::Network::Create(args) => {
             let made: Network = client.post("/v1/networks", &request(args)).await?;
-            out.print(&made, |n| format!("{} {}", n.name, n.subnet))?;
+            out.print(&made, |n| {
+                format!("{} {}", n.name, subnets(n).replace(", ", " "))
+            })?;
         }
         cli::Network::Ls => {
             let networks: Vec<Network> = client.get("/v1/networks").await?;
@@ -33,10 +36,10 @@ pub(super) async fn run(client: &Client, out: Output, command: cli::Network) -> 
             out.print(&network, inspect)?;
         }
         cli::Network::Rm { names } => return remove(client, out, "/v1/networks", &names).await,
-        cli::Network::Connect { net, ns, ip } => {
+        cli::Network::Connect { net, ns, ip, ip6 } => {
             names::check(&net)?;
             let path = format!("/v1/networks/{}/endpoints", segment(&net));
-            let connected: Ns = client.post(&path, &Connect { ns, ip }).await?;
+            let connected: Ns = client.post(&path, &Connect { ns, ip, ip6 }).await?;
             out.print(&connected, ns::summary)?;
         }
         cli::Network::Disconnect { net, ns } => {
@@ -90,21 +93,42 @@ fn request(args: cli::NetworkCreate) -> NetworkCreate {
         subnet,
         gateway,
         ip_range,
+        ipv4,
+        ipv6,
         mtu,
         internal,
         no_masquerade,
         no_icc,
+        nat_mapping,
+        nat_filtering,
     } = args;
     NetworkCreate {
         name,
         subnet,
         gateway,
         ip_range,
+        ipv4,
+        ipv6,
         mtu,
         internal,
         masquerade: !no_masquerade,
         icc: !no_icc,
+        nat_mapping,
+        nat_filtering,
     }
+}
+
+fn subnets(network: &Network) -> String {
+    both(network.subnet, network.subnet6)
+}
+
+/// As it is given on the command line.
+fn word(value: impl ValueEnum) -> String {
+    or_dash(
+        value
+            .to_possible_value()
+            .map(|value| value.get_name().to_owned()),
+    )
 }
 
 fn list(networks: &[Network]) -> String {
@@ -120,8 +144,8 @@ fn list(networks: &[Network]) -> String {
     let row = |n: &Network| {
         [
             n.name.clone(),
-            n.subnet.to_string(),
-            n.gateway.to_string(),
+            subnets(n),
+            both(n.gateway, n.gateway6),
             n.interface.clone(),
             or_dash(n.mtu),
             yes_no(n.internal).to_owned(),
@@ -135,22 +159,24 @@ fn inspect(network: &Network) -> String {
     let n = network;
     let head = pairs([
         ("Name", n.name.clone()),
-        ("Subnet", n.subnet.to_string()),
-        ("Gateway", n.gateway.to_string()),
-        ("IP range", or_dash(n.ip_range)),
+        ("Subnet", subnets(n)),
+        ("Gateway", both(n.gateway, n.gateway6)),
+        ("IP range", both(n.ip_range, n.ip_range6)),
         ("MTU", or_dash(n.mtu)),
         ("MAC", n.mac.clone()),
         ("Interface", n.interface.clone()),
         ("Internal", yes_no(n.internal).to_owned()),
         ("Masquerade", yes_no(n.masquerade).to_owned()),
         ("ICC", yes_no(n.icc).to_owned()),
+        ("NAT mapping", word(n.nat_mapping)),
+        ("NAT filtering", word(n.nat_filtering)),
         ("Members", n.endpoints.len().to_string()),
     ]);
     if n.endpoints.is_empty() {
         return head;
     }
     let rows = n.endpoints.iter().map(|e| {
-        let (ns, ip) = (e.ns.clone(), e.ip.to_string());
+        let (ns, ip) = (e.ns.clone(), both(e.ip, e.ip6));
         [
             ns,
             ip,

@@ -1,16 +1,16 @@
 //! `netctl ns`, but for `exec`
 
-use std::{path::absolute, process::ExitCode};
+use std::{net::IpAddr, path::absolute, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::{
     network::remove,
-    output::{Output, pairs, table, yes_no},
+    output::{Output, both, pairs, table, yes_no},
     port,
 };
 use crate::{
-    api::types::{Ns, NsCreate},
+    api::types::{Endpoint, Ns, NsCreate},
     cli,
     client::{Client, segment},
     model::names,
@@ -45,11 +45,16 @@ pub(super) async fn get(client: &Client, name: &str) -> Result<Ns> {
 /// Name and addresses, then the published ports: what a creation has chosen.
 pub(super) fn summary(ns: &Ns) -> String {
     let mut lines = vec![ns.name.clone()];
-    for endpoint in &ns.endpoints {
-        lines[0].push_str(&format!(" {}", endpoint.ip));
+    for address in ns.endpoints.iter().flat_map(addresses) {
+        lines[0].push_str(&format!(" {address}"));
     }
-    lines.extend(ns.ports.iter().map(port::mapping));
+    lines.extend(ns.ports.iter().flat_map(port::mappings));
     lines.join("\n")
+}
+
+fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
+    let v4 = endpoint.ip.into_iter().map(IpAddr::from);
+    v4.chain(endpoint.ip6.into_iter().map(IpAddr::from))
 }
 
 fn request(args: cli::NsCreate) -> Result<NsCreate> {
@@ -57,6 +62,7 @@ fn request(args: cli::NsCreate) -> Result<NsCreate> {
         name,
         network,
         ip,
+        ip6,
         mac,
         publish,
         netns,
@@ -70,6 +76,7 @@ fn request(args: cli::NsCreate) -> Result<NsCreate> {
         name,
         network,
         ip,
+        ip6,
         mac,
         publish,
         netns,
@@ -90,8 +97,14 @@ fn list(all: &[Ns]) -> String {
         [
             ns.name.clone(),
             joined(&mut ns.endpoints.iter().map(|e| e.network.clone())),
-            joined(&mut ns.endpoints.iter().map(|e| e.ip.to_string())),
-            joined(&mut ns.ports.iter().map(port::mapping)),
+            joined(
+                &mut ns
+                    .endpoints
+                    .iter()
+                    .flat_map(addresses)
+                    .map(|a| a.to_string()),
+            ),
+            joined(&mut ns.ports.iter().flat_map(port::mappings)),
         ]
     };
     table(
@@ -119,9 +132,9 @@ fn inspect(ns: &Ns) -> String {
             [
                 e.network.clone(),
                 e.ifname.clone(),
-                e.address.to_string(),
+                both(e.address, e.address6),
                 e.mac.clone(),
-                e.gateway.to_string(),
+                both(e.gateway, e.gateway6),
                 e.host_interface.clone(),
             ]
         });

@@ -90,6 +90,15 @@ pub(super) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
 
+/// What there is of both families, `-` for neither.
+pub(super) fn both(v4: Option<impl ToString>, v6: Option<impl ToString>) -> String {
+    match (v4, v6) {
+        (Some(v4), Some(v6)) => format!("{}, {}", v4.to_string(), v6.to_string()),
+        (v4, None) => or_dash(v4),
+        (None, v6) => or_dash(v6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,12 @@
 //! `netctl port`
 
-use std::process::ExitCode;
+use std::{net::IpAddr, process::ExitCode};
 
 use anyhow::Result;
 
-use super::output::{Output, or_dash, table};
+use super::output::{Output, table};
 use crate::{
-    api::types::{Port, Specs},
+    api::types::{Port, Specs, Target},
     cli,
     client::{Client, segment},
     model::{names, spec},
@@ -17,7 +17,8 @@ pub(super) async fn run(client: &Client, out: Output, command: cli::Port) -> Res
         cli::Port::Add { ns, specs } => {
             let added: Vec<Port> = client.post(&path(&ns)?, &Specs { specs }).await?;
             out.print(&added, |ports| {
-                ports.iter().map(mapping).collect::<Vec<_>>().join("\n")
+                let lines: Vec<_> = ports.iter().flat_map(mappings).collect();
+                lines.join("\n")
             })?;
         }
         cli::Port::Rm { ns, specs } => {
@@ -38,25 +39,38 @@ fn path(ns: &str) -> Result<String> {
     Ok(format!("/v1/namespaces/{}/ports", segment(ns)))
 }
 
-/// As `docker ps` shows it.
-pub(super) fn mapping(port: &Port) -> String {
+/// As `docker ps` shows it: a line for each family.
+pub(super) fn mappings(port: &Port) -> Vec<String> {
     let host = spec::range(port.host_port, port.count);
     let container = spec::range(port.container_port, port.count);
-    format!("{}:{host}->{container}/{}", port.host_ip, port.proto.name())
+    let mapping = |target: &Target| {
+        let ip = bracketed(target.host_ip);
+        format!("{ip}:{host}->{container}/{}", port.proto.name())
+    };
+    port.targets.iter().map(mapping).collect()
+}
+
+fn bracketed(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
 }
 
 pub(super) fn list(ports: &[Port]) -> String {
-    let row = |p: &Port| {
-        [
-            p.ns.clone(),
-            p.host_ip.to_string(),
-            spec::range(p.host_port, p.count),
-            or_dash(p.container_ip),
-            spec::range(p.container_port, p.count),
-            p.proto.name().to_owned(),
-            or_dash(p.network.as_ref()),
-        ]
-    };
+    let rows = ports.iter().flat_map(|p| {
+        p.targets.iter().map(|target| {
+            [
+                p.ns.clone(),
+                target.host_ip.to_string(),
+                spec::range(p.host_port, p.count),
+                target.container_ip.to_string(),
+                spec::range(p.container_port, p.count),
+                p.proto.name().to_owned(),
+                target.network.clone(),
+            ]
+        })
+    });
     let header = [
         "NS",
         "HOST IP",
@@ -66,5 +80,5 @@ pub(super) fn list(ports: &[Port]) -> String {
         "PROTOCOL",
         "NETWORK",
     ];
-    table(header, ports.iter().map(row))
+    table(header, rows)
 }

@@ -41,6 +41,7 @@ pub(super) fn options(config: &Config) -> Result<Options> {
         datapath,
         timeouts,
         network: _,
+        nat,
     } = config;
     let cgroup = match &daemon.cgroup {
         Some(path) => path.clone(),
@@ -57,15 +58,17 @@ pub(super) fn options(config: &Config) -> Result<Options> {
             AttachMode::Clsact => Attach::Clsact,
         },
         max_flows: datapath.max_flows,
+        max_flows6: datapath.max_flows6,
         max_endpoints: datapath.max_endpoints,
         nat_ports: (datapath.nat_ports.first, datapath.nat_ports.last),
         timeouts: Timeouts {
             tcp_established: Duration::from_secs(timeouts.tcp_established),
-            tcp_opening: Duration::from_secs(timeouts.tcp_opening),
-            tcp_closing: Duration::from_secs(timeouts.tcp_closing),
+            tcp_transitory: Duration::from_secs(timeouts.tcp_transitory),
             udp: Duration::from_secs(timeouts.udp),
             icmp: Duration::from_secs(timeouts.icmp),
         },
+        nat: *nat,
+        warnings: timeouts.warnings(),
         resync: Duration::from_secs(daemon.resync_seconds),
     })
 }

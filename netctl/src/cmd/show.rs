@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::output::{Output, or_dash, pairs, table, yes_no};
+use super::output::{Output, both, or_dash, pairs, table, yes_no};
 use crate::{
     api::types::{Flow, Plan, Status},
     client::{Client, segment},
@@ -139,7 +139,10 @@ fn status_text(shown: &Status) -> String {
     let mut text = pairs([
         ("Healthy", yes_no(status.healthy).to_owned()),
         ("Version", version.clone()),
-        ("Uplinks", joined(status.uplinks.clone())),
+        (
+            "Uplinks",
+            joined(status.uplinks.iter().map(uplink).collect()),
+        ),
         ("Networks", networks.to_string()),
         ("Namespaces", namespaces.to_string()),
         ("Endpoints", endpoints.to_string()),
@@ -163,6 +166,12 @@ fn status_text(shown: &Status) -> String {
             .collect(),
     );
     text
+}
+
+/// An interface with the addresses that packets leave by.
+fn uplink(uplink: &view::Uplink) -> String {
+    let addresses = both(uplink.address, uplink.address6);
+    format!("{} ({addresses})", uplink.name)
 }
 
 /// How long a time (in seconds since 1970) is past.

@@ -33,6 +33,7 @@ impl Default for Datapath {
         Self {
             attach: AttachMode::Auto,
             max_flows: 524_288,
+            max_flows6: 65_536,
             max_endpoints: 16_384,
             // Below Linux's default ip_local_port_range (32768-60999) and above what services use.
             nat_ports: PortRange {
@@ -48,8 +49,8 @@ impl Default for Timeouts {
         Self {
             // As nf_conntrack: 5 days (RFC 5382 asks for at least 2 hours and 4 minutes).
             tcp_established: 432_000,
-            tcp_opening: 120,
-            tcp_closing: 120,
+            // RFC 5382: at least 4 minutes.
+            tcp_transitory: 240,
             // RFC 4787 recommends 5 minutes.
             udp: 300,
             // RFC 5508: at least 60 seconds.
@@ -62,9 +63,10 @@ impl Default for Network {
     fn default() -> Self {
         // As in Docker's default pools first few large pieces, then many small ones. None of
         // them is one of Docker's (172.17.0.0 to 172.31.255.255, 192.168.0.0/16) or Podman's
-        // (10.88.0.0/16, 10.89.0.0/16), so that runtimes side by side do not meet.
+        // (10.88.0.0/16, 10.89.0.0/16), so that runtimes side by side do not meet. None is of
+        // IPv6: the host's own unique local prefix stands in.
         let pool = |a, b, base, size| Pool {
-            base: Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), base),
+            base: Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), base).into(),
             size,
         };
         Self {

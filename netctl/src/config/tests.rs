@@ -34,16 +34,19 @@ fn every_key_is_read() {
         [datapath]
         attach = "clsact"
         max_flows = 10
+        max_flows6 = 11
         max_endpoints = 20
         nat_ports = "100-200"
         [timeouts]
         tcp_established = 1
-        tcp_opening = 2
-        tcp_closing = 3
+        tcp_transitory = 2
         udp = 4
         icmp = 5
         [network]
-        pools = [{ base = "10.0.0.0/8", size = 16 }]
+        pools = [{ base = "10.0.0.0/8", size = 16 }, { base = "fd00::/40", size = 64 }]
+        [nat]
+        mapping = "address-and-port-dependent"
+        filtering = "address-dependent"
         "#,
     )
     .unwrap();
@@ -59,6 +62,25 @@ fn every_key_is_read() {
     );
     assert_eq!(config.timeouts.icmp, 5);
     assert_eq!(config.network.pools[0].size, 16);
+    assert_eq!(config.network.pools[1].size, 64);
+    assert_eq!(config.nat.mapping, Mapping::AddressAndPortDependent);
+    assert_eq!(config.nat.filtering, Filtering::AddressDependent);
+}
+
+#[test]
+fn timeouts_shorter_than_the_rfcs_ask_for_are_told() {
+    assert_eq!(Config::default().timeouts.warnings(), Vec::<String>::new());
+    let short = "[timeouts]\ntcp_established = 7439\ntcp_transitory = 239\nudp = 119\nicmp = 59\n";
+    let warnings = parse(short).unwrap().timeouts.warnings();
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    assert!(
+        warnings[1]
+            .contains("timeouts.tcp_transitory = 239: RFC 5382, REQ-5 asks for at least 240"),
+        "{warnings:?}"
+    );
+    let enough = "[timeouts]\ntcp_established = 7440\ntcp_transitory = 240\nudp = 120\nicmp = 60\n";
+    let config = parse(enough).unwrap();
+    assert_eq!(config.timeouts.warnings(), Vec::<String>::new());
 }
 
 #[test]
@@ -113,6 +135,14 @@ fn every_refusal_names_file_place_and_reason() {
             "[network]\npools = [{ base = \"10.0.0.0/16\", size = 8 }]\n",
             "size is a prefix length",
         ),
+        (
+            "[network]\npools = [{ base = \"fd00::/48\", size = 127 }]\n",
+            "size is a prefix length from the base's to 126",
+        ),
+        (
+            "[nat]\nmapping = \"symmetric\"\n",
+            "unknown variant `symmetric`, expected `endpoint-independent` or `address-and-port-dependent`",
+        ),
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
@@ -148,5 +178,5 @@ fn the_sample_shows_the_defaults() {
         text.push('\n');
     }
     assert_eq!(parse(&text), Ok(Config::default()));
-    assert_eq!(keys, 17, "keys in the sample");
+    assert_eq!(keys, 18, "keys in the sample");
 }

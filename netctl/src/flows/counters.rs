@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, io};
 
-use netctl_common::stats::{PortStats, PortStatsKey};
+use netctl_common::{
+    stats::{PortStats, PortStatsKey},
+    wire::{V4, V6},
+};
 
-use super::{Clock, show};
+use super::{Clock, Family, Pair, show};
 use crate::{
     kernel::{object::Datapath, tables::kept},
     model::{Model, PortId},
@@ -55,13 +58,22 @@ pub fn port_counters(
         jiffies: datapath.clock()?.jiffies,
         hz,
     };
-    for pair in show::pairs(datapath)? {
-        let port = (pair.original.port_id, pair.original.host_port.get());
+    let mut active = |port, is_active: bool| {
         if let Some(sum) = counters.get_mut(&port)
-            && pair.is_active(clock, timeouts)
+            && is_active
         {
             sum.connections_active += 1;
         }
+    };
+    for pair in show::pairs::<V4>(datapath)? {
+        active(port_of(&pair), pair.is_active(clock, timeouts));
+    }
+    for pair in show::pairs::<V6>(datapath)? {
+        active(port_of(&pair), pair.is_active(clock, timeouts));
     }
     Ok(counters.into_values().collect())
+}
+
+fn port_of<A: Family>(pair: &Pair<A>) -> (PortId, u16) {
+    (pair.original.port_id, pair.original.host_port.get())
 }

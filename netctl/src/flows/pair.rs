@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use netctl_common::{packet::proto, tcp::TcpState};
+use netctl_common::{
+    flow::{Flow, FlowKey},
+    packet::proto,
+    tcp::TcpState,
+    wire::Address,
+};
 
-use super::{Half, Key};
 use crate::reconcile::options::Timeouts;
 
 /// The kernel's time base at one moment.
@@ -24,14 +28,14 @@ impl Clock {
 
 /// A flow: the half that opened it, and the other one unless it was lost.
 #[derive(Clone, Copy, Debug)]
-pub struct Pair {
+pub struct Pair<A> {
     /// The first packet's tuple.
-    pub key: Key,
-    pub original: Half,
-    pub reply: Option<Half>,
+    pub key: FlowKey<A>,
+    pub original: Flow<A>,
+    pub reply: Option<Flow<A>>,
 }
 
-impl Pair {
+impl<A: Address> Pair<A> {
     fn last_seen(&self) -> u64 {
         let reply = self.reply.map_or(0, |half| half.last_seen);
         self.original.last_seen.max(reply)
@@ -57,10 +61,9 @@ impl Pair {
     /// How long it may be idle.
     pub fn timeout(&self, timeouts: &Timeouts) -> Duration {
         match (self.tcp_state(), self.key.proto) {
-            (Some(TcpState::Opening), _) => timeouts.tcp_opening,
             (Some(TcpState::Established), _) => timeouts.tcp_established,
-            (Some(TcpState::Closing), _) => timeouts.tcp_closing,
-            (None, proto::ICMP) => timeouts.icmp,
+            (Some(TcpState::Opening | TcpState::Closing), _) => timeouts.tcp_transitory,
+            (None, proto::ICMP | proto::ICMPV6) => timeouts.icmp,
             (None, _) => timeouts.udp,
         }
     }
@@ -79,29 +82,31 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
-    use netctl_common::tcp::seen;
+    use netctl_common::{
+        tcp::seen,
+        wire::{V4, V6},
+    };
 
     use super::*;
 
     const TIMEOUTS: Timeouts = Timeouts {
         tcp_established: Duration::from_secs(1000),
-        tcp_opening: Duration::from_secs(60),
-        tcp_closing: Duration::from_secs(10),
+        tcp_transitory: Duration::from_secs(60),
         udp: Duration::from_secs(300),
         icmp: Duration::from_secs(30),
     };
 
-    fn pair(proto: u8, original: (u8, u64), reply: Option<(u8, u64)>) -> Pair {
-        let half = |(tcp_seen, last_seen)| Half {
+    fn pair(proto: u8, original: (u8, u64), reply: Option<(u8, u64)>) -> Pair<V4> {
+        let half = |(tcp_seen, last_seen)| Flow {
             tcp_seen,
             last_seen,
             created: 1000,
-            ..Half::default()
+            ..Flow::default()
         };
         Pair {
-            key: Key {
+            key: FlowKey {
                 proto,
-                ..Key::default()
+                ..FlowKey::default()
             },
             original: half(original),
             reply: reply.map(half),
@@ -138,15 +143,24 @@ mod tests {
             pair(proto::TCP, (original, 1000), Some((reply, 1000))).timeout(&TIMEOUTS)
         };
         let established = seen::SYN | seen::ACK;
-        assert_eq!(tcp(seen::SYN, 0), TIMEOUTS.tcp_opening);
+        assert_eq!(tcp(seen::SYN, 0), TIMEOUTS.tcp_transitory);
         assert_eq!(tcp(established, seen::SYN), TIMEOUTS.tcp_established);
         assert_eq!(
             tcp(established | seen::FIN, seen::ACK),
-            TIMEOUTS.tcp_closing
+            TIMEOUTS.tcp_transitory
         );
         assert_eq!(
             pair(proto::ICMP, (0, 0), None).timeout(&TIMEOUTS),
             TIMEOUTS.icmp
         );
+        let echo6 = Pair {
+            key: FlowKey::<V6> {
+                proto: proto::ICMPV6,
+                ..FlowKey::default()
+            },
+            original: Flow::default(),
+            reply: None,
+        };
+        assert_eq!(echo6.timeout(&TIMEOUTS), TIMEOUTS.icmp);
     }
 }

@@ -3,23 +3,23 @@
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, SocketAddr},
 };
 
 use netctl_common::{
-    flow::flags,
+    flow::{Flow, FlowKey, flags},
     packet::proto,
-    wire::{Be16, V4},
+    wire::{Be16, V4, V6},
 };
 
-use super::{Clock, Half, Key, Pair, for_each};
+use super::{Clock, Family, Pair, for_each};
 use crate::{kernel::object::Datapath, reconcile::options::Timeouts, view};
 
-/// Every flow, halves put together.
-pub fn pairs(datapath: &Datapath) -> io::Result<Vec<Pair>> {
-    let mut originals: Vec<(Key, Half)> = Vec::new();
-    let mut replies: HashMap<Key, Half> = HashMap::new();
-    for_each(datapath, |key, half| {
+/// Every flow of a family, halves put together.
+pub fn pairs<A: Family>(datapath: &Datapath) -> io::Result<Vec<Pair<A>>> {
+    let mut originals: Vec<(FlowKey<A>, Flow<A>)> = Vec::new();
+    let mut replies: HashMap<FlowKey<A>, Flow<A>> = HashMap::new();
+    for_each(datapath, |key: FlowKey<A>, half: Flow<A>| {
         if half.flags & flags::REPLY == 0 {
             originals.push((key, half));
         } else {
@@ -36,21 +36,22 @@ pub fn pairs(datapath: &Datapath) -> io::Result<Vec<Pair>> {
         .collect())
 }
 
-/// The flow table as the API shows it, in order of the opening side's tuple.
+/// The flow tables as the API shows them, in order of the opening side's tuple.
 pub fn flows(datapath: &Datapath, hz: u32, timeouts: &Timeouts) -> io::Result<Vec<view::Flow>> {
     let clock = Clock {
         jiffies: datapath.clock()?.jiffies,
         hz,
     };
-    let mut shown: Vec<_> = pairs(datapath)?
-        .iter()
-        .map(|pair| show(pair, clock, timeouts))
-        .collect();
+    let v4 = pairs::<V4>(datapath)?;
+    let v6 = pairs::<V6>(datapath)?;
+    let v4 = v4.iter().map(|pair| show(pair, clock, timeouts));
+    let v6 = v6.iter().map(|pair| show(pair, clock, timeouts));
+    let mut shown: Vec<_> = v4.chain(v6).collect();
     shown.sort_by(|a, b| (a.src, a.dst, &a.proto).cmp(&(b.src, b.dst, &b.proto)));
     Ok(shown)
 }
 
-fn show(pair: &Pair, clock: Clock, timeouts: &Timeouts) -> view::Flow {
+fn show<A: Family>(pair: &Pair<A>, clock: Clock, timeouts: &Timeouts) -> view::Flow {
     let Pair { key, original, .. } = pair;
     let idle = pair.idle(clock);
     view::Flow {
@@ -62,10 +63,10 @@ fn show(pair: &Pair, clock: Clock, timeouts: &Timeouts) -> view::Flow {
             None => "unreplied",
         }
         .to_owned(),
-        src: socket(key.src, key.sport),
-        dst: socket(key.dst, key.dport),
-        translated_src: socket(original.src, original.sport),
-        translated_dst: socket(original.dst, original.dport),
+        src: socket(key.src.ip(), key.sport),
+        dst: socket(key.dst.ip(), key.dport),
+        translated_src: socket(original.src.ip(), original.sport),
+        translated_dst: socket(original.dst.ip(), original.dport),
         endpoint: original.endpoint,
         port_id: (original.port_id != 0).then_some(original.port_id),
         idle_seconds: idle.as_secs(),
@@ -73,7 +74,7 @@ fn show(pair: &Pair, clock: Clock, timeouts: &Timeouts) -> view::Flow {
     }
 }
 
-fn kind(original: &Half) -> &'static str {
+fn kind<A: Family>(original: &Flow<A>) -> &'static str {
     let has = |flag| original.flags & flag != 0;
     match (has(flags::DNAT), has(flags::SNAT)) {
         (true, true) => "hairpin",
@@ -91,11 +92,12 @@ pub fn proto_name(number: u8) -> String {
         proto::TCP => "tcp".into(),
         proto::UDP => "udp".into(),
         proto::ICMP => "icmp".into(),
+        proto::ICMPV6 => "icmpv6".into(),
         proto::SCTP => "sctp".into(),
         other => other.to_string(),
     }
 }
 
-fn socket(addr: V4, port: Be16) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from(addr), port.get())
+fn socket(addr: IpAddr, port: Be16) -> SocketAddr {
+    SocketAddr::new(addr, port.get())
 }

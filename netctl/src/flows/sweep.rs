@@ -8,10 +8,15 @@ use std::{
 };
 
 use netctl_common::{
-    endpoint::Endpoint, flow::flags, packet::proto, stats::PortStatsKey, tcp::seen,
+    endpoint::Endpoint,
+    flow::{Flow, FlowKey, flags},
+    packet::proto,
+    stats::PortStatsKey,
+    tcp::seen,
+    wire::{V4, V6},
 };
 
-use super::{Clock, Half, Key, Pair, delete, for_each, lookup};
+use super::{Clock, Family, Pair, delete, for_each, lookup};
 use crate::{
     kernel::{
         object::Datapath,
@@ -22,14 +27,14 @@ use crate::{
 };
 
 /// What flows may rest on, read once for a sweep.
-struct Ground {
+struct Ground<A> {
     /// Generation by interface.
     endpoints: HashMap<u32, u32>,
-    local: HashSet<u32>,
+    local: HashSet<A>,
     ports: HashSet<u32>,
 }
 
-impl Ground {
+impl<A: Family> Ground<A> {
     fn read(datapath: &Datapath, model: &Model) -> io::Result<Self> {
         let mut endpoints = HashMap::new();
         datapath.table(Table::Endpoint)?.for_each(|_, value| {
@@ -38,8 +43,8 @@ impl Ground {
             }
         })?;
         let mut local = HashSet::new();
-        datapath.table(Table::Local4)?.for_each(|key, _| {
-            local.extend(bytemuck::try_pod_read_unaligned::<u32>(key));
+        datapath.table(A::LOCAL)?.for_each(|key, _| {
+            local.extend(bytemuck::try_pod_read_unaligned::<A>(key));
         })?;
         Ok(Self {
             endpoints,
@@ -48,14 +53,14 @@ impl Ground {
         })
     }
 
-    fn carries(&self, half: &Half) -> bool {
+    fn carries(&self, half: &Flow<A>) -> bool {
         let endpoint = self.endpoints.get(&half.endpoint) == Some(&half.generation);
         let port = half.port_id == 0 || self.ports.contains(&half.port_id);
         // What the half's packets come from is the host's own: the source that a masqueraded
         // packet gets, and the one that a published port answers by.
         let forward = half.flags & flags::REPLY == 0;
         let ours = if forward { flags::SNAT } else { flags::DNAT };
-        endpoint && port && (half.flags & ours == 0 || self.local.contains(&half.src.0))
+        endpoint && port && (half.flags & ours == 0 || self.local.contains(&half.src))
     }
 }
 
@@ -74,20 +79,35 @@ pub fn sweep(
         jiffies: datapath.clock()?.jiffies,
         hz,
     };
-    let ground = Ground::read(datapath, &model())?;
+    let deleted = sweep_family::<V4>(datapath, model, clock, timeouts)?
+        + sweep_family::<V6>(datapath, model, clock, timeouts)?;
+    forget_counters(datapath, |keys| {
+        let model = model();
+        keys.retain(|key| !model.ports.contains_key(&key.port_id));
+    })?;
+    Ok(deleted)
+}
+
+fn sweep_family<A: Family>(
+    datapath: &Datapath,
+    model: &dyn Fn() -> Arc<Model>,
+    clock: Clock,
+    timeouts: &Timeouts,
+) -> io::Result<usize> {
+    let ground = Ground::<A>::read(datapath, &model())?;
     // Most halves are in use: only the others are looked at again, together with their siblings.
     let mut suspects = Vec::new();
     let mut halves = 0_u32;
-    for_each(datapath, |key, half| {
+    for_each(datapath, |key: FlowKey<A>, half: Flow<A>| {
         halves += 1;
         let idle = clock.since(half.last_seen);
         if !ground.carries(&half) || idle >= shortest(&key, &half, timeouts) {
             suspects.push(key);
         }
     })?;
-    let crowded = halves > datapath.map(kept::FLOW4)?.info.max_entries / 2;
+    let crowded = halves > datapath.map(A::FLOWS)?.info.max_entries / 2;
     // What was made while the table was read is not gone: it was not there yet.
-    let ground = Ground::read(datapath, &model())?;
+    let ground = Ground::<A>::read(datapath, &model())?;
     let mut deleted = 0;
     for key in suspects {
         // Read anew: it may have seen a packet since, or have gone with its sibling.
@@ -121,24 +141,17 @@ pub fn sweep(
         delete(datapath, &sibling_key)?;
         deleted += 1 + usize::from(sibling.is_some());
     }
-    forget_counters(datapath, |keys| {
-        let model = model();
-        keys.retain(|key| !model.ports.contains_key(&key.port_id));
-    })?;
     Ok(deleted)
 }
 
 /// No flow of this half's kind ends earlier.
-fn shortest(key: &Key, half: &Half, timeouts: &Timeouts) -> Duration {
+fn shortest<A: Family>(key: &FlowKey<A>, half: &Flow<A>, timeouts: &Timeouts) -> Duration {
     let closing = half.tcp_seen & (seen::FIN | seen::RST) != 0;
     match key.proto {
-        proto::TCP if closing => timeouts.tcp_closing.min(OVER_IN_A_CROWD),
+        proto::TCP if closing => timeouts.tcp_transitory.min(OVER_IN_A_CROWD),
         // The other half may be the closing one.
-        proto::TCP => timeouts
-            .tcp_opening
-            .min(timeouts.tcp_closing)
-            .min(timeouts.tcp_established),
-        proto::ICMP => timeouts.icmp,
+        proto::TCP => timeouts.tcp_transitory.min(timeouts.tcp_established),
+        proto::ICMP | proto::ICMPV6 => timeouts.icmp,
         _ => timeouts.udp,
     }
 }

@@ -1,6 +1,9 @@
 //! The one interpreter of [`Step`]: the only code that changes the machine's network.
 
-use std::{io, os::fd::AsFd};
+use std::{io, net::IpAddr, os::fd::AsFd};
+
+use ipnet::IpNet;
+use netctl_common::wire::Mac;
 
 use super::{
     machine::Machine,
@@ -12,7 +15,7 @@ use super::{
     netns,
     observe::{self, LOOPBACK},
     state::{Anchor, Hook, Inside, Veth},
-    sysctl,
+    sysctl::{self, Ipv6Settings},
 };
 use crate::{
     flows,
@@ -93,7 +96,7 @@ impl Machine {
                 .map_err(|error| explain_taken(error, &name))?;
         }
         sysctl::make_anchor(&name)?;
-        self.ipv6.disable(&name)?;
+        self.ipv6.put(&name, anchor.ipv6)?;
         self.netlink.change_link(
             index,
             &Change {
@@ -106,10 +109,8 @@ impl Machine {
                 no_master: false,
             },
         )?;
-        match anchor.addr {
-            Some((addr, prefix)) => self.netlink.add_address(index, addr, prefix),
-            None => Ok(()),
-        }
+        let mut addresses = anchor.addresses.iter();
+        addresses.try_for_each(|net| self.netlink.add_address(index, *net))
     }
 
     fn put_veth(&mut self, id: EndpointId, veth: &Veth, inside: &Inside) -> io::Result<()> {
@@ -130,7 +131,7 @@ impl Machine {
                 })
                 .map_err(|error| explain_taken(error, &inside.ifname))?;
         }
-        self.ipv6.disable(&name)?;
+        self.ipv6.put(&name, veth.ipv6)?;
         self.netlink.change_link(
             index,
             &Change {
@@ -160,10 +161,17 @@ fn configure(id: EndpointId, wanted: &Inside) -> io::Result<()> {
         };
         netlink.change_link(LOOPBACK, &up)?;
     }
-    if !found.ipv6_off {
-        // The container may have renamed it.
-        let name = netlink.link(index)?.ok_or_else(absent)?.name;
-        sysctl::disable_ipv6(&name)?;
+    if found.ipv6 != wanted.ipv6 || !found.loopback_ipv6 {
+        // The container may have renamed them.
+        let name = |netlink: &mut Netlink, index| {
+            let link = netlink.link(index)?;
+            link.map(|link| link.name).ok_or_else(absent)
+        };
+        let settings = Ipv6Settings::open()?;
+        settings.put(&name(&mut netlink, index)?, wanted.ipv6)?;
+        if !found.loopback_ipv6 {
+            settings.enable(&name(&mut netlink, LOOPBACK)?)?;
+        }
     }
     netlink.change_link(
         index,
@@ -174,16 +182,19 @@ fn configure(id: EndpointId, wanted: &Inside) -> io::Result<()> {
             ..Change::default()
         },
     )?;
-    if let (Some((addr, prefix)), true) = (wanted.addr, found.addr != wanted.addr) {
-        netlink.add_address(index, addr, prefix)?;
+    let missing = |net: &&IpNet| !found.addresses.contains(*net);
+    for net in wanted.addresses.iter().filter(missing) {
+        netlink.add_address(index, *net)?;
     }
-    if let (Some((addr, mac)), true) = (wanted.neighbour, found.neighbour != wanted.neighbour) {
-        netlink.put_neighbour(index, addr, mac)?;
+    let missing = |neighbour: &&(IpAddr, Mac)| !found.neighbours.contains(*neighbour);
+    for (addr, mac) in wanted.neighbours.iter().filter(missing) {
+        netlink.put_neighbour(index, *addr, *mac)?;
     }
-    match wanted.gateway {
-        Some(gateway) if found.gateway.is_none() => netlink.add_default_route(index, gateway),
-        _ => Ok(()),
+    let missing = |gateway: &&IpAddr| !found.gateways.contains(*gateway);
+    for gateway in wanted.gateways.iter().filter(missing) {
+        netlink.add_default_route(index, *gateway)?;
     }
+    Ok(())
 }
 
 /// A link's name or number is held by a link that is not ours.

@@ -2,6 +2,7 @@
 
 use super::{
     names::{self, OurLink},
+    netlink::link::Ipv6,
     state::{Attachment, Hook, Inside, Key, LocalPorts, Object, State},
 };
 use crate::{model::Netns, reconcile::step::Step};
@@ -75,7 +76,7 @@ impl Fake {
                 }
             }
             Step::PutAnchor(id, anchor) => {
-                state.insert(Key::Anchor(*id), Object::Anchor(*anchor));
+                state.insert(Key::Anchor(*id), Object::Anchor(anchor.clone()));
             }
             Step::PutVeth(id, veth, inside) => {
                 if inside.netns == Netns::Named
@@ -85,12 +86,16 @@ impl Fake {
                 }
                 if !state.contains_key(&Key::Veth(*id)) {
                     let fresh = Inside {
-                        addr: None,
+                        addresses: Vec::new(),
                         up: false,
                         loopback_up: false,
-                        neighbour: None,
-                        ipv6_off: false,
-                        gateway: None,
+                        neighbours: Vec::new(),
+                        ipv6: Ipv6::On {
+                            accept_ra: true,
+                            eui64: false,
+                            forwarding: false,
+                        },
+                        gateways: Vec::new(),
                         ..inside.clone()
                     };
                     state.insert(Key::Inside(*id), Object::Inside(fresh));

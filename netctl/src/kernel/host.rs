@@ -1,12 +1,23 @@
 //! The host as netlink shows it: uplinks, addresses, routes.
 
-use std::{collections::BTreeMap, io, net::Ipv4Addr};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use netctl_common::wire::Mac;
 
 use super::{
     names::OurLink,
-    netlink::{Netlink, address::Address, link::Link, route::Route},
+    netlink::{
+        Netlink,
+        address::Address,
+        link::{Frame, Link},
+        route::Route,
+    },
+    sysctl,
 };
 use crate::view;
 
@@ -15,10 +26,10 @@ use crate::view;
 pub struct Host {
     /// What front ends see of it.
     pub view: view::Host,
-    /// MACs of the uplinks, by interface index.
+    /// MACs of the uplinks that have one, by interface index.
     pub macs: BTreeMap<u32, Mac>,
-    /// The host's addresses outside of 127/8 and of our own anchors.
-    pub local: BTreeMap<Ipv4Addr, u32>,
+    /// The host's addresses outside of 127/8, ::1, fe80::/10 and of our own anchors.
+    pub local: BTreeMap<IpAddr, u32>,
     /// Interfaces that cannot be uplinks, and names that are not there.
     pub warnings: Vec<String>,
 }
@@ -29,7 +40,9 @@ impl Host {
         let links = netlink.links()?;
         let addresses = netlink.addresses()?;
         let routes = netlink.routes()?;
-        Ok(Self::from_parts(&links, &addresses, &routes, only))
+        let mut host = Self::from_parts(&links, &addresses, &routes, only);
+        host.view.no_ipv6 = sysctl::no_ipv6()?;
+        Ok(host)
     }
 
     fn from_parts(
@@ -41,39 +54,46 @@ impl Host {
         let mut host = Self::default();
         let is_ours = |index: u32| OurLink::from_ifindex(index).is_some();
         let defaults = default_routes(routes);
-        host.view.default_uplink = defaults.first().and_then(|route| route.index);
+        let first = |test: fn(&IpAddr) -> bool| {
+            let mut of_family = defaults.iter().filter(|r| test(&r.destination.addr()));
+            of_family.next().and_then(|route| route.index)
+        };
+        host.view.default_uplink = first(IpAddr::is_ipv4);
+        host.view.default_uplink6 = first(IpAddr::is_ipv6);
         for link in links {
-            if link.loopback || OurLink::of(link.index, &link.name).is_some() {
+            let named = only.contains(&link.name);
+            if !(named || only.is_empty()) || !may_be_uplink(link, named) {
                 continue;
             }
-            if !only.is_empty() && !only.contains(&link.name) {
-                continue;
-            }
-            // Of a bond or a bridge only the whole is an uplink: programs on a member would see
-            // its packets first and pin flows to the member.
-            if only.is_empty() && link.has_master {
-                continue;
-            }
-            match link.mac.filter(|_| link.ethernet) {
-                Some(mac) => {
-                    host.macs.insert(link.index, mac);
-                    let gateway = defaults
-                        .iter()
-                        .find(|route| route.index == Some(link.index))
-                        .and_then(|route| route.gateway);
-                    let uplink = view::Uplink {
-                        name: link.name.clone(),
-                        mtu: link.mtu,
-                        mac: mac.to_string(),
-                        address: source_address(addresses, link.index, gateway),
-                    };
-                    host.view.uplinks.insert(link.index, uplink);
+            let mac = match (link.frame, link.mac) {
+                (Frame::Ethernet, Some(mac)) => Some(mac),
+                (Frame::Ip, _) => None,
+                (Frame::Ethernet, None) | (Frame::Other, _) => {
+                    host.warnings.push(format!(
+                        "{} is no uplink: its frames are neither Ethernet's nor plain IP packets",
+                        link.name
+                    ));
+                    continue;
                 }
-                None => host.warnings.push(format!(
-                    "{} is no uplink: it has no Ethernet header",
-                    link.name
-                )),
-            }
+            };
+            host.macs.extend(mac.map(|mac| (link.index, mac)));
+            let own = |a: &&Address| a.index == link.index;
+            let own: Vec<&Address> = addresses.iter().filter(own).collect();
+            let mut gateways = defaults
+                .iter()
+                .filter(|route| route.index == Some(link.index));
+            let gateway4 = gateways.find_map(|route| match route.gateway {
+                Some(IpAddr::V4(gateway)) => Some(gateway),
+                _ => None,
+            });
+            let uplink = view::Uplink {
+                name: link.name.clone(),
+                mtu: link.mtu,
+                mac: mac.map(|mac| mac.to_string()),
+                address: source_address4(&own, gateway4),
+                address6: source_address6(&own),
+            };
+            host.view.uplinks.insert(link.index, uplink);
         }
         for name in only {
             if !links.iter().any(|link| link.name == *name) {
@@ -81,10 +101,10 @@ impl Host {
                     .push(format!("uplink {name} is not there (yet)"));
             }
         }
-        for address in addresses {
-            host.view.addresses.insert(address.addr, address.index);
-            if !address.addr.is_loopback() && !is_ours(address.index) {
-                host.local.insert(address.addr, address.index);
+        for address in addresses.iter().filter(|a| !is_link_local(a.addr())) {
+            host.view.addresses.insert(address.addr(), address.index);
+            if !address.addr().is_loopback() && !address.tentative && !is_ours(address.index) {
+                host.local.insert(address.addr(), address.index);
             }
         }
         host.view.routes = routes
@@ -92,25 +112,33 @@ impl Host {
             .filter(|route| route.destination.prefix_len() != 0)
             .filter(|route| !route.index.is_some_and(is_ours))
             .map(|route| route.destination)
+            .filter(|destination| !is_link_local(destination.addr()))
             .collect();
         host.view.routes.sort_unstable();
         host.view.routes.dedup();
         host
     }
-
-    /// MTU for networks that have none of their own: what passes every uplink in use, which is
-    /// one with an address.
-    pub fn mtu(&self) -> u32 {
-        let all = || self.view.uplinks.values();
-        let used = all().filter(|uplink| uplink.address.is_some());
-        let smallest = used.map(|uplink| uplink.mtu).min();
-        smallest
-            .or_else(|| all().map(|uplink| uplink.mtu).min())
-            .unwrap_or(1500)
-    }
 }
 
-/// The main table's default routes, the preferred one first.
+/// Whether an interface leads outside; `named`: the administrator says so.
+fn may_be_uplink(link: &Link, named: bool) -> bool {
+    if link.loopback || OurLink::of(link.index, &link.name).is_some() {
+        return false;
+    }
+    // Of a bond or a bridge only the whole is an uplink: programs on a member would see its
+    // packets first and pin flows to the member.
+    let part = link.has_master;
+    // Modules of tunnels make an interface in every namespace that nobody asked for (sit0, gre0).
+    let idle = link.frame == Frame::Ip && !link.up;
+    named || !(part || idle)
+}
+
+/// fe80::/10 only: 169.254.0.0/16 is an ordinary subnet in clouds.
+fn is_link_local(addr: IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local())
+}
+
+/// The main table's default routes, the preferred ones first.
 fn default_routes(routes: &[Route]) -> Vec<&Route> {
     let mut found: Vec<_> = routes
         .iter()
@@ -120,89 +148,182 @@ fn default_routes(routes: &[Route]) -> Vec<&Route> {
     found
 }
 
-/// The address that masqueraded flows take: the one in the gateway's subnet, else the primary
-/// global one, as the kernel would choose.
-fn source_address(
-    addresses: &[Address],
-    index: u32,
-    gateway: Option<Ipv4Addr>,
-) -> Option<Ipv4Addr> {
-    let candidates = || addresses.iter().filter(|a| a.index == index && a.global);
-    let beside_gateway = gateway.and_then(|gateway| {
-        candidates().find(|a| {
-            ipnet::Ipv4Net::new(a.addr, a.prefix).is_ok_and(|subnet| subnet.contains(&gateway))
+/// The IPv4 address that masqueraded flows take: the one in the gateway's subnet, else the
+/// primary global one, as the kernel would choose.
+fn source_address4(addresses: &[&Address], gateway: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+    let candidates = || {
+        addresses.iter().filter_map(|a| match a.addr() {
+            IpAddr::V4(addr) if a.global => Some((addr, a)),
+            _ => None,
         })
+    };
+    let beside_gateway = gateway.and_then(|gateway| {
+        let gateway = IpAddr::V4(gateway);
+        candidates().find(|(_, a)| a.net.contains(&gateway))
     });
     beside_gateway
-        .or_else(|| candidates().find(|a| !a.secondary))
+        .or_else(|| candidates().find(|(_, a)| !a.secondary))
         .or_else(|| candidates().next())
-        .map(|a| a.addr)
+        .map(|(addr, _)| addr)
+}
+
+/// The IPv6 address that masqueraded flows take: of those that may be used at all the one that
+/// serves longest and reaches farthest. Preferred before deprecated, global before unique local
+/// (RFC 4193), lasting before temporary.
+fn source_address6(addresses: &[&Address]) -> Option<Ipv6Addr> {
+    let candidates = addresses.iter().filter_map(|a| match a.addr() {
+        IpAddr::V6(addr) if a.global && !a.tentative => Some((addr, a)),
+        _ => None,
+    });
+    // Of equal ones the first, as the kernel lists them.
+    let best = candidates
+        .rev()
+        .max_by_key(|(addr, a)| Reverse((a.deprecated, addr.is_unique_local(), a.secondary)));
+    best.map(|(addr, _)| addr)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn address(index: u32, addr: [u8; 4], prefix: u8) -> Address {
+    fn address(index: u32, net: &str) -> Address {
         Address {
             index,
-            addr: addr.into(),
-            prefix,
+            net: net.parse().unwrap(),
             global: true,
             secondary: false,
+            deprecated: false,
+            tentative: false,
         }
     }
 
     #[test]
     fn masquerade_takes_the_address_beside_the_gateway() {
-        let addresses = [
-            address(2, [10, 0, 0, 5], 24),
-            address(2, [10, 9, 0, 5], 24),
-            address(3, [10, 8, 0, 5], 24),
-        ];
-        let of = |gateway: Option<[u8; 4]>| source_address(&addresses, 2, gateway.map(Into::into));
+        let addresses = [address(2, "10.0.0.5/24"), address(2, "10.9.0.5/24")];
+        let own: Vec<&Address> = addresses.iter().collect();
+        let of = |gateway: Option<[u8; 4]>| source_address4(&own, gateway.map(Into::into));
         assert_eq!(of(Some([10, 9, 0, 1])), Some([10, 9, 0, 5].into()));
         assert_eq!(of(Some([10, 7, 0, 1])), Some([10, 0, 0, 5].into()));
         assert_eq!(of(None), Some([10, 0, 0, 5].into()));
-        assert_eq!(source_address(&addresses, 9, None), None);
+        assert_eq!(source_address4(&[], None), None);
+    }
+
+    #[test]
+    fn masquerade_takes_the_ipv6_address_that_serves_longest() {
+        let tentative = Address {
+            tentative: true,
+            ..address(2, "2001:db8::1/64")
+        };
+        let deprecated = Address {
+            deprecated: true,
+            ..address(2, "2001:db8::2/64")
+        };
+        let temporary = Address {
+            secondary: true,
+            ..address(2, "2001:db8::3/64")
+        };
+        let link_local = Address {
+            global: false,
+            ..address(2, "fe80::1/64")
+        };
+        let unique_local = address(2, "fd00::4/64");
+        let (first, second) = (address(2, "2001:db8::5/64"), address(2, "2001:db8::6/64"));
+        let all = [
+            link_local,
+            tentative,
+            deprecated,
+            unique_local,
+            temporary,
+            first,
+            second,
+            address(2, "10.0.0.5/24"),
+        ];
+        let of = |all: &[Address]| {
+            let own: Vec<&Address> = all.iter().collect();
+            source_address6(&own).map(|addr| addr.to_string())
+        };
+        assert_eq!(of(&all).as_deref(), Some("2001:db8::5"));
+        assert_eq!(of(&all[..5]).as_deref(), Some("2001:db8::3"));
+        assert_eq!(of(&all[..4]).as_deref(), Some("fd00::4"));
+        assert_eq!(of(&all[..3]).as_deref(), Some("2001:db8::2"));
+        assert_eq!(of(&all[..2]), None);
     }
 
     #[test]
     fn loopback_and_our_links_are_no_uplinks() {
         let ours = OurLink::Anchor(1);
-        let link = |index, name: &str, ethernet, loopback| Link {
+        let link = |index, name: &str, frame| Link {
             index,
             name: name.into(),
-            ethernet,
-            loopback,
+            frame,
+            loopback: name == "lo",
             mac: Some(Mac([2, 0, 0, 0, 0, 1])),
             mtu: 1400,
+            up: true,
             ..Link::default()
         };
         let idle = Link {
             mtu: 1280,
-            ..link(4, "eth1", true, false)
+            ..link(4, "eth1", Frame::Ethernet)
+        };
+        let tunnel = Link {
+            mtu: 1300,
+            mac: None,
+            ..link(3, "tun0", Frame::Ip)
+        };
+        let down = Link {
+            up: false,
+            ..link(5, "sit0", Frame::Ip)
+        };
+        let port = Link {
+            has_master: true,
+            ..link(6, "eth2", Frame::Ethernet)
         };
         let links = [
-            link(1, "lo", false, true),
-            link(2, "eth0", true, false),
+            link(1, "lo", Frame::Other),
+            link(2, "eth0", Frame::Ethernet),
             idle,
-            link(3, "tun0", false, false),
-            link(ours.ifindex(), &ours.name(), true, false),
+            tunnel,
+            down,
+            port,
+            link(7, "can0", Frame::Other),
+            link(ours.ifindex(), &ours.name(), Frame::Ethernet),
         ];
         let addresses = [
-            address(1, [127, 0, 0, 1], 8),
-            address(2, [10, 0, 0, 5], 24),
-            address(ours.ifindex(), [10, 1, 0, 1], 24),
+            address(1, "127.0.0.1/8"),
+            address(1, "::1/128"),
+            address(2, "10.0.0.5/24"),
+            address(2, "fe80::5/64"),
+            address(3, "2001:db8::5/128"),
+            address(ours.ifindex(), "10.1.0.1/24"),
         ];
         let host = Host::from_parts(&links, &addresses, &[], &[]);
-        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2, &4]);
-        assert_eq!(host.mtu(), 1400, "not that of an interface without address");
+        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2, &3, &4]);
+        assert_eq!(host.view.uplinks[&3].mac, None);
+        assert_eq!(
+            host.view.mtu(),
+            Some(1400),
+            "neither that of an interface without address nor that of a tunnel"
+        );
         assert_eq!(host.warnings.len(), 1, "{:?}", host.warnings);
-        assert_eq!(host.local.len(), 1, "neither 127/8 nor our gateways");
-        assert_eq!(host.view.addresses.len(), 3);
+        let local: Vec<String> = host.local.keys().map(IpAddr::to_string).collect();
+        assert_eq!(local, ["10.0.0.5", "2001:db8::5"], "what may be translated");
+        assert_eq!(host.view.addresses.len(), 5, "all but fe80::/10");
+        let default = Route {
+            destination: "::/0".parse().unwrap(),
+            gateway: None,
+            index: Some(3),
+            metric: 1024,
+            main_table: true,
+        };
+        let host = Host::from_parts(&links, &addresses, &[default], &[]);
+        assert_eq!(host.view.default_uplink, None);
+        assert_eq!(host.view.default_uplink6, Some(3));
+        assert_eq!(host.view.mtu(), Some(1300), "what leaves by default fits");
         let host = Host::from_parts(&links, &addresses, &[], &["wan0".into()]);
         assert!(host.view.uplinks.is_empty());
         assert_eq!(host.warnings, ["uplink wan0 is not there (yet)"]);
+        let host = Host::from_parts(&links, &addresses, &[], &["eth2".into(), "sit0".into()]);
+        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &6]);
     }
 }

@@ -24,7 +24,7 @@ use super::{
         Datapath, ObjectError, Sizes, clsact_markers, pin_folder, reserved_markers, root_folder,
     },
     probe::{self, Facts, ProbeError},
-    sysctl::Ipv6,
+    sysctl::Ipv6Settings,
 };
 use crate::reconcile::options::{Attach, Options};
 
@@ -45,7 +45,7 @@ pub enum MachineError {
 /// The kernel, opened.
 pub struct Machine {
     pub netlink: Netlink,
-    pub ipv6: Ipv6,
+    pub ipv6: Ipv6Settings,
     pub named: Named,
     pub attachments: Attachments,
     pub local_ports: Reservation,
@@ -89,6 +89,7 @@ impl Machine {
         raise_descriptors();
         let sizes = Sizes {
             flows: options.max_flows,
+            flows6: options.max_flows6,
             endpoints: options.max_endpoints,
         };
         let (datapath, events) = match Datapath::load(&options.bpffs, sizes, &facts) {
@@ -105,7 +106,7 @@ impl Machine {
         let local_ports = Reservation::adopt(&options.bpffs)
             .map_err(failed("reading which local ports are reserved".into()))?;
         let netlink = Netlink::open().map_err(failed("opening a netlink socket".into()))?;
-        let ipv6 = Ipv6::open().map_err(failed("opening the settings of IPv6".into()))?;
+        let ipv6 = Ipv6Settings::open().map_err(failed("opening the settings of IPv6".into()))?;
         let machine = Self {
             netlink,
             ipv6,

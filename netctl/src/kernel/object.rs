@@ -54,17 +54,21 @@ pub enum ObjectError {
 /// Sizes of maps that depend on configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
+    /// Of IPv4.
     pub flows: u32,
+    pub flows6: u32,
     pub endpoints: u32,
 }
 
 impl Sizes {
-    fn entries(self) -> [(&'static str, u32); 3] {
+    fn entries(self) -> [(&'static str, u32); 5] {
         [
             // Each flow has an entry for each direction.
             (kept::FLOW4, self.flows.saturating_mul(2)),
+            (kept::FLOW6, self.flows6.saturating_mul(2)),
             (Table::Fdb.name(), self.endpoints),
             (Table::Neigh4.name(), self.endpoints),
+            (Table::Neigh6.name(), self.endpoints),
         ]
     }
 }
@@ -331,9 +335,9 @@ fn check_pins(folder: &Path, sizes: Sizes) -> Result<Vec<String>, ObjectError> {
                 found: format!("{found:?}"),
             });
         }
-        if name == kept::FLOW4 {
+        if name == kept::FLOW4 || name == kept::FLOW6 {
             warnings.push(format!(
-                "the flow table keeps its room for {} flows, {} asked for: the new size takes effect after `netctl purge`",
+                "the flow table {name} keeps its room for {} flows, {} asked for: the new size takes effect after `netctl purge`",
                 found.max_entries / 2,
                 entries / 2
             ));

@@ -1,11 +1,17 @@
 //! Reads the machine as a [`State`].
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, net::IpAddr};
+
+use ipnet::IpNet;
 
 use super::{
     machine::Machine,
     names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
-    netlink::{Netlink, address::Address, link::Link},
+    netlink::{
+        Netlink,
+        address::Address,
+        link::{Ipv6, Link},
+    },
     netns,
     state::{Anchor, Hook, Inside, Key, LocalPorts, Object, State, Veth},
     tables::{Table, kept},
@@ -177,22 +183,18 @@ fn insert_link(
         OurLink::Anchor(id) => {
             let key = Key::Anchor(id);
             let wanted = match desired.get(&key) {
-                Some(Object::Anchor(anchor)) => anchor.addr,
-                _ => None,
+                Some(Object::Anchor(anchor)) => anchor.addresses.as_slice(),
+                _ => &[],
             };
-            let mut held = addresses
-                .iter()
-                .filter(|address| address.index == link.index)
-                .map(|address| (address.addr, address.prefix));
             let anchor = Anchor {
                 mac: link.mac.unwrap_or_default(),
-                addr: held.find(|address| wanted == Some(*address)),
+                addresses: held(wanted, addresses, link.index),
                 mtu: link.mtu,
                 up: link.up,
                 arp: link.arp,
                 forwarding: link.forwarding,
                 route_localnet: link.route_localnet,
-                ipv6_off: link.ipv6_off,
+                ipv6: link.ipv6,
                 marked,
             };
             state.insert(key, Object::Anchor(anchor));
@@ -201,13 +203,19 @@ fn insert_link(
             let veth = Veth {
                 mtu: link.mtu,
                 up: link.up,
-                ipv6_off: link.ipv6_off,
+                ipv6: link.ipv6,
                 has_master: link.has_master,
                 marked,
             };
             state.insert(Key::Veth(id), Object::Veth(veth));
         }
     }
+}
+
+/// Those of the wanted addresses that the interface has.
+fn held(wanted: &[IpNet], all: &[Address], index: u32) -> Vec<IpNet> {
+    let has = |net: &IpNet| all.iter().any(|a| a.index == index && a.net == *net);
+    wanted.iter().copied().filter(has).collect()
 }
 
 /// A namespace that cannot be entered has nothing inside: the step that needs it says why.
@@ -251,33 +259,47 @@ pub fn inside(
         return Ok(None);
     };
     let loopback = netlink.link(LOOPBACK)?;
-    let mut held = netlink
-        .addresses()?
-        .into_iter()
-        .filter(|address| address.index == index)
-        .map(|address| (address.addr, address.prefix));
-    let neighbour = match wanted.neighbour {
-        Some((addr, _)) => netlink.neighbour(index, addr)?,
-        None => None,
-    };
-    let gateway = match wanted.gateway {
+    let mut neighbours = Vec::new();
+    for (addr, _) in &wanted.neighbours {
+        let found = netlink.neighbour(index, *addr)?;
+        neighbours.extend(found.map(|found| (found.addr, found.mac)));
+    }
+    let mut gateways = wanted.gateways.clone();
+    if !gateways.is_empty() {
         // Another default route than ours is the container's own choice.
-        Some(gateway) => netlink
-            .routes()?
-            .iter()
-            .any(|route| route.main_table && route.destination.prefix_len() == 0)
-            .then_some(gateway),
-        None => None,
+        let routes = netlink.routes()?;
+        let has_default = |gateway: &IpAddr| {
+            let defaults = routes
+                .iter()
+                .filter(|route| route.main_table && route.destination.prefix_len() == 0);
+            defaults
+                .map(|route| route.destination.addr())
+                .any(|any| any.is_ipv4() == gateway.is_ipv4())
+        };
+        gateways.retain(has_default);
+    }
+    let ipv6 = match link.ipv6 {
+        // Whether it is a router for others is the container's own choice.
+        Ipv6::On {
+            accept_ra, eui64, ..
+        } => Ipv6::On {
+            accept_ra,
+            eui64,
+            forwarding: false,
+        },
+        Ipv6::Off => Ipv6::Off,
     };
+    let own_loopback = |test: fn(&Link) -> bool| loopback.as_ref().is_none_or(test);
     Ok(Some(Inside {
         mac: link.mac.unwrap_or_default(),
         mtu: link.mtu,
-        addr: held.find(|address| wanted.addr == Some(*address)),
+        addresses: held(&wanted.addresses, &netlink.addresses()?, index),
         up: link.up,
-        loopback_up: loopback.is_none_or(|link| link.up),
-        ipv6_off: link.ipv6_off,
-        neighbour: neighbour.map(|found| (found.addr, found.mac)),
-        gateway,
+        loopback_up: own_loopback(|lo| lo.up),
+        loopback_ipv6: wanted.ipv6 == Ipv6::Off || own_loopback(|lo| lo.ipv6 != Ipv6::Off),
+        ipv6,
+        neighbours,
+        gateways,
         ..wanted.clone()
     }))
 }

@@ -27,13 +27,17 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     pub address: SocketAddr,
+    /// An IPv6 socket that takes no IPv4 (IPV6_V6ONLY).
+    pub only_v6: bool,
     pub inode: u64,
 }
 
 impl Holder {
-    /// Whether it is in the way of whoever wants the ports `first..=last` of `ip`.
-    pub fn holds(&self, ip: IpAddr, first: u16, last: u16) -> bool {
-        (first..=last).contains(&self.address.port()) && collides(ip, self.address.ip())
+    /// Whether it is in the way of whoever wants the ports `first..=last` of `ip`; `None` for
+    /// every address of both families.
+    pub fn holds(&self, ip: Option<IpAddr>, first: u16, last: u16) -> bool {
+        let collides = ip.is_none_or(|ip| collides(ip, self.address.ip(), self.only_v6));
+        (first..=last).contains(&self.address.port()) && collides
     }
 
     /// Its process, looked for in all of them.
@@ -45,18 +49,30 @@ impl Holder {
 }
 
 /// Sockets of this network namespace that hold a port: TCP listening, from kernel 6.8 on bound
-/// only too; UDP bound; v4 and dual-stack v6.
+/// only too; UDP bound without a peer; of both families.
 pub fn holders(proto: Proto) -> io::Result<Vec<Holder>> {
+    let asked = match proto {
+        Proto::Tcp => diag::tcp_holders()?,
+        Proto::Udp => diag::udp_holders()?,
+        // The kernel lists SCTP sockets only with its module; the bind hook covers them.
+        Proto::Sctp => return Ok(Vec::new()),
+    };
+    match asked {
+        Some(found) => Ok(found),
+        None => listed(proto),
+    }
+}
+
+/// As /proc/net lists them, for a kernel without sock_diag of the protocol. It does not tell
+/// which sockets are for IPv6 only.
+fn listed(proto: Proto) -> io::Result<Vec<Holder>> {
     let found: Vec<_> = match proto {
-        Proto::Tcp => match diag::tcp_holders()? {
-            Some(found) => found,
-            None => optional(procfs::net::tcp())?
-                .into_iter()
-                .chain(optional(procfs::net::tcp6())?)
-                .filter(|entry| entry.state == TcpState::Listen)
-                .map(|entry| (entry.local_address, entry.inode))
-                .collect(),
-        },
+        Proto::Tcp => optional(procfs::net::tcp())?
+            .into_iter()
+            .chain(optional(procfs::net::tcp6())?)
+            .filter(|entry| entry.state == TcpState::Listen)
+            .map(|entry| (entry.local_address, entry.inode))
+            .collect(),
         // A connected socket only takes its peer's packets.
         Proto::Udp => optional(procfs::net::udp())?
             .into_iter()
@@ -64,10 +80,13 @@ pub fn holders(proto: Proto) -> io::Result<Vec<Holder>> {
             .filter(|entry| entry.state == UdpState::Close)
             .map(|entry| (entry.local_address, entry.inode))
             .collect(),
-        // The kernel lists SCTP sockets only with its module; the bind hook covers them.
         Proto::Sctp => Vec::new(),
     };
-    let holder = |(address, inode)| Holder { address, inode };
+    let holder = |(address, inode)| Holder {
+        address,
+        only_v6: false,
+        inode,
+    };
     Ok(found.into_iter().map(holder).collect())
 }
 
@@ -80,10 +99,14 @@ fn optional<T>(entries: Result<Vec<T>, ProcError>) -> io::Result<Vec<T>> {
     }
 }
 
-fn collides(wanted: IpAddr, held: IpAddr) -> bool {
+fn collides(wanted: IpAddr, held: IpAddr, only_v6: bool) -> bool {
     let held = held.to_canonical();
-    // A socket on [::] takes IPv4 too unless it said otherwise, which /proc does not tell.
-    wanted.is_unspecified() || held.is_unspecified() || wanted.to_canonical() == held
+    let same_family = wanted.is_ipv4() == held.is_ipv4();
+    if held.is_unspecified() {
+        // A socket on [::] takes IPv4 too unless it said otherwise.
+        return same_family || (held.is_ipv6() && !only_v6);
+    }
+    (wanted.is_unspecified() && same_family) || wanted == held
 }
 
 fn process_of(inode: u64) -> io::Result<Option<(i32, String)>> {
@@ -102,4 +125,50 @@ fn process_of(inode: u64) -> io::Result<Option<(i32, String)>> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_in_the_way_of_what_they_take() {
+        let holds = |held: &str, only_v6: bool, wanted: Option<&str>| {
+            let holder = Holder {
+                address: held.parse().unwrap(),
+                only_v6,
+                inode: 1,
+            };
+            holder.holds(wanted.map(|ip| ip.parse().unwrap()), 80, 90)
+        };
+        for (held, only_v6, wanted, expected) in [
+            ("0.0.0.0:80", false, Some("0.0.0.0"), true),
+            ("0.0.0.0:80", false, Some("10.0.0.1"), true),
+            ("0.0.0.0:80", false, Some("::"), false),
+            ("0.0.0.0:80", false, Some("::1"), false),
+            ("0.0.0.0:80", false, None, true),
+            ("0.0.0.0:79", false, None, false),
+            ("0.0.0.0:91", false, None, false),
+            ("10.0.0.1:80", false, Some("0.0.0.0"), true),
+            ("10.0.0.1:80", false, Some("10.0.0.1"), true),
+            ("10.0.0.1:80", false, Some("10.0.0.2"), false),
+            ("[::]:80", false, Some("0.0.0.0"), true),
+            ("[::]:80", false, Some("10.0.0.1"), true),
+            ("[::]:80", false, Some("::1"), true),
+            ("[::]:80", true, Some("0.0.0.0"), false),
+            ("[::]:80", true, Some("10.0.0.1"), false),
+            ("[::]:80", true, Some("::"), true),
+            ("[::]:80", true, Some("fd00::1"), true),
+            ("[::]:80", true, None, true),
+            ("[fd00::1]:80", false, Some("0.0.0.0"), false),
+            ("[fd00::1]:80", false, Some("::"), true),
+            ("[fd00::1]:80", false, Some("fd00::2"), false),
+            ("[::ffff:10.0.0.1]:80", false, Some("10.0.0.1"), true),
+            ("[::ffff:10.0.0.1]:80", false, Some("0.0.0.0"), true),
+            ("[::ffff:10.0.0.1]:80", false, Some("::"), false),
+        ] {
+            let found = holds(held, only_v6, wanted);
+            assert_eq!(found, expected, "{held} {only_v6} {wanted:?}");
+        }
+    }
 }

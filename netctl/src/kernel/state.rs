@@ -3,11 +3,18 @@
 //! One entry for each kernel object, by a key that says which one it is. A difference of two
 //! states is what has to be done; nothing here does any of it.
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
+use ipnet::IpNet;
 use netctl_common::{endpoint::slot, wire::Mac};
 
-use super::{bpf::link, names, netlink::filter::Direction, port_set::PortSet, tables::Table};
+use super::{
+    bpf::link,
+    names,
+    netlink::{filter::Direction, link::Ipv6},
+    port_set::PortSet,
+    tables::Table,
+};
 use crate::model::{EndpointId, Netns, NetworkId};
 
 /// Which object.
@@ -22,7 +29,7 @@ pub enum Key {
     /// Its other end, inside the sandbox.
     Inside(EndpointId),
     /// The host's entry of a network's member.
-    Neighbour(NetworkId, Ipv4Addr),
+    Neighbour(NetworkId, IpAddr),
     /// A map's pin.
     MapPin(&'static str),
     /// A program on a hook; the number is the interface, 0 for the cgroup hooks.
@@ -54,16 +61,17 @@ pub enum Object {
     Entry(Vec<u8>),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Anchor {
     pub mac: Mac,
-    pub addr: Option<(Ipv4Addr, u8)>,
+    /// Of what is wanted, those that it has, in that order.
+    pub addresses: Vec<IpNet>,
     pub mtu: u32,
     pub up: bool,
     pub arp: bool,
     pub forwarding: bool,
     pub route_localnet: bool,
-    pub ipv6_off: bool,
+    pub ipv6: Ipv6,
     /// Has our alias and group.
     pub marked: bool,
 }
@@ -72,7 +80,7 @@ pub struct Anchor {
 pub struct Veth {
     pub mtu: u32,
     pub up: bool,
-    pub ipv6_off: bool,
+    pub ipv6: Ipv6,
     pub has_master: bool,
     /// Has our alias and group.
     pub marked: bool,
@@ -86,14 +94,17 @@ pub struct Inside {
     pub ifname: String,
     pub mac: Mac,
     pub mtu: u32,
-    pub addr: Option<(Ipv4Addr, u8)>,
+    /// Of what is wanted, those that it has, in that order.
+    pub addresses: Vec<IpNet>,
     pub up: bool,
     pub loopback_up: bool,
-    pub ipv6_off: bool,
-    /// What its own gateway address resolves to.
-    pub neighbour: Option<(Ipv4Addr, Mac)>,
-    /// Gateway of the sandbox's default route, if this interface is to have it.
-    pub gateway: Option<Ipv4Addr>,
+    /// Whether the sandbox has ::1; always so where this interface has no IPv6.
+    pub loopback_ipv6: bool,
+    pub ipv6: Ipv6,
+    /// What its own gateway addresses resolve to.
+    pub neighbours: Vec<(IpAddr, Mac)>,
+    /// Gateways of the sandbox's default routes, if this interface is to have them.
+    pub gateways: Vec<IpAddr>,
 }
 
 /// A program on its hook.

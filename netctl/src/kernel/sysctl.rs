@@ -1,5 +1,6 @@
 //! Sysctls of single interfaces, in the network namespace of the calling thread. Global ones are
-//! read, never written.
+//! read, never written: IPv6 forwarding switched on for all would end the host's own
+//! autoconfiguration.
 
 use std::{
     fs::{self, File},
@@ -12,23 +13,13 @@ use nix::{
     sys::stat::Mode,
 };
 
-/// Whether an interface forwards IPv4 (`forwarding`) or takes part in IPv6 (`disable_ipv6`), ….
-fn write(family: &str, interface: &str, name: &str, value: &str) -> io::Result<()> {
-    fs::write(
-        format!("/proc/sys/net/{family}/conf/{interface}/{name}"),
-        value,
-    )
-}
+use super::netlink::link::Ipv6;
 
 /// Lets the host's stack pass packets of this interface on, and take 127/8 sources on it.
 pub fn make_anchor(interface: &str) -> io::Result<()> {
-    write("ipv4", interface, "forwarding", "1")?;
-    write("ipv4", interface, "route_localnet", "1")
-}
-
-/// Switches IPv6 off on an interface; a kernel without IPv6 has nothing to switch.
-pub fn disable_ipv6(interface: &str) -> io::Result<()> {
-    unless_absent(write("ipv6", interface, "disable_ipv6", "1"))
+    let write = |name: &str| fs::write(format!("/proc/sys/net/ipv4/conf/{interface}/{name}"), "1");
+    write("forwarding")?;
+    write("route_localnet")
 }
 
 /// The IPv6 settings of the interfaces of one namespace, for who changes many of them.
@@ -36,9 +27,9 @@ pub fn disable_ipv6(interface: &str) -> io::Result<()> {
 /// The kernel's cache of names has /proc/sys/net/ipv6 once for each namespace, all in one list
 /// that it searches for the right one: with a thousand namespaces that takes longer than all the
 /// rest of a write. So the folder is looked for once.
-pub struct Ipv6(Option<OwnedFd>);
+pub struct Ipv6Settings(Option<OwnedFd>);
 
-impl Ipv6 {
+impl Ipv6Settings {
     /// Those of the calling thread's namespace.
     pub fn open() -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -49,19 +40,67 @@ impl Ipv6 {
         }
     }
 
-    /// Switches IPv6 off on an interface.
-    pub fn disable(&self, interface: &str) -> io::Result<()> {
+    /// Makes an interface's part in IPv6 what is wanted.
+    pub fn put(&self, interface: &str, wanted: Ipv6) -> io::Result<()> {
+        let number = |on: bool| if on { "1" } else { "0" };
+        match wanted {
+            // A kernel without IPv6 has nothing to switch off.
+            Ipv6::Off => unless_absent(self.write(interface, "disable_ipv6", "1")),
+            Ipv6::On {
+                accept_ra,
+                eui64,
+                forwarding,
+            } => {
+                // Switched on last: no router's advertisement, and no address of another make,
+                // slips in before.
+                self.write(interface, "accept_ra", number(accept_ra))
+                    .map_err(explain_absent)?;
+                self.write(interface, "addr_gen_mode", number(!eui64))?;
+                self.write(interface, "forwarding", number(forwarding))?;
+                self.write(interface, "disable_ipv6", "0")
+            }
+        }
+    }
+
+    /// Switches IPv6 on, and leaves its settings as they are.
+    pub fn enable(&self, interface: &str) -> io::Result<()> {
+        self.write(interface, "disable_ipv6", "0")
+    }
+
+    fn write(&self, interface: &str, name: &str, value: &str) -> io::Result<()> {
         let Some(folder) = &self.0 else {
             // The kernel may have learnt IPv6 since.
-            return disable_ipv6(interface);
+            return fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/{name}"), value);
         };
-        let path = format!("{interface}/disable_ipv6");
+        let path = format!("{interface}/{name}");
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        unless_absent(
-            openat(folder, path.as_str(), flags, Mode::empty())
-                .map_err(io::Error::from)
-                .and_then(|file| File::from(file).write_all(b"1")),
+        let file = openat(folder, path.as_str(), flags, Mode::empty())?;
+        File::from(file).write_all(value.as_bytes())
+    }
+}
+
+/// Why interfaces of this namespace cannot have IPv6; none: they can.
+pub fn no_ipv6() -> io::Result<Option<String>> {
+    match fs::read_to_string("/proc/sys/net/ipv6/conf/all/disable_ipv6") {
+        Ok(value) if value.trim() == "0" => Ok(None),
+        Ok(_) => Ok(Some(
+            "the sysctl net.ipv6.conf.all.disable_ipv6 switches it off; set it to 0".into(),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(
+            "its kernel has no IPv6; boot one that has, without ipv6.disable=1".into(),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn explain_absent(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the kernel has no IPv6 for this interface: boot one that has, without ipv6.disable=1",
         )
+    } else {
+        error
     }
 }
 

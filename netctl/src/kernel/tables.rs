@@ -1,6 +1,9 @@
 //! The maps that the daemon writes, by name, and what their bytes mean to a person.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use bytemuck::Pod;
 use netctl_common::{
@@ -9,8 +12,10 @@ use netctl_common::{
     network::Network,
     publish::{PublishKey, Published},
     settings::Settings,
-    wire::V4,
+    wire::{V4, V6},
 };
+
+use crate::model::PortId;
 
 /// Maps whose contents the daemon reconciles.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -18,30 +23,40 @@ pub enum Table {
     Settings,
     Network,
     Subnet4,
+    Subnet6,
     Local4,
+    Local6,
     Uplink,
     Endpoint,
     Fdb,
     Neigh4,
+    Neigh6,
     Flood,
     Published4,
+    Published6,
     PublishedRange4,
+    PublishedRange6,
     Reserved,
 }
 
 impl Table {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Settings,
         Self::Network,
         Self::Subnet4,
+        Self::Subnet6,
         Self::Local4,
+        Self::Local6,
         Self::Uplink,
         Self::Endpoint,
         Self::Fdb,
         Self::Neigh4,
+        Self::Neigh6,
         Self::Flood,
         Self::Published4,
+        Self::Published6,
         Self::PublishedRange4,
+        Self::PublishedRange6,
         Self::Reserved,
     ];
 
@@ -51,14 +66,19 @@ impl Table {
             Self::Settings => "SETTINGS",
             Self::Network => "NETWORK",
             Self::Subnet4 => "SUBNET4",
+            Self::Subnet6 => "SUBNET6",
             Self::Local4 => "LOCAL4",
+            Self::Local6 => "LOCAL6",
             Self::Uplink => "UPLINK",
             Self::Endpoint => "ENDPOINT",
             Self::Fdb => "FDB",
             Self::Neigh4 => "NEIGH4",
+            Self::Neigh6 => "NEIGH6",
             Self::Flood => "FLOOD",
             Self::Published4 => "PUBLISHED4",
+            Self::Published6 => "PUBLISHED6",
             Self::PublishedRange4 => "PUBLISHED_RANGE4",
+            Self::PublishedRange6 => "PUBLISHED_RANGE6",
             Self::Reserved => "RESERVED",
         }
     }
@@ -67,31 +87,49 @@ impl Table {
     pub const fn publishes(self) -> bool {
         matches!(
             self,
-            Self::Published4 | Self::PublishedRange4 | Self::Reserved
+            Self::Published4
+                | Self::Published6
+                | Self::PublishedRange4
+                | Self::PublishedRange6
+                | Self::Reserved
         )
     }
 
-    /// The published value of an entry of PUBLISHED4 or PUBLISHED_RANGE4.
-    pub fn published(self, value: &[u8]) -> Option<Published<V4>> {
-        matches!(self, Self::Published4 | Self::PublishedRange4)
-            .then(|| bytemuck::try_pod_read_unaligned(value).ok())
-            .flatten()
+    /// Published port and endpoint's interface of an entry that leads to a container.
+    pub fn published(self, value: &[u8]) -> Option<(PortId, u32)> {
+        match self {
+            Self::Published4 | Self::PublishedRange4 => {
+                field(value, |v: Published<V4>| (v.port_id, v.endpoint))
+            }
+            Self::Published6 | Self::PublishedRange6 => {
+                field(value, |v: Published<V6>| (v.port_id, v.endpoint))
+            }
+            _ => None,
+        }
+    }
+
+    /// The host's address that an entry of LOCAL4 or LOCAL6 is about.
+    pub fn local(self, key: &[u8]) -> Option<IpAddr> {
+        match self {
+            Self::Local4 => field(key, |addr: V4| Ipv4Addr::from(addr).into()),
+            Self::Local6 => field(key, |addr: V6| Ipv6Addr::from(addr).into()),
+            _ => None,
+        }
     }
 
     /// Interface that an entry is about, and without which it is pointless.
     pub fn ifindex(self, key: &[u8], value: &[u8]) -> Option<u32> {
-        fn field<T: Pod>(bytes: &[u8], get: impl Fn(T) -> u32) -> Option<u32> {
-            bytemuck::try_pod_read_unaligned(bytes).ok().map(get)
-        }
         match self {
             Self::Uplink => field(key, |ifindex: u32| ifindex),
             Self::Endpoint => field(value, |v: Endpoint| v.ifindex),
             Self::Network => field(value, |v: Network| v.anchor_ifindex),
-            Self::Local4 => field(value, |v: Local| v.ifindex),
+            Self::Local4 | Self::Local6 => field(value, |v: Local| v.ifindex),
             Self::Fdb => field(value, |v: Fdb| v.ifindex),
-            Self::Neigh4 => field(value, |v: Neigh| v.ifindex),
-            Self::Published4 | Self::PublishedRange4 => field(value, |v: Published<V4>| v.endpoint),
-            Self::Settings | Self::Subnet4 | Self::Flood | Self::Reserved => None,
+            Self::Neigh4 | Self::Neigh6 => field(value, |v: Neigh| v.ifindex),
+            Self::Published4 | Self::Published6 | Self::PublishedRange4 | Self::PublishedRange6 => {
+                self.published(value).map(|(_, endpoint)| endpoint)
+            }
+            Self::Settings | Self::Subnet4 | Self::Subnet6 | Self::Flood | Self::Reserved => None,
         }
     }
 
@@ -101,11 +139,14 @@ impl Table {
             Self::Settings => (text::<u32>(key), value.map(text::<Settings>)),
             Self::Network => (text::<u32>(key), value.map(text::<Network>)),
             Self::Subnet4 => (lpm_text::<V4>(key), value.map(text::<u32>)),
+            Self::Subnet6 => (lpm_text::<V6>(key), value.map(text::<u32>)),
             Self::Local4 => (text::<V4>(key), value.map(text::<Local>)),
+            Self::Local6 => (text::<V6>(key), value.map(text::<Local>)),
             Self::Uplink => (text::<u32>(key), value.map(text::<Uplink>)),
             Self::Endpoint => (text::<u32>(key), value.map(text::<Endpoint>)),
             Self::Fdb => (text::<FdbKey>(key), value.map(text::<Fdb>)),
             Self::Neigh4 => (text::<NeighKey<V4>>(key), value.map(text::<Neigh>)),
+            Self::Neigh6 => (text::<NeighKey<V6>>(key), value.map(text::<Neigh>)),
             Self::Flood => (text::<FloodKey>(key), value.map(text::<Flood>)),
             Self::Published4 => (
                 text::<PublishKey<V4>>(key),
@@ -114,6 +155,14 @@ impl Table {
             Self::PublishedRange4 => (
                 lpm_text::<PublishKey<V4>>(key),
                 value.map(text::<Published<V4>>),
+            ),
+            Self::Published6 => (
+                text::<PublishKey<V6>>(key),
+                value.map(text::<Published<V6>>),
+            ),
+            Self::PublishedRange6 => (
+                lpm_text::<PublishKey<V6>>(key),
+                value.map(text::<Published<V6>>),
             ),
             Self::Reserved => (lpm_text::<PublishKey<V4>>(key), value.map(text::<u32>)),
         };
@@ -124,6 +173,11 @@ impl Table {
         }
         line
     }
+}
+
+/// Something of a value of that type.
+fn field<T: Pod, R>(bytes: &[u8], get: impl Fn(T) -> R) -> Option<R> {
+    bytemuck::try_pod_read_unaligned(bytes).ok().map(get)
 }
 
 fn text<T: Pod + std::fmt::Debug>(bytes: &[u8]) -> String {
@@ -150,6 +204,7 @@ pub fn lpm_key<T: Pod>(prefix: u32, data: T) -> Vec<u8> {
 /// Maps that only the programs write, as far as the daemon uses them.
 pub mod kept {
     pub const FLOW4: &str = "FLOW4";
+    pub const FLOW6: &str = "FLOW6";
     pub const PORT_STATS: &str = "PORT_STATS";
     pub const DROPS: &str = "DROPS";
     pub const EVENTS: &str = "EVENTS";
@@ -158,15 +213,18 @@ pub mod kept {
 
     /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
     /// established connections of host processes rest on.
-    pub const PINNED: [&str; 9] = [
+    pub const PINNED: [&str; 12] = [
         FLOW4,
+        FLOW6,
         PORT_STATS,
         DROPS,
         EVENTS,
         CLOCK,
         JUMP,
         "FRAG4",
+        "FRAG6",
         "SOCK4",
+        "SOCK6",
         "FLOOD_BUDGET",
     ];
 }

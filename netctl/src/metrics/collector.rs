@@ -96,11 +96,12 @@ const DROPS: Family = Family {
     kind: Kind::Counter,
     labels: &["reason"],
 };
-const FLOWS: Family = total(
-    "netctl_flows",
-    Kind::Gauge,
-    "Connections that are tracked now.",
-);
+const FLOWS: Family = Family {
+    name: "netctl_flows",
+    help: "Connections that are tracked now.",
+    kind: Kind::Gauge,
+    labels: &["family"],
+};
 const ENDPOINTS: Family = total(
     "netctl_endpoints",
     Kind::Gauge,
@@ -213,7 +214,10 @@ impl Collector for Metrics {
         let mut families = self.ports();
         families.extend(self.drops());
         families.extend([
-            FLOWS.one(totals.flows),
+            FLOWS.with([
+                (vec!["ipv4".to_owned()], Value::One(totals.flows4)),
+                (vec!["ipv6".to_owned()], Value::One(totals.flows6)),
+            ]),
             ENDPOINTS.one(totals.endpoints),
             NETWORKS.one(totals.networks),
             PUBLISHED.one(totals.published_ports),
@@ -241,14 +245,19 @@ fn port_series(model: &Model, counters: &[PortCounters]) -> Vec<(Vec<String>, Po
         .collect()
 }
 
+/// A packet of either family counts for the port, so a port has one series. `host_ip` is `*`
+/// for every address of the host.
 fn labels(model: &Model, port: &PublishedPort, host_port: u16) -> Vec<String> {
-    let network = model
-        .published_endpoint(&port.sandbox)
-        .and_then(|e| model.networks.get(&e.network));
+    let way = model.published_endpoints(&port.sandbox);
+    let network = port
+        .targets(way)
+        .next()
+        .and_then(|(_, _, e)| model.networks.get(&e.network));
     vec![
         network.map(|n| n.name.clone()).unwrap_or_default(),
         port.sandbox.clone(),
-        port.host_ip.to_string(),
+        port.host_ip
+            .map_or_else(|| "*".to_owned(), |ip| ip.to_string()),
         host_port.to_string(),
         port.proto.name().to_owned(),
     ]

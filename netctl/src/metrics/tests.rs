@@ -74,7 +74,7 @@ async fn single_ports_begin_at_zero_and_ranges_with_traffic() {
         text.contains(&format!("netctl_port_receive_bytes_total{single} 300\n")),
         "{text}"
     );
-    let range = r#"netctl_port_receive_packets_total{network="net",ns="web",host_ip="0.0.0.0",host_port="9500",protocol="udp"} 5"#;
+    let range = r#"netctl_port_receive_packets_total{network="net",ns="web",host_ip="*",host_port="9500",protocol="udp"} 5"#;
     assert!(text.contains(range), "{text}");
     assert!(!text.contains("host_port=\"1\""), "{text}");
 }
@@ -84,7 +84,8 @@ async fn totals_follow_the_conventions() {
     let (service, fake, _dir) = service();
     fake.world(|w| {
         w.totals = view::Totals {
-            flows: 7,
+            flows4: 7,
+            flows6: 2,
             reconcile_microseconds_sum: 1_500_000,
             reconcile_count: 3,
             ..Default::default()
@@ -98,7 +99,7 @@ async fn totals_follow_the_conventions() {
     });
     let text = text(&service).await;
     for line in [
-        "# TYPE netctl_flows gauge\nnetctl_flows 7\n",
+        "# TYPE netctl_flows gauge\nnetctl_flows{family=\"ipv4\"} 7\nnetctl_flows{family=\"ipv6\"} 2\n",
         "# TYPE netctl_drops_total counter\n",
         "netctl_drops_total{reason=\"no_flow\"} 4\n",
         "netctl_drops_total{reason=\"malformed\"} 0\n",

@@ -5,9 +5,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use super::{
-    Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox, ipam,
-};
+use super::{Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox};
 
 /// Before and after of one object.
 pub type Change<V> = (Option<Arc<V>>, Option<Arc<V>>);
@@ -31,6 +29,7 @@ impl Delta {
             ports,
             last_endpoint: _,
             last_port: _,
+            global_id: _,
         } = new;
         Self {
             networks: changes(&old.networks, networks),
@@ -47,7 +46,7 @@ impl Delta {
         for (id, (before, _)) in self.networks {
             model.networks.remove(&id);
             let Some(network) = before else { continue };
-            let taken = |n: &Arc<Network>| ipam::overlap(&n.subnet, &network.subnet);
+            let taken = |n: &Arc<Network>| n.overlaps(&network);
             if model.networks.contains_key(&id) || model.networks.values().any(taken) {
                 lost.push(format!("network {:?}", network.name));
             } else {
@@ -64,12 +63,16 @@ impl Delta {
             model.endpoints.remove(&id);
             let Some(endpoint) = before else { continue };
             let same = |e: &Arc<Endpoint>| {
-                e.network == endpoint.network && (e.addr == endpoint.addr || e.mac == endpoint.mac)
+                e.network == endpoint.network
+                    && (e.mac == endpoint.mac
+                        || e.addresses().any(|a| endpoint.addresses().any(|b| a == b)))
             };
             if model.endpoints.values().any(same) {
+                let addresses: Vec<_> = endpoint.addresses().map(|a| a.to_string()).collect();
                 lost.push(format!(
                     "address {} of namespace {:?}",
-                    endpoint.addr, endpoint.sandbox
+                    addresses.join(" and "),
+                    endpoint.sandbox
                 ));
             } else {
                 model.endpoints.insert(id, endpoint);
@@ -125,10 +128,10 @@ fn changes<K: Ord + Clone, V: PartialEq>(
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::model::{Netns, Proto};
+    use crate::model::{Netns, Proto, ipam};
 
     fn sandbox(model: &mut Model, name: &str, id: u32) {
         let sandbox = Sandbox {
@@ -143,13 +146,14 @@ mod tests {
             sandbox: name.into(),
             ifname: "eth0".into(),
             mac: ipam::mac_of(addr),
-            addr,
+            addr: Some(addr),
+            addr6: None,
         };
         model.endpoints.insert(id, endpoint.into());
         let port = PublishedPort {
             id,
             sandbox: name.into(),
-            host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            host_ip: None,
             host_port: 8000 + id as u16,
             container_port: 80,
             count: 1,
@@ -185,7 +189,7 @@ mod tests {
         let mut now = gone;
         sandbox(&mut now, "thief", 2);
         if let Some(thief) = now.endpoints.get_mut(&2) {
-            Arc::make_mut(thief).addr = Ipv4Addr::new(10, 0, 0, 1);
+            Arc::make_mut(thief).addr = Some(Ipv4Addr::new(10, 0, 0, 1));
         }
         if let Some(thief) = now.ports.get_mut(&2) {
             Arc::make_mut(thief).host_port = 8001;

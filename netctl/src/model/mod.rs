@@ -4,21 +4,27 @@
 //! it into the machine's terms. It knows nothing of kernels, sockets or files.
 
 pub mod delta;
+pub mod family;
 pub mod ipam;
 pub mod names;
+mod network;
+mod port;
 pub mod spec;
 
 use std::{
     collections::BTreeMap,
-    fmt::{self, Display},
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
     sync::Arc,
 };
 
-use ipnet::Ipv4Net;
 use netctl_common::wire::Mac;
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    network::{Filtering, MIN_MTU6, Mapping, Network, Subnet},
+    port::{Proto, PublishedPort, Way},
+};
 
 /// Index of a network in the datapath's NETWORK array: 1 to 4095, the lowest free one.
 pub type NetworkId = u32;
@@ -44,27 +50,9 @@ pub struct Model {
     pub last_endpoint: EndpointId,
     /// Highest port number ever given.
     pub last_port: PortId,
-}
-
-/// A network of this host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    pub id: NetworkId,
-    pub name: String,
-    pub subnet: Ipv4Net,
-    /// The host's own address in the network.
-    pub gateway: Ipv4Addr,
-    /// Part of the subnet that addresses are chosen from.
-    pub ip_range: Option<Ipv4Net>,
-    /// None: the smallest MTU of the uplinks.
-    pub mtu: Option<u32>,
-    /// MAC of the anchor, which the gateway address resolves to.
-    #[serde(with = "mac")]
-    pub mac: Mac,
-    pub internal: bool,
-    pub masquerade: bool,
-    pub icc: bool,
+    /// Global ID of this host's unique local addresses, 40 bits; chosen when first needed, then
+    /// kept (RFC 4193, section 3.2).
+    pub global_id: Option<u64>,
 }
 
 /// A network namespace that endpoints live in.
@@ -97,98 +85,28 @@ pub struct Endpoint {
     pub ifname: String,
     #[serde(with = "mac")]
     pub mac: Mac,
-    pub addr: Ipv4Addr,
+    /// One of each family that the network has.
+    pub addr: Option<Ipv4Addr>,
+    pub addr6: Option<Ipv6Addr>,
 }
 
-/// Transport protocol of a published port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Proto {
-    Tcp,
-    Udp,
-    Sctp,
-}
-
-impl Proto {
-    /// IP protocol number.
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Tcp => netctl_common::packet::proto::TCP,
-            Self::Udp => netctl_common::packet::proto::UDP,
-            Self::Sctp => netctl_common::packet::proto::SCTP,
-        }
-    }
-
-    /// As in a SPEC.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-            Self::Sctp => "sctp",
-        }
-    }
-}
-
-/// One published SPEC: `count` ports from `host_port`, each leading to the container port in
-/// step with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedPort {
-    pub id: PortId,
-    pub sandbox: String,
-    /// 0.0.0.0: every address of the host.
-    pub host_ip: IpAddr,
-    pub host_port: u16,
-    pub container_port: u16,
-    pub count: u16,
-    pub proto: Proto,
-}
-
-impl PublishedPort {
-    /// Last host port.
-    pub const fn host_last(&self) -> u16 {
-        self.host_port + (self.count - 1)
-    }
-
-    /// Last container port.
-    pub const fn container_last(&self) -> u16 {
-        self.container_port + (self.count - 1)
-    }
-
-    /// Whether both want a host port that only one can have: a wildcard address covers all.
-    pub fn conflicts_with(&self, other: &Self) -> bool {
-        let addresses = self.host_ip == other.host_ip
-            || self.host_ip.is_unspecified()
-            || other.host_ip.is_unspecified();
-        self.proto == other.proto
-            && addresses
-            && self.host_port <= other.host_last()
-            && other.host_port <= self.host_last()
-    }
-}
-
-/// As a SPEC that leaves nothing out.
-impl Display for PublishedPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        spec::Spec {
-            host_ip: Some(self.host_ip),
-            host: spec::HostPorts::From(self.host_port),
-            container_port: self.container_port,
-            count: self.count,
-            proto: self.proto,
-        }
-        .fmt(f)
+impl Endpoint {
+    /// Its addresses, of either family.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let v4 = self.addr.into_iter().map(IpAddr::from);
+        v4.chain(self.addr6.into_iter().map(IpAddr::from))
     }
 }
 
 impl Model {
-    /// The endpoint that a published port of the sandbox leads to: the first on a network that
-    /// is not internal.
-    pub fn published_endpoint(&self, sandbox: &str) -> Option<&Endpoint> {
-        let mut endpoints = self.endpoints.values().map(Arc::as_ref);
-        endpoints.find(|e| {
-            e.sandbox == sandbox && self.networks.get(&e.network).is_some_and(|n| !n.internal)
-        })
+    /// The endpoints that published ports of the sandbox lead to, one of each family: the first
+    /// on a network that is not internal. They are often the same one.
+    pub fn published_endpoints(&self, sandbox: &str) -> Way<'_> {
+        let mut way = Way::default();
+        for endpoint in self.endpoints.values().filter(|e| e.sandbox == sandbox) {
+            way.offer(endpoint, self.networks.get(&endpoint.network));
+        }
+        way
     }
 
     /// The network of that name.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use netctl_common::wire::{V4, V6};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
@@ -199,7 +200,8 @@ impl Controller {
         let mut host = self.0.shared.host().view.clone();
         for network in self.0.shared.model().networks.values() {
             let anchor = crate::kernel::names::anchor_ifindex(network.id);
-            host.addresses.insert(network.gateway, anchor);
+            let gateways = network.gateways().map(|gateway| (gateway, anchor));
+            host.addresses.extend(gateways);
         }
         host
     }
@@ -207,12 +209,7 @@ impl Controller {
     pub fn status(&self) -> view::Status {
         let mut status = self.0.shared.health().status();
         let host = self.0.shared.host();
-        status.uplinks = host
-            .view
-            .uplinks
-            .values()
-            .map(|uplink| uplink.name.clone())
-            .collect();
+        status.uplinks = host.view.uplinks.values().cloned().collect();
         status.warnings.extend(host.warnings.iter().cloned());
         let members = self.0.shared.model().endpoints.len();
         if let Some(limit) = sysctl::neighbour_limit().filter(|limit| members * 2 > *limit) {
@@ -226,13 +223,16 @@ impl Controller {
     pub fn totals(&self) -> view::Totals {
         let shared = &self.0.shared;
         let model = shared.model();
-        let mut halves = 0_u64;
-        if let Err(error) = flows::for_each(&shared.datapath, |_, _| halves += 1) {
-            tracing::warn!(%error, "flows could not be counted");
-        }
+        let flows = |count: io::Result<u64>| {
+            count.unwrap_or_else(|error| {
+                tracing::warn!(%error, "flows could not be counted");
+                0
+            })
+        };
         let (microseconds, count, failures) = shared.health().totals();
         view::Totals {
-            flows: halves.div_ceil(2),
+            flows4: flows(flows::count::<V4>(&shared.datapath)),
+            flows6: flows(flows::count::<V6>(&shared.datapath)),
             endpoints: model.endpoints.len() as u64,
             networks: model.networks.len() as u64,
             published_ports: model.ports.len() as u64,
@@ -287,14 +287,17 @@ fn open(
             source,
         })?,
         nat_ports: options.nat_ports,
+        nat: options.nat,
     };
     let host = machine
         .host()
         .map_err(|error| StartError::FirstPass(PassError::Observe(error)))?;
-    let health = Health::new(
-        features(&machine, &constants, &options),
-        datapath.warnings.clone(),
-    );
+    let mut warnings = datapath.warnings.clone();
+    warnings.extend(options.warnings.iter().cloned());
+    for warning in warnings.iter().chain(&host.warnings) {
+        tracing::warn!("{warning}");
+    }
+    let health = Health::new(features(&machine, &constants, &options), warnings);
     let shared = Arc::new(Shared {
         model: Mutex::new(model),
         host: Mutex::new(Arc::new(host)),

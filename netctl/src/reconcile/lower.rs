@@ -1,25 +1,33 @@
 //! From what is wanted to how the machine should be: pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use netctl_common::{
     endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
-    host::{Local, Uplink},
-    network,
+    host::{Local, Uplink, uplink_flags},
     settings::{self, Settings},
-    wire::V4,
+    wire::{V4, V6},
 };
 
-use super::{ports, touch::Touch};
+use super::{
+    networks::{self, in_subnet, mtu_of},
+    ports,
+    touch::Touch,
+};
 use crate::{
+    config::Nat,
     kernel::{
         host::Host,
         names,
+        netlink::link::Ipv6,
         probe::Facts,
-        state::{Anchor, Attachment, Hook, Inside, Key, Object, State, Veth},
-        tables::{self, Table, lpm_key},
+        state::{Attachment, Hook, Inside, Key, Object, State, Veth},
+        tables::{self, Table},
     },
-    model::{Endpoint, EndpointId, Model, Netns, Network, NetworkId},
+    model::{Endpoint, Model, Netns, NetworkId, Way},
 };
 
 /// Broadcast and multicast packets that an endpoint may send a second: far above what ARP and
@@ -34,13 +42,15 @@ pub struct Constants {
     /// See [`Settings::nat_seed`].
     pub nat_seed: u32,
     pub nat_ports: (u16, u16),
+    /// Of networks that say nothing.
+    pub nat: Nat,
 }
 
 /// The desired state of what `touch` names.
 pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -> State {
     let mut state = State::default();
     for network in touch.networks(model) {
-        lower_network(&mut state, network, host);
+        networks::lower(&mut state, network, host, constants.nat);
     }
     lower_floods(&mut state, model, touch);
     for sandbox in touch.sandboxes(model) {
@@ -48,15 +58,16 @@ pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -
             state.insert(Key::Netns(sandbox.name.clone()), Object::Netns);
         }
     }
-    let first = first_endpoints(model, touch);
+    let ways = ways(model, touch);
     let publishers = model.ports.values().map(|p| p.sandbox.as_str());
-    let published: BTreeSet<&str> = publishers.filter(|s| first.contains_key(s)).collect();
+    let published: BTreeSet<&str> = publishers.filter(|s| ways.contains_key(s)).collect();
     for endpoint in touch.endpoints(model) {
-        let is_first = first.get(endpoint.sandbox.as_str()) == Some(&endpoint.id);
-        let is_published = is_first && published.contains(endpoint.sandbox.as_str());
-        lower_endpoint(&mut state, model, host, endpoint, is_first, is_published);
+        let sandbox = endpoint.sandbox.as_str();
+        let way = ways.get(sandbox).copied().unwrap_or_default();
+        let is_published = published.contains(sandbox);
+        lower_endpoint(&mut state, model, host, endpoint, way, is_published);
     }
-    ports::lower(&mut state, model, &first, touch);
+    ports::lower(&mut state, model, &ways, touch);
     lower_settings(&mut state, model, host, constants);
     if touch.host() {
         lower_host(&mut state, host);
@@ -73,57 +84,9 @@ pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -
     state
 }
 
-fn attach(state: &mut State, hook: Hook, ifindex: u32) {
+pub(super) fn attach(state: &mut State, hook: Hook, ifindex: u32) {
     let wanted = Object::Attachment(Attachment::WANTED);
     state.insert(Key::Attachment(hook, ifindex), wanted);
-}
-
-fn mtu_of(network: &Network, host: &Host) -> u32 {
-    network.mtu.unwrap_or_else(|| host.mtu())
-}
-
-fn lower_network(state: &mut State, network: &Network, host: &Host) {
-    let ifindex = names::anchor_ifindex(network.id);
-    let mtu = mtu_of(network, host);
-    let gateway = V4::from(network.gateway);
-    let anchor = Anchor {
-        mac: network.mac,
-        addr: Some((network.gateway, network.subnet.prefix_len())),
-        mtu,
-        up: true,
-        arp: false,
-        forwarding: true,
-        route_localnet: true,
-        ipv6_off: true,
-        marked: true,
-    };
-    state.insert(Key::Anchor(network.id), Object::Anchor(anchor));
-    let mut flags = 0;
-    for (on, flag) in [
-        (network.masquerade, network::flags::MASQUERADE),
-        (network.icc, network::flags::ICC),
-        (network.internal, network::flags::INTERNAL),
-    ] {
-        flags |= if on { flag } else { 0 };
-    }
-    let value = network::Network {
-        anchor_ifindex: ifindex,
-        flags,
-        gateway4: gateway,
-        broadcast4: network.subnet.broadcast().into(),
-        mtu,
-        mac: network.mac,
-        ..network::Network::default()
-    };
-    state.entry(Table::Network, &network.id, &value);
-    let subnet = lpm_key(
-        u32::from(network.subnet.prefix_len()),
-        V4::from(network.subnet.network()),
-    );
-    state.raw_entry(Table::Subnet4, subnet, &network.id);
-    let local = Local { ifindex, _pad: 0 };
-    state.entry(Table::Local4, &gateway, &local);
-    attach(state, Hook::FromHost, ifindex);
 }
 
 /// Members in order of their numbers: a new endpoint has the highest and only changes the last
@@ -147,9 +110,9 @@ fn lower_floods(state: &mut State, model: &Model, touch: &Touch) {
     }
 }
 
-/// The endpoint of each sandbox that has the default route and that published ports lead to: as
-/// [`Model::published_endpoint`], for many sandboxes at the cost of one.
-fn first_endpoints<'m>(model: &'m Model, touch: &Touch) -> BTreeMap<&'m str, EndpointId> {
+/// The endpoints of each sandbox that have its default routes and that published ports lead to:
+/// as [`Model::published_endpoints`], for many sandboxes at the cost of one.
+fn ways<'m>(model: &'m Model, touch: &Touch) -> BTreeMap<&'m str, Way<'m>> {
     let asked: Option<BTreeSet<&str>> = match touch {
         Touch::All => None,
         Touch::Host => return BTreeMap::new(),
@@ -167,17 +130,15 @@ fn first_endpoints<'m>(model: &'m Model, touch: &Touch) -> BTreeMap<&'m str, End
             )
         }
     };
-    let mut first = BTreeMap::new();
+    let mut ways: BTreeMap<&str, Way<'_>> = BTreeMap::new();
     for endpoint in model.endpoints.values() {
         let sandbox = endpoint.sandbox.as_str();
-        let network = model.networks.get(&endpoint.network);
-        if asked.as_ref().is_none_or(|asked| asked.contains(sandbox))
-            && network.is_some_and(|network| !network.internal)
-        {
-            first.entry(sandbox).or_insert(endpoint.id);
+        if asked.as_ref().is_none_or(|asked| asked.contains(sandbox)) {
+            let way = ways.entry(sandbox).or_default();
+            way.offer(endpoint, model.networks.get(&endpoint.network));
         }
     }
-    first
+    ways
 }
 
 fn lower_endpoint(
@@ -185,7 +146,7 @@ fn lower_endpoint(
     model: &Model,
     host: &Host,
     endpoint: &Endpoint,
-    is_first: bool,
+    way: Way<'_>,
     is_published: bool,
 ) {
     // The service layer refuses an endpoint without its network or sandbox; a damaged store
@@ -198,31 +159,52 @@ fn lower_endpoint(
     };
     let ifindex = names::endpoint_ifindex(endpoint.id);
     let mtu = mtu_of(network, host);
-    let addr = V4::from(endpoint.addr);
     let veth = Veth {
         mtu,
         up: true,
-        ipv6_off: true,
+        ipv6: Ipv6::Off,
         has_master: false,
         marked: true,
     };
     state.insert(Key::Veth(endpoint.id), Object::Veth(veth));
+    let addresses = endpoint.addresses().filter_map(|addr| {
+        let mut subnets = network.subnets();
+        let subnet = subnets.find(|subnet| subnet.addr().is_ipv4() == addr.is_ipv4())?;
+        Some(in_subnet(addr, &subnet))
+    });
+    let is = |way: Option<&Endpoint>| way.is_some_and(|first| first.id == endpoint.id);
+    let routed = network.gateways().filter(|gateway| match gateway {
+        IpAddr::V4(_) => is(way.v4),
+        IpAddr::V6(_) => is(way.v6),
+    });
     let inside = Inside {
         sandbox: sandbox.name.clone(),
         netns: sandbox.netns.clone(),
         ifname: endpoint.ifname.clone(),
         mac: endpoint.mac,
         mtu,
-        addr: Some((endpoint.addr, network.subnet.prefix_len())),
+        addresses: addresses.collect(),
         up: true,
         loopback_up: true,
-        ipv6_off: true,
-        neighbour: Some((network.gateway, network.mac)),
-        gateway: is_first.then_some(network.gateway),
+        loopback_ipv6: true,
+        ipv6: match endpoint.addr6 {
+            // As others set it up it would have an address that nobody gave it (CVE-2024-32473).
+            None => Ipv6::Off,
+            Some(_) => Ipv6::On {
+                accept_ra: false,
+                eui64: true,
+                forwarding: false,
+            },
+        },
+        neighbours: network.gateways().map(|addr| (addr, network.mac)).collect(),
+        gateways: routed.collect(),
     };
     state.insert(Key::Inside(endpoint.id), Object::Inside(inside));
-    let neighbour = Key::Neighbour(network.id, endpoint.addr);
-    state.insert(neighbour, Object::Neighbour(endpoint.mac));
+    for addr in endpoint.addresses() {
+        let neighbour = Key::Neighbour(network.id, addr);
+        state.insert(neighbour, Object::Neighbour(endpoint.mac));
+    }
+    let is_published = is_published && (is(way.v4) || is(way.v6));
     let value = endpoint::Endpoint {
         ifindex,
         network: network.id,
@@ -232,7 +214,8 @@ fn lower_endpoint(
         } else {
             0
         },
-        addr4: addr,
+        addr4: endpoint.addr.map(V4::from).unwrap_or_default(),
+        addr6: endpoint.addr6.map(V6::from).unwrap_or_default(),
         mac: endpoint.mac,
         ..endpoint::Endpoint::default()
     };
@@ -247,16 +230,19 @@ fn lower_endpoint(
         vtep: V4(0),
     };
     state.entry(Table::Fdb, &fdb, &value);
-    let neigh = NeighKey {
-        network: network.id,
-        addr,
-    };
     let value = Neigh {
         ifindex,
         mac: endpoint.mac,
         _pad: 0,
     };
-    state.entry(Table::Neigh4, &neigh, &value);
+    if let Some(addr) = endpoint.addr.map(V4::from) {
+        let network = network.id;
+        state.entry(Table::Neigh4, &NeighKey { network, addr }, &value);
+    }
+    if let Some(addr) = endpoint.addr6.map(V6::from) {
+        let network = network.id;
+        state.entry(Table::Neigh6, &NeighKey { network, addr }, &value);
+    }
     attach(state, Hook::FromContainer, ifindex);
 }
 
@@ -269,9 +255,11 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
     if model.ports.values().any(|port| port.count > 1) {
         flags |= settings::flags::HAS_RANGES;
     }
+    let view = &host.view;
+    let default_uplink = view.default_uplink.or(view.default_uplink6);
     let value = Settings {
         flags,
-        default_uplink: host.view.default_uplink.unwrap_or(0),
+        default_uplink: default_uplink.unwrap_or(0),
         host_cookie: constants.facts.netns_cookie,
         nat_port_first: constants.nat_ports.0,
         nat_port_last: constants.nat_ports.1,
@@ -291,14 +279,20 @@ fn lower_host(state: &mut State, host: &Host) {
             ifindex: *ifindex,
             _pad: 0,
         };
-        state.entry(Table::Local4, &V4::from(*addr), &local);
+        match addr {
+            IpAddr::V4(addr) => state.entry(Table::Local4, &V4::from(*addr), &local),
+            IpAddr::V6(addr) => state.entry(Table::Local6, &V6::from(*addr), &local),
+        }
     }
     for (ifindex, uplink) in &host.view.uplinks {
+        let mac = host.macs.get(ifindex);
         let value = Uplink {
             addr4: uplink.address.map(V4::from).unwrap_or_default(),
+            addr6: uplink.address6.map(V6::from).unwrap_or_default(),
             mtu: uplink.mtu,
-            mac: host.macs.get(ifindex).copied().unwrap_or_default(),
-            ..Uplink::default()
+            flags: mac.map_or(uplink_flags::NO_ETHERNET, |_| 0),
+            mac: mac.copied().unwrap_or_default(),
+            _pad: 0,
         };
         state.entry(Table::Uplink, ifindex, &value);
         attach(state, Hook::FromUplink, *ifindex);

@@ -5,6 +5,7 @@ mod dirty;
 mod health;
 pub mod lower;
 mod monitor;
+mod networks;
 pub mod options;
 mod pass;
 pub mod plan;

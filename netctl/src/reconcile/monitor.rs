@@ -32,6 +32,8 @@ pub(super) fn follow(
         MulticastGroup::Link,
         MulticastGroup::Ipv4Ifaddr,
         MulticastGroup::Ipv4Route,
+        MulticastGroup::Ipv6Ifaddr,
+        MulticastGroup::Ipv6Route,
         MulticastGroup::Tc,
     ];
     let (connection, handle, mut messages) = new_multicast_connection(&groups)?;

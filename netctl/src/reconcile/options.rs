@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::config::Nat;
+
 /// How programs are attached to uplinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Attach {
@@ -16,8 +18,8 @@ pub enum Attach {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timeouts {
     pub tcp_established: Duration,
-    pub tcp_opening: Duration,
-    pub tcp_closing: Duration,
+    /// Before the handshake is complete, and after a FIN or RST (RFC 5382, REQ-5).
+    pub tcp_transitory: Duration,
     pub udp: Duration,
     pub icmp: Duration,
 }
@@ -29,15 +31,22 @@ pub struct Options {
     /// Root of the cgroup v2 hierarchy.
     pub cgroup: PathBuf,
     pub run: PathBuf,
-    /// Names of the only uplinks; empty: every Ethernet interface that is not ours.
+    /// Names of the only uplinks; empty: every interface that is neither loopback, nor ours, nor
+    /// a part of another one.
     pub uplinks: Vec<String>,
     pub attach: Attach,
     /// Flows that FLOW4 has room for.
     pub max_flows: u32,
+    /// Flows that FLOW6 has room for.
+    pub max_flows6: u32,
     pub max_endpoints: u32,
     /// Source ports that masquerade draws from.
     pub nat_ports: (u16, u16),
     pub timeouts: Timeouts,
+    /// Of networks that say nothing.
+    pub nat: Nat,
+    /// What of the configuration works less well than it could, for a person.
+    pub warnings: Vec<String>,
     /// How often the whole machine is looked at without any reason.
     pub resync: Duration,
 }

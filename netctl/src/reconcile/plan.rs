@@ -8,7 +8,6 @@ use crate::{
         names::{self, OurLink},
         port_set::PortSet,
         state::{Hook, Key, Object, State},
-        tables::Table,
     },
     model::PortId,
 };
@@ -87,9 +86,8 @@ fn flushes(desired: &State, observed: &State) -> Vec<Step> {
     let ports: BTreeSet<PortId> = gone.map(|(id, _)| id).collect();
     let ports = ports.difference(&kept).map(|id| Flush::Port(*id));
     let addresses = observed.0.keys().filter_map(|key| match key {
-        Key::Entry(Table::Local4, addr) if !desired.contains(key) => {
-            let octets = <[u8; 4]>::try_from(addr.as_slice()).ok()?;
-            Some(Flush::Address(octets.into()))
+        Key::Entry(table, entry) if !desired.contains(key) => {
+            table.local(entry).map(Flush::Address)
         }
         _ => None,
     });
@@ -113,10 +111,7 @@ fn published(state: &State) -> impl Iterator<Item = (PortId, u32)> {
         .0
         .iter()
         .filter_map(|(key, object)| match (key, object) {
-            (Key::Entry(table, _), Object::Entry(value)) => {
-                let published = table.published(value)?;
-                Some((published.port_id, published.endpoint))
-            }
+            (Key::Entry(table, _), Object::Entry(value)) => table.published(value),
             _ => None,
         })
 }
@@ -142,7 +137,7 @@ fn remove(key: &Key) -> Option<Step> {
 fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
     Some(match (key, object) {
         (Key::Netns(name), Object::Netns) => Step::CreateNetns(name.clone()),
-        (Key::Anchor(id), Object::Anchor(anchor)) => Step::PutAnchor(*id, *anchor),
+        (Key::Anchor(id), Object::Anchor(anchor)) => Step::PutAnchor(*id, anchor.clone()),
         (Key::Veth(id), Object::Veth(veth)) => {
             Step::PutVeth(*id, *veth, desired.inside(*id)?.clone())
         }

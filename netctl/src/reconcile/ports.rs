@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use netctl_common::{
     publish::{PublishKey, Published, port_blocks, range_prefix},
-    wire::{Address, Be16, V4},
+    wire::{Address, Be16, V4, V6},
 };
 
 use super::touch::Touch;
@@ -15,31 +15,46 @@ use crate::{
         state::{Key, LocalPorts, Object, State},
         tables::{Table, lpm_key},
     },
-    model::{EndpointId, Model, PublishedPort},
+    model::{Model, PublishedPort, Way},
 };
 
-/// `first`: the endpoint of each sandbox that published ports lead to.
-pub fn lower(state: &mut State, model: &Model, first: &BTreeMap<&str, EndpointId>, touch: &Touch) {
+/// `ways`: the endpoints of each sandbox that published ports lead to.
+pub fn lower(state: &mut State, model: &Model, ways: &BTreeMap<&str, Way<'_>>, touch: &Touch) {
     lower_local_ports(state, model, touch);
     // In order of their numbers: where two specs on different addresses reserve the same port,
     // the older one names it.
     for port in touch.ports(model) {
-        let IpAddr::V4(host_ip) = port.host_ip else {
-            continue;
-        };
-        let endpoint = first
-            .get(port.sandbox.as_str())
-            .and_then(|id| model.endpoints.get(id));
         // A sandbox without a way in has nothing to lead to.
-        let Some(endpoint) = endpoint else { continue };
-        let value = Published {
-            addr: V4::from(endpoint.addr),
-            endpoint: names::endpoint_ifindex(endpoint.id),
-            port_id: port.id,
-            host_base: Be16::new(port.host_port),
-            container_base: Be16::new(port.container_port),
-        };
-        lower_port(state, port, V4::from(host_ip), &value);
+        let way = ways.get(port.sandbox.as_str()).copied().unwrap_or_default();
+        for target in port.targets(way) {
+            let endpoint = names::endpoint_ifindex(target.2.id);
+            match (target.0, target.1) {
+                (IpAddr::V4(host), IpAddr::V4(addr)) => {
+                    let tables = (Table::Published4, Table::PublishedRange4);
+                    lower_port(
+                        state,
+                        port,
+                        tables,
+                        V4::from(host),
+                        V4::from(addr),
+                        endpoint,
+                    );
+                }
+                (IpAddr::V6(host), IpAddr::V6(addr)) => {
+                    let tables = (Table::Published6, Table::PublishedRange6);
+                    lower_port(
+                        state,
+                        port,
+                        tables,
+                        V6::from(host),
+                        V6::from(addr),
+                        endpoint,
+                    );
+                }
+                // A target is of one family.
+                _ => {}
+            }
+        }
     }
 }
 
@@ -60,23 +75,43 @@ fn lower_local_ports(state: &mut State, model: &Model, touch: &Touch) {
     state.insert(Key::LocalPorts, Object::LocalPorts(local));
 }
 
-fn lower_port(state: &mut State, port: &PublishedPort, addr: V4, value: &Published<V4>) {
-    let key = |addr: V4, port_no: u16| PublishKey {
-        addr,
+fn lower_port<A: Address>(
+    state: &mut State,
+    port: &PublishedPort,
+    (single, ranges): (Table, Table),
+    host: A,
+    container: A,
+    endpoint: u32,
+) {
+    let value = Published {
+        addr: container,
+        endpoint,
+        port_id: port.id,
+        host_base: Be16::new(port.host_port),
+        container_base: Be16::new(port.container_port),
+    };
+    let key = |port_no: u16| PublishKey {
+        addr: host,
         proto: port.proto.number(),
         _pad: 0,
         port: Be16::new(port_no),
     };
     if port.count == 1 {
-        state.entry(Table::Published4, &key(addr, port.host_port), value);
+        state.entry(single, &key(port.host_port), &value);
     }
     for block in port_blocks(port.host_port, port.host_last()) {
-        let prefix = range_prefix::<V4>(block.bits);
         if port.count > 1 {
-            let range = lpm_key(prefix, key(addr, block.base));
-            state.raw_entry(Table::PublishedRange4, range, value);
+            let range = lpm_key(range_prefix::<A>(block.bits), key(block.base));
+            state.raw_entry(ranges, range, &value);
         }
-        let reserved = lpm_key(prefix, key(V4::ANY, block.base));
+        // One for both families and every address.
+        let reserved = PublishKey {
+            addr: V4::ANY,
+            proto: port.proto.number(),
+            _pad: 0,
+            port: Be16::new(block.base),
+        };
+        let reserved = lpm_key(range_prefix::<V4>(block.bits), reserved);
         if !state.contains(&Key::Entry(Table::Reserved, reserved.clone())) {
             state.raw_entry(Table::Reserved, reserved, &port.id);
         }

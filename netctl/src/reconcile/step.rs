@@ -1,6 +1,6 @@
 //! One change of the machine. `kernel::apply` is its only interpreter.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{fmt, net::IpAddr};
 
 use netctl_common::wire::Mac;
 
@@ -25,7 +25,7 @@ pub enum Step {
     /// All of them, where none is wanted any more.
     RemoveEveryLink,
     Detach(Hook, u32),
-    RemoveNeighbour(NetworkId, Ipv4Addr),
+    RemoveNeighbour(NetworkId, IpAddr),
     RemoveNetns(String),
     UnpinMap(&'static str),
     PinMap(&'static str),
@@ -34,7 +34,7 @@ pub enum Step {
     PutAnchor(NetworkId, Anchor),
     /// Makes the pair, both ends down, or puts the host side right.
     PutVeth(EndpointId, Veth, Inside),
-    PutNeighbour(NetworkId, Ipv4Addr, Mac),
+    PutNeighbour(NetworkId, IpAddr, Mac),
     PutEntry {
         table: Table,
         key: Vec<u8>,
@@ -62,7 +62,7 @@ pub enum Flush {
     /// Those that came in by a published port.
     Port(PortId),
     /// Those that take or answer by an address that the host has lost.
-    Address(Ipv4Addr),
+    Address(IpAddr),
 }
 
 impl Step {
@@ -202,10 +202,8 @@ impl fmt::Display for Step {
             }
             Self::PutAnchor(id, anchor) => {
                 write!(f, "put {} mtu {}", names::anchor_name(*id), anchor.mtu)?;
-                if let Some((addr, prefix)) = anchor.addr {
-                    write!(f, " address {addr}/{prefix}")?;
-                }
-                Ok(())
+                let mut addresses = anchor.addresses.iter();
+                addresses.try_for_each(|net| write!(f, " address {net}"))
             }
             Self::PutVeth(id, veth, inside) => {
                 let name = names::endpoint_name(*id);
@@ -216,13 +214,10 @@ impl fmt::Display for Step {
             }
             Self::Configure(_, inside) => {
                 write!(f, "configure {} in {}", inside.ifname, inside.sandbox)?;
-                if let Some((addr, prefix)) = inside.addr {
-                    write!(f, " address {addr}/{prefix}")?;
-                }
-                if let Some(gateway) = inside.gateway {
-                    write!(f, " default via {gateway}")?;
-                }
-                Ok(())
+                let mut addresses = inside.addresses.iter();
+                addresses.try_for_each(|net| write!(f, " address {net}"))?;
+                let mut gateways = inside.gateways.iter();
+                gateways.try_for_each(|gateway| write!(f, " default via {gateway}"))
             }
         }
     }

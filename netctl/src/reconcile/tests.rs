@@ -1,5 +1,6 @@
 //! Properties of lowering and planning, on machines in memory.
 
+mod families;
 mod wanted;
 
 use std::collections::BTreeSet;
@@ -243,7 +244,7 @@ fn what_is_published_goes_first_and_its_flows_after() {
     model.endpoints.insert(1, endpoint(1, 1, "s").into());
     add_sandbox(&mut model, "s");
     let without = desired(&model, 1, &Touch::All);
-    model.ports.insert(1, port(1, "s", 8080, 1).into());
+    model.ports.insert(2, port(2, "s", 8080, 1).into());
     let with = desired(&model, 1, &Touch::All);
     let texts = |steps: Vec<Step>| -> Vec<String> {
         steps
@@ -256,7 +257,7 @@ fn what_is_published_goes_first_and_its_flows_after() {
         [
             "delete PUBLISHED4",
             "delete RESERVED",
-            "flush flows of published port 1",
+            "flush flows of published port 2",
             "put ENDPOINT",
             "remove ours from ip_local_reserved_ports"
         ]

@@ -141,7 +141,7 @@ impl Part {
         let sandboxes: BTreeSet<&str> = ports.map(|port| port.sandbox.as_str()).collect();
         let endpoints = sandboxes
             .into_iter()
-            .filter_map(|sandbox| model.published_endpoint(sandbox));
+            .flat_map(|sandbox| model.published_endpoints(sandbox).endpoints());
         self.endpoints.extend(endpoints.map(|e| e.id));
     }
 

@@ -223,8 +223,11 @@ impl Worker {
         if touch.host() {
             let read = self.machine.host().map_err(|e| blind(&shared, e))?;
             // Networks without an MTU of their own follow the uplinks'.
-            if read.mtu() != self.applied.host.mtu() {
+            if read.view.mtu() != self.applied.host.view.mtu() {
                 touch = Touch::All;
+            }
+            for warning in read.warnings.iter().filter(|w| !host.warnings.contains(w)) {
+                tracing::warn!("{warning}");
             }
             host = Arc::new(read);
             *shared.host.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&host);

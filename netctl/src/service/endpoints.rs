@@ -1,6 +1,6 @@
 //! A new endpoint: which address, MAC and name it gets.
 
-use std::{collections::HashSet, net::Ipv4Addr, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use netctl_common::{
     endpoint::{FLOOD_CHUNK, FLOOD_CHUNKS, slot},
@@ -10,11 +10,19 @@ use netctl_common::{
 use super::{Error, Result, Service, error::no_network};
 use crate::{
     kernel::names::endpoint_ifindex,
-    model::{Endpoint, Model, Network, ipam, mac},
+    model::{Endpoint, Model, Network, Subnet, family::Family, ipam, mac},
 };
 
 /// Endpoints that one network has room for.
 const MAX_MEMBERS: usize = FLOOD_CHUNK * FLOOD_CHUNKS as usize;
+
+/// What is asked for by name; the rest is chosen.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wanted<'r> {
+    pub(super) ip: Option<&'r str>,
+    pub(super) ip6: Option<&'r str>,
+    pub(super) mac: Option<&'r str>,
+}
 
 impl Service {
     /// Adds an endpoint to the model.
@@ -23,8 +31,7 @@ impl Service {
         model: &mut Model,
         ns: &str,
         network: &str,
-        ip: Option<&str>,
-        mac: Option<&str>,
+        wanted: Wanted<'_>,
     ) -> Result<()> {
         let net = model
             .network_named(network)
@@ -51,10 +58,18 @@ impl Service {
                 model.endpoints.len()
             )));
         }
-        let addr = address(net, &members, ip)?;
-        let mac = match mac {
-            None => ipam::mac_of(addr),
-            Some(text) => wanted_mac(net, &members, text)?,
+        let addr = address(net, net.ipv4.as_ref(), &members, wanted.ip, |e| e.addr)?;
+        let addr6 = address(net, net.ipv6.as_ref(), &members, wanted.ip6, |e| e.addr6)?;
+        let taken = |mac| mac == net.mac || members.iter().any(|e| e.mac == mac);
+        let mac = match (wanted.mac, addr, addr6) {
+            (Some(text), ..) => wanted_mac(net, &members, text)?,
+            (None, Some(addr), _) => ipam::mac_of(addr),
+            (None, None, Some(addr6)) => ipam::mac_of_v6(addr6, taken),
+            (None, None, None) => {
+                return Err(Error::Failed(format!(
+                    "network {network:?} has no addresses of any family; remove it"
+                )));
+            }
         };
         let names: HashSet<&str> = model
             .endpoints
@@ -81,6 +96,7 @@ impl Service {
             ifname,
             mac,
             addr,
+            addr6,
         };
         model.last_endpoint = id;
         model.endpoints.insert(id, endpoint.into());
@@ -88,31 +104,43 @@ impl Service {
     }
 }
 
-fn address(network: &Network, members: &[&Endpoint], ip: Option<&str>) -> Result<Ipv4Addr> {
-    let Network {
-        name,
-        subnet,
-        gateway,
-        ..
-    } = network;
-    let Some(text) = ip else {
-        let taken = members.iter().map(|e| e.addr).collect();
-        return ipam::free_address(network, &taken).ok_or_else(|| {
-            let range = network.ip_range.unwrap_or(*subnet);
+/// An address of one family, if the network has that.
+fn address<F: Family>(
+    network: &Network,
+    subnet: Option<&Subnet<F>>,
+    members: &[&Endpoint],
+    wanted: Option<&str>,
+    of: impl Fn(&Endpoint) -> Option<F>,
+) -> Result<Option<F>> {
+    let name = &network.name;
+    let Some(subnet) = subnet else {
+        return match wanted {
+            None => Ok(None),
+            Some(text) => Err(Error::Invalid(format!(
+                "address {text:?}: network {name:?} has no {}; leave it out",
+                F::NAME
+            ))),
+        };
+    };
+    let Some(text) = wanted else {
+        let taken = members.iter().filter_map(|e| of(e)).collect();
+        let free = ipam::free_address(subnet, &taken).ok_or_else(|| {
+            let range = subnet.ip_range.unwrap_or(subnet.subnet);
             Error::Conflict(format!(
                 "network {name:?} has no free address left in {range}; remove a member, or make a larger network"
             ))
         });
+        return free.map(Some);
     };
-    let addr = ipam::parse_address(text)?;
-    ipam::check_address(addr, *subnet)?;
-    if addr == *gateway {
+    let addr = ipam::parse_address::<F>(text)?;
+    ipam::check_address(addr, &subnet.subnet)?;
+    if addr == subnet.gateway {
         return Err(Error::Conflict(format!(
             "address {addr} is the gateway of network {name:?}; choose another, or leave it out to get a free one"
         )));
     }
-    match members.iter().find(|e| e.addr == addr) {
-        None => Ok(addr),
+    match members.iter().find(|e| of(e) == Some(addr)) {
+        None => Ok(Some(addr)),
         Some(other) => Err(Error::Conflict(format!(
             "address {addr} of network {name:?} is taken by namespace {:?}; choose another, or leave it out to get a free one",
             other.sandbox

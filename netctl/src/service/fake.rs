@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -36,6 +36,8 @@ pub(crate) struct World {
     /// Answers of the coming passes, the last one first; none left: success.
     pub answers: Vec<Result<(), String>>,
     pub owners: Vec<(Proto, Owner)>,
+    /// Addresses of owners that take no IPv4.
+    pub only_v6: Vec<SocketAddr>,
     pub netns: HashMap<PathBuf, u64>,
     pub foreign: Vec<String>,
     pub flows: Vec<view::Flow>,
@@ -66,14 +68,24 @@ impl Fake {
 pub(crate) fn service() -> (Arc<Service>, Fake, tempfile::TempDir) {
     let fake = Fake::default();
     fake.world(|w| {
-        w.host.addresses.insert(Ipv4Addr::LOCALHOST, 1);
-        w.host.addresses.insert(Ipv4Addr::new(198, 51, 100, 7), 2);
-        w.host.routes.push("198.51.100.0/24".parse().unwrap());
+        let addresses = &mut w.host.addresses;
+        for (addr, index) in [
+            ("127.0.0.1", 1),
+            ("::1", 1),
+            ("198.51.100.7", 2),
+            ("2001:db8:64::7", 2),
+        ] {
+            addresses.insert(addr.parse().unwrap(), index);
+        }
+        for route in ["198.51.100.0/24", "2001:db8:64::/64"] {
+            w.host.routes.push(route.parse().unwrap());
+        }
         let uplink = view::Uplink {
             name: "lan0".into(),
             mtu: 1400,
-            mac: "02:00:00:00:00:01".into(),
+            mac: Some("02:00:00:00:00:01".into()),
             address: Some(Ipv4Addr::new(198, 51, 100, 7)),
+            address6: Some("2001:db8:64::7".parse().unwrap()),
         };
         w.host.uplinks.insert(2, uplink);
         w.netns.insert("/proc/77/ns/net".into(), 4077);
@@ -92,6 +104,7 @@ pub(crate) fn reopen(fake: &Fake, state: &Path) -> Arc<Service> {
     let options = Options {
         pools: config::Config::default().network.pools,
         max_endpoints: 100,
+        nat: config::Nat::default(),
     };
     let model = Arc::new(model);
     fake.set_model(Arc::clone(&model));
@@ -155,11 +168,12 @@ impl Engine for Fake {
     }
 
     fn holders(&self, proto: Proto) -> io::Result<Vec<Holder>> {
-        let holder = |(index, (_, owner)): (usize, &(Proto, Owner))| Holder {
-            address: owner.address,
-            inode: index as u64,
-        };
         Ok(self.world(|w| {
+            let holder = |(index, (_, owner)): (usize, &(Proto, Owner))| Holder {
+                address: owner.address,
+                only_v6: w.only_v6.contains(&owner.address),
+                inode: index as u64,
+            };
             let owners = w.owners.iter().enumerate();
             let own = owners.filter(|(_, (of, _))| *of == proto);
             own.map(holder).collect()

@@ -20,6 +20,7 @@ mod ports;
 mod publish;
 mod sandboxes;
 mod show;
+mod subnets;
 mod taken;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use tokio::sync::{Mutex, RwLock as AsyncRwLock, RwLockReadGuard};
 pub use self::error::{Error, Result};
 use self::{engine::Engine, locks::Locks};
 use crate::{
+    config::Nat,
     kernel::names,
     model::{Model, delta::Delta, ipam::Pool},
     reconcile::controller::Scope,
@@ -42,6 +44,8 @@ use crate::{
 pub struct Options {
     pub pools: Vec<Pool>,
     pub max_endpoints: u32,
+    /// Of networks that say nothing.
+    pub nat: Nat,
 }
 
 /// The one place where intent is changed.
@@ -220,14 +224,14 @@ fn scopes(delta: &Delta) -> Vec<Scope> {
 }
 
 /// Addresses and routes of the host that a subnet must keep clear of.
-fn occupied(host: &crate::view::Host) -> Vec<ipnet::Ipv4Net> {
+fn occupied(host: &crate::view::Host) -> Vec<ipnet::IpNet> {
     let ours = |ifindex: u32| ifindex >= names::anchor_ifindex(0);
     let addresses = host
         .addresses
         .iter()
         .filter(|(_, ifindex)| !ours(**ifindex));
     let mut nets: Vec<_> = addresses
-        .map(|(addr, _)| ipnet::Ipv4Net::from(*addr))
+        .map(|(addr, _)| ipnet::IpNet::from(*addr))
         .collect();
     nets.extend(&host.routes);
     nets

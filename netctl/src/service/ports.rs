@@ -134,7 +134,13 @@ fn matches(spec: &Spec, port: &PublishedPort) -> bool {
         HostPorts::From(first) => first == port.host_port,
         HostPorts::OneOf { first, last } => (first..=last).contains(&port.host_port),
     };
-    host && spec.host_ip.is_none_or(|ip| ip == port.host_ip)
+    let address = match (spec.host_ip.map(|ip| ip.to_canonical()), port.host_ip) {
+        (None, _) => true,
+        // All addresses are all of IPv4, as people wrote it before there was IPv6.
+        (Some(ip), None) => ip.is_unspecified(),
+        (Some(ip), Some(published)) => ip == published,
+    };
+    host && address
         && spec.container_port == port.container_port
         && spec.count == port.count
         && spec.proto == port.proto

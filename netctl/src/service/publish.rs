@@ -1,13 +1,10 @@
 //! From a SPEC to a published port that nobody else holds.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::atomic::Ordering,
-};
+use std::{net::IpAddr, sync::atomic::Ordering};
 
 use super::{Error, Result, Service, taken::Taken};
 use crate::model::{
-    Model, PortId, Proto, PublishedPort,
+    Model, PortId, Proto, PublishedPort, Way,
     spec::{self, HostPorts, Spec},
 };
 
@@ -40,7 +37,8 @@ impl Service {
             count,
             proto,
         } = text.parse()?;
-        if model.published_endpoint(ns).is_none() {
+        let way = model.published_endpoints(ns);
+        if way.endpoints().next().is_none() {
             let networks = model.endpoints.values().any(|e| e.sandbox == ns);
             let reason = match networks {
                 true => "is on internal networks only, which have no way in",
@@ -50,7 +48,10 @@ impl Service {
                 "published port {text:?}: namespace {ns:?} {reason}; connect it to a network that is not internal first"
             )));
         }
-        let host_ip = self.host_ip(model, text, host_ip)?;
+        let host_ip = host_ip
+            .map(|ip| self.host_ip(model, text, ip))
+            .transpose()?;
+        check_family(text, ns, host_ip, way)?;
         let mut port = PublishedPort {
             id: model.last_port + 1,
             sandbox: ns.to_owned(),
@@ -104,27 +105,45 @@ impl Service {
         Ok(id)
     }
 
-    fn host_ip(&self, model: &Model, text: &str, ip: Option<IpAddr>) -> Result<IpAddr> {
-        let ip = match ip {
-            None => return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            Some(IpAddr::V6(ip)) => {
-                return Err(Error::Invalid(format!(
-                    "published port {text:?}: {ip} is an IPv6 address, and netctl publishes on IPv4 addresses only; use 0.0.0.0 or one of the host's"
-                )));
-            }
-            Some(IpAddr::V4(ip)) => ip,
-        };
+    /// One of the host's own addresses, or all of a family.
+    fn host_ip(&self, model: &Model, text: &str, ip: IpAddr) -> Result<IpAddr> {
+        // [::ffff:192.0.2.1] is the IPv4 address (RFC 4291, section 2.5.5.2).
+        let ip = ip.to_canonical();
+        if let IpAddr::V6(v6) = ip
+            && v6.is_unicast_link_local()
+        {
+            return Err(Error::Invalid(format!(
+                "published port {text:?}: {ip} is a link-local address, which packets cannot be led on from; leave it out for all addresses, or give a global or unique local one"
+            )));
+        }
         let local = || {
             self.engine.host().addresses.contains_key(&ip)
-                || model.networks.values().any(|n| n.gateway == ip)
+                || model
+                    .networks
+                    .values()
+                    .any(|n| n.gateways().any(|gateway| gateway == ip))
         };
         if ip.is_unspecified() || ip.is_loopback() || local() {
-            return Ok(IpAddr::V4(ip));
+            return Ok(ip);
         }
         Err(Error::Invalid(format!(
             "published port {text:?}: {ip} is not an address of this host; leave it out for all of them, or give one that `ip address` shows"
         )))
     }
+}
+
+/// Packets of one family cannot become those of the other: a container that has no address of the
+/// host address's family cannot be reached by it. (Without a host address, processes of this host
+/// reach an IPv4 container by [::1] as well: that is done at connect(), without any packet.)
+fn check_family(text: &str, ns: &str, host_ip: Option<IpAddr>, way: Way<'_>) -> Result<()> {
+    let missing = match host_ip {
+        Some(IpAddr::V4(_)) if way.v4.is_none() => "IPv4",
+        Some(IpAddr::V6(_)) if way.v6.is_none() => "IPv6",
+        _ => return Ok(()),
+    };
+    Err(Error::Invalid(format!(
+        "published port {text:?}: the host address is an {missing} one and namespace {ns:?} has no {missing} address with a way in, to which packets could be led without a change of their IP version; leave the host address out, or connect the namespace to a network with {missing}"
+    )))
 }
 
 /// The first of the candidates that is free.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Error, Result, Service,
+    endpoints::Wanted,
     error::{no_network, no_ns},
 };
 use crate::{
@@ -57,11 +58,16 @@ impl Service {
         let _networks = self.locks.networks(networks).await;
         let (network, name) = (network.to_owned(), request.ns.clone());
         let add = move |service: &Self, model: &mut Model| {
-            let types::Connect { ns, ip } = &request;
+            let types::Connect { ns, ip, ip6 } = &request;
             if !model.sandboxes.contains_key(ns) {
                 return Err(no_ns(ns));
             }
-            service.add_endpoint(model, ns, &network, ip.as_deref(), None)
+            let wanted = Wanted {
+                ip: ip.as_deref(),
+                ip6: ip6.as_deref(),
+                mac: None,
+            };
+            service.add_endpoint(model, ns, &network, wanted)
         };
         let ((), change) = self.change(add).await?;
         self.carry_out(change).await?;
@@ -90,11 +96,12 @@ impl Service {
                     "namespace {ns:?} is not connected to network {network:?}; `netctl ns inspect {ns}` shows what it is connected to"
                 )));
             }
-            let stranded = model.ports.values().find(|p| p.sandbox == ns);
-            match stranded.filter(|_| model.published_endpoint(&ns).is_none()) {
+            let way = model.published_endpoints(&ns);
+            let mut ports = model.ports.values().filter(|p| p.sandbox == ns);
+            match ports.find(|port| port.targets(way).next().is_none()) {
                 None => Ok(()),
                 Some(port) => Err(Error::Conflict(format!(
-                    "namespace {ns:?} has port {port} published by way of network {network:?}, its last one that is not internal; remove the port first: `netctl port rm {ns} {port}`"
+                    "namespace {ns:?} has port {port} published by way of network {network:?}, its last one that is not internal and has such addresses; remove the port first: `netctl port rm {ns} {port}`"
                 ))),
             }
         };
@@ -117,6 +124,7 @@ impl Service {
             name,
             network,
             ip,
+            ip6,
             mac,
             publish: _,
             netns,
@@ -151,10 +159,13 @@ impl Service {
             netns,
         };
         model.sandboxes.insert(name.clone(), sandbox.into());
-        match (network, ip.as_ref().or(mac.as_ref())) {
-            (Some(network), _) => {
-                self.add_endpoint(model, name, network, ip.as_deref(), mac.as_deref())
-            }
+        let wanted = Wanted {
+            ip: ip.as_deref(),
+            ip6: ip6.as_deref(),
+            mac: mac.as_deref(),
+        };
+        match (network, wanted.ip.or(wanted.ip6).or(wanted.mac)) {
+            (Some(network), _) => self.add_endpoint(model, name, network, wanted),
             (None, None) => Ok(()),
             (None, Some(given)) => Err(Error::Invalid(format!(
                 "namespace {name:?}: address {given} is of no use without a network; give one by --network"

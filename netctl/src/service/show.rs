@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
     Error, Result, Service,
@@ -21,7 +21,7 @@ impl Service {
         let mut networks: Vec<_> = model
             .networks
             .values()
-            .map(|n| network(&model, &host, n))
+            .map(|n| self.show_network(&model, &host, n))
             .collect();
         networks.sort_by(|a, b| a.name.cmp(&b.name));
         networks
@@ -30,7 +30,43 @@ impl Service {
     pub fn network(&self, name: &str) -> Result<types::Network> {
         let model = self.model();
         let found = model.network_named(name).ok_or_else(|| no_network(name))?;
-        Ok(network(&model, &self.engine.host(), found))
+        Ok(self.show_network(&model, &self.engine.host(), found))
+    }
+
+    fn show_network(&self, model: &Model, host: &view::Host, network: &Network) -> types::Network {
+        let Network {
+            id,
+            name,
+            ipv4,
+            ipv6,
+            mtu: _,
+            mac,
+            internal,
+            masquerade,
+            icc,
+            mapping,
+            filtering,
+        } = network;
+        let endpoints = model.endpoints.values().filter(|e| e.network == *id);
+        types::Network {
+            id: *id,
+            name: name.clone(),
+            subnet: ipv4.map(|v4| v4.subnet),
+            gateway: ipv4.map(|v4| v4.gateway),
+            ip_range: ipv4.and_then(|v4| v4.ip_range),
+            subnet6: ipv6.map(|v6| v6.subnet),
+            gateway6: ipv6.map(|v6| v6.gateway),
+            ip_range6: ipv6.and_then(|v6| v6.ip_range),
+            mtu: network.mtu_over(host.mtu()),
+            mac: mac.to_string(),
+            internal: *internal,
+            masquerade: *masquerade,
+            icc: *icc,
+            nat_mapping: mapping.unwrap_or(self.options.nat.mapping),
+            nat_filtering: filtering.unwrap_or(self.options.nat.filtering),
+            interface: names::anchor_name(*id),
+            endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
+        }
     }
 
     pub fn namespaces(&self) -> Vec<types::Ns> {
@@ -105,47 +141,23 @@ impl Service {
     }
 }
 
-fn network(model: &Model, host: &view::Host, network: &Network) -> types::Network {
-    let Network {
-        id,
-        name,
-        subnet,
-        gateway,
-        ip_range,
-        mtu,
-        mac,
-        internal,
-        masquerade,
-        icc,
-    } = network;
-    let endpoints = model.endpoints.values().filter(|e| e.network == *id);
-    types::Network {
-        id: *id,
-        name: name.clone(),
-        subnet: *subnet,
-        gateway: *gateway,
-        ip_range: *ip_range,
-        mtu: mtu.or_else(|| host.uplinks.values().map(|u| u.mtu).min()),
-        mac: mac.to_string(),
-        internal: *internal,
-        masquerade: *masquerade,
-        icc: *icc,
-        interface: names::anchor_name(*id),
-        endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
-    }
-}
-
 fn endpoint(model: &Model, endpoint: &Endpoint) -> Option<types::Endpoint> {
     let network = model.networks.get(&endpoint.network)?;
+    let (v4, v6) = (network.ipv4.as_ref(), network.ipv6.as_ref());
+    let address = v4.zip(endpoint.addr);
+    let address6 = v6.zip(endpoint.addr6);
     Some(types::Endpoint {
         id: endpoint.id,
         network: network.name.clone(),
         ns: endpoint.sandbox.clone(),
         ifname: endpoint.ifname.clone(),
-        address: Ipv4Net::new(endpoint.addr, network.subnet.prefix_len()).ok()?,
+        address: address.and_then(|(v4, ip)| Ipv4Net::new(ip, v4.subnet.prefix_len()).ok()),
         ip: endpoint.addr,
+        gateway: v4.map(|v4| v4.gateway),
+        address6: address6.and_then(|(v6, ip)| Ipv6Net::new(ip, v6.subnet.prefix_len()).ok()),
+        ip6: endpoint.addr6,
+        gateway6: v6.map(|v6| v6.gateway),
         mac: endpoint.mac.to_string(),
-        gateway: network.gateway,
         host_interface: names::endpoint_name(endpoint.id),
     })
 }
@@ -169,18 +181,23 @@ fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
 }
 
 fn port(model: &Model, port: &PublishedPort) -> types::Port {
-    let target = model.published_endpoint(&port.sandbox);
+    let way = model.published_endpoints(&port.sandbox);
+    let targets = port.targets(way);
+    let targets = targets.map(|(host_ip, container_ip, endpoint)| types::Target {
+        host_ip,
+        network: network_name(model, endpoint).unwrap_or_default(),
+        container_ip,
+    });
     types::Port {
         id: port.id,
         ns: port.sandbox.clone(),
-        network: target.and_then(|e| network_name(model, e)),
         host_ip: port.host_ip,
         host_port: port.host_port,
-        container_ip: target.map(|e| e.addr),
         container_port: port.container_port,
         count: port.count,
         proto: port.proto,
         spec: port.to_string(),
+        targets: targets.collect(),
     }
 }
 

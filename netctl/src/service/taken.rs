@@ -1,6 +1,6 @@
 //! Host ports that somebody has already, looked up once for all the specs of an operation.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{Error, Result, engine::Engine};
 use crate::{
@@ -84,5 +84,10 @@ impl<'s> Taken<'s> {
 
 fn host_side(port: &PublishedPort) -> String {
     let ports = spec::range(port.host_port, port.count);
-    format!("{}:{ports}/{}", port.host_ip, port.proto.name())
+    let proto = port.proto.name();
+    match port.host_ip {
+        None => format!("{ports}/{proto}"),
+        Some(IpAddr::V4(ip)) => format!("{ip}:{ports}/{proto}"),
+        Some(IpAddr::V6(ip)) => format!("[{ip}]:{ports}/{proto}"),
+    }
 }

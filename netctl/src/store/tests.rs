@@ -1,10 +1,7 @@
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    os::unix::fs::PermissionsExt,
-};
+use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::model::{Endpoint, Netns, Network, Proto, PublishedPort, Sandbox, ipam};
+use crate::model::{Filtering, Netns, Proto, Subnet, ipam};
 
 fn model() -> Model {
     let gateway = Ipv4Addr::new(10, 1, 2, 1);
@@ -12,14 +9,23 @@ fn model() -> Model {
     let network = Network {
         id: 1,
         name: "net".into(),
-        subnet: "10.1.2.0/24".parse().unwrap(),
-        gateway,
-        ip_range: None,
+        ipv4: Some(Subnet {
+            subnet: "10.1.2.0/24".parse().unwrap(),
+            gateway,
+            ip_range: None,
+        }),
+        ipv6: Some(Subnet {
+            subnet: "fd00:1::/64".parse().unwrap(),
+            gateway: "fd00:1::1".parse().unwrap(),
+            ip_range: Some("fd00:1::100/120".parse().unwrap()),
+        }),
         mtu: Some(1400),
         mac: ipam::mac_of(gateway),
         internal: false,
         masquerade: true,
         icc: true,
+        mapping: None,
+        filtering: Some(Filtering::AddressDependent),
     };
     let sandbox = Sandbox {
         name: "web".into(),
@@ -34,12 +40,13 @@ fn model() -> Model {
         sandbox: "web".into(),
         ifname: "eth0".into(),
         mac: ipam::mac_of(addr),
-        addr,
+        addr: Some(addr),
+        addr6: Some("fd00:1::100".parse().unwrap()),
     };
     let port = PublishedPort {
         id: 3,
         sandbox: "web".into(),
-        host_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        host_ip: None,
         host_port: 8080,
         container_port: 80,
         count: 1,
@@ -52,6 +59,7 @@ fn model() -> Model {
         ports: [(3, port.into())].into(),
         last_endpoint: 9,
         last_port: 3,
+        global_id: Some(0xa1_b2c3_d4e5),
     }
 }
 
@@ -177,7 +185,7 @@ fn a_newer_file_is_refused_unchanged() {
     let txn = db.begin_write().unwrap();
     txn.open_table(NUMBERS)
         .unwrap()
-        .insert("version", 2)
+        .insert("version", VERSION + 1)
         .unwrap();
     txn.commit().unwrap();
     drop(db);
@@ -185,9 +193,72 @@ fn a_newer_file_is_refused_unchanged() {
     assert!(
         error
             .to_string()
-            .contains("has version 2, this netctl knows 1"),
+            .contains("has version 3, this netctl knows 2"),
         "{error}"
     );
+}
+
+/// As version 1 wrote it, to the letter.
+#[test]
+fn a_file_of_version_1_is_read_and_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    drop(Store::open(dir.path()).unwrap());
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let row = |definition: ById, id: u32, json: &'static str| {
+        txn.open_table(definition)
+            .unwrap()
+            .insert(id, json)
+            .unwrap();
+    };
+    row(
+        NETWORKS,
+        1,
+        r#"{"id":1,"name":"net","subnet":"10.1.2.0/24","gateway":"10.1.2.1","ip_range":null,"mtu":null,"mac":"02:6e:0a:01:02:01","internal":false,"masquerade":true,"icc":true}"#,
+    );
+    row(
+        ENDPOINTS,
+        7,
+        r#"{"id":7,"network":1,"sandbox":"web","ifname":"eth0","mac":"02:6e:0a:01:02:02","addr":"10.1.2.2"}"#,
+    );
+    row(
+        PORTS,
+        3,
+        r#"{"id":3,"sandbox":"web","host_ip":"0.0.0.0","host_port":8080,"container_port":80,"count":1,"proto":"tcp"}"#,
+    );
+    row(
+        PORTS,
+        4,
+        r#"{"id":4,"sandbox":"web","host_ip":"127.0.0.1","host_port":9,"container_port":9,"count":1,"proto":"udp"}"#,
+    );
+    txn.open_table(SANDBOXES)
+        .unwrap()
+        .insert("web", r#"{"name":"web","netns":{"kind":"named"}}"#)
+        .unwrap();
+    for (name, number) in [("version", 1), ("last_endpoint", 9), ("last_port", 5)] {
+        let mut numbers = txn.open_table(NUMBERS).unwrap();
+        numbers.insert(name, number).unwrap();
+    }
+    txn.commit().unwrap();
+    drop(db);
+
+    let (store, read) = Store::open(dir.path()).unwrap();
+    let network = read.networks[&1].ipv4.unwrap();
+    assert_eq!(network.gateway, Ipv4Addr::new(10, 1, 2, 1));
+    assert_eq!(read.networks[&1].ipv6, None);
+    assert_eq!(read.endpoints[&7].addr, Some(Ipv4Addr::new(10, 1, 2, 2)));
+    assert_eq!(read.endpoints[&7].addr6, None);
+    assert_eq!(read.ports[&3].host_ip, None, "every address");
+    assert_eq!(read.ports[&4].to_string(), "127.0.0.1:9:9/udp");
+    assert_eq!(read.sandboxes["web"].netns, Netns::Named);
+    assert_eq!((read.last_endpoint, read.last_port), (9, 5));
+    drop(store);
+    let (store, again) = Store::open(dir.path()).unwrap();
+    assert_eq!(again, read);
+    let txn = store.db.begin_read().unwrap();
+    let numbers = txn.open_table(NUMBERS).unwrap();
+    assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, TcpStream, UdpSocket},
     os::fd::AsRawFd,
     thread,
 };
@@ -21,7 +21,7 @@ pub(super) const QUESTION: &[u8] = b"peer?\n";
 pub(super) fn serve(proto: Proto, addr: SocketAddr) -> io::Result<()> {
     match proto {
         Proto::Udp => {
-            let server = UdpSocket::bind(addr)?;
+            let server = socket::udp_server(addr, true)?;
             socket::roomy(&server);
             thread::spawn(move || serve_udp(&server));
         }
@@ -33,9 +33,9 @@ pub(super) fn serve(proto: Proto, addr: SocketAddr) -> io::Result<()> {
 
 /// Answers from the very address that was asked, which a wildcard socket does not do by itself.
 fn serve_udp(server: &UdpSocket) -> io::Result<()> {
-    let v4 = server.local_addr()?.is_ipv4();
-    if v4 {
-        setsockopt(server, sockopt::Ipv4PacketInfo, &true)?;
+    match server.local_addr()? {
+        SocketAddr::V4(_) => setsockopt(server, sockopt::Ipv4PacketInfo, &true)?,
+        SocketAddr::V6(_) => setsockopt(server, sockopt::Ipv6RecvPacketInfo, &true)?,
     }
     let mut buffer = vec![0_u8; 65536];
     loop {
@@ -49,13 +49,20 @@ fn serve_udp(server: &UdpSocket) -> io::Result<()> {
         } else {
             &buffer[..length]
         };
-        let from = asked.map(|info| libc::in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: info.ipi_addr,
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        });
-        let control: Vec<ControlMessage<'_>> =
-            from.iter().map(ControlMessage::Ipv4PacketInfo).collect();
+        let from4;
+        let control = match &asked {
+            Some(Asked::V4(info)) => {
+                from4 = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: info.ipi_addr,
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                Some(ControlMessage::Ipv4PacketInfo(&from4))
+            }
+            Some(Asked::V6(info)) => Some(ControlMessage::Ipv6PacketInfo(info)),
+            None => None,
+        };
+        let control: Vec<ControlMessage<'_>> = control.into_iter().collect();
         let to = SockaddrStorage::from(peer);
         let _unsent = sendmsg(
             server.as_raw_fd(),
@@ -67,11 +74,17 @@ fn serve_udp(server: &UdpSocket) -> io::Result<()> {
     }
 }
 
+/// The address that a datagram was sent to.
+enum Asked {
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
 fn receive(
     server: &UdpSocket,
     buffer: &mut [u8],
-) -> io::Result<(usize, SocketAddr, Option<libc::in_pktinfo>)> {
-    let mut control = nix::cmsg_space!(libc::in_pktinfo);
+) -> io::Result<(usize, SocketAddr, Option<Asked>)> {
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrStorage>(
         server.as_raw_fd(),
@@ -86,14 +99,22 @@ fn receive(
         (None, None) => return Err(io::ErrorKind::InvalidData.into()),
     };
     let asked = message.cmsgs()?.find_map(|one| match one {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info),
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(Asked::V4(info)),
+        ControlMessageOwned::Ipv6PacketInfo(mut info) => {
+            // The way back is for the routes to choose, but for an address of one link only.
+            let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+            if !address.is_unicast_link_local() {
+                info.ipi6_ifindex = 0;
+            }
+            Some(Asked::V6(info))
+        }
         _ => None,
     });
     Ok((message.bytes, peer, asked))
 }
 
 fn accept(addr: SocketAddr, each: fn(TcpStream) -> io::Result<()>) -> io::Result<()> {
-    let listener = TcpListener::bind(addr)?;
+    let listener = socket::tcp_server(addr, true)?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || each(stream));

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -124,6 +124,14 @@ impl Agent {
         self.serve(Proto::Http, (Ipv4Addr::UNSPECIFIED, port + 1));
     }
 
+    /// The same for IPv6 only: beside [`Self::serve_all`] on the same ports.
+    #[track_caller]
+    pub fn serve_all6(&self, port: u16) {
+        self.serve(Proto::Tcp, (Ipv6Addr::UNSPECIFIED, port));
+        self.serve(Proto::Udp, (Ipv6Addr::UNSPECIFIED, port));
+        self.serve(Proto::Http, (Ipv6Addr::UNSPECIFIED, port + 1));
+    }
+
     /// Asks a server whom it sees.
     pub fn connect(&self, ask: Connect) -> Result<Connected, String> {
         self.ask(&Request::Connect(ask))
@@ -155,6 +163,19 @@ impl Agent {
             addr: addr.into(),
             hold: hold.map(str::to_owned),
             listen: true,
+            only_v6: false,
+        }))
+    }
+
+    /// Holds a socket of an IPv6 address that takes no IPv4.
+    #[track_caller]
+    pub fn bind_only_v6(&self, proto: Proto, addr: impl Into<SocketAddr>, hold: &str) {
+        self.must(&Request::Bind(Bind {
+            proto,
+            addr: addr.into(),
+            hold: Some(hold.to_owned()),
+            listen: true,
+            only_v6: true,
         }))
     }
 
@@ -166,6 +187,7 @@ impl Agent {
             addr: addr.into(),
             hold: Some(hold.to_owned()),
             listen: false,
+            only_v6: false,
         }))
     }
 
@@ -177,9 +199,9 @@ impl Agent {
     }
 
     /// How many of `count` echo requests were answered; 0 also when there is no route.
-    pub fn ping(&self, target: Ipv4Addr, count: u16, timeout_ms: u64) -> u16 {
+    pub fn ping(&self, target: impl Into<IpAddr>, count: u16, timeout_ms: u64) -> u16 {
         self.ask(&Request::Ping {
-            target,
+            target: target.into(),
             count,
             timeout_ms,
         })

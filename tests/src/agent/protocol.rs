@@ -1,7 +1,7 @@
 //! What a test can ask of an agent, and the answers.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 
@@ -48,7 +48,7 @@ pub enum Request {
     Release { hold: String },
     /// ICMP echo; answers how many came back.
     Ping {
-        target: Ipv4Addr,
+        target: IpAddr,
         count: u16,
         timeout_ms: u64,
     },
@@ -179,6 +179,9 @@ pub struct Bind {
     pub hold: Option<String>,
     /// TCP: whether it listens.
     pub listen: bool,
+    /// On an IPv6 address: whether it takes no IPv4.
+    #[serde(default)]
+    pub only_v6: bool,
 }
 
 /// An interface.

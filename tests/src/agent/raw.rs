@@ -118,6 +118,6 @@ pub fn raw_ip() -> io::Result<RawIp> {
 impl RawIp {
     /// Sends a packet by the route to `to`; waits where the queue is full.
     pub fn send(&self, to: Ipv4Addr, packet: &[u8]) -> io::Result<()> {
-        socket::send_to(&self.0, to, packet)
+        socket::send_to(&self.0, to.into(), packet)
     }
 }

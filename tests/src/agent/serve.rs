@@ -159,7 +159,7 @@ impl State {
     fn bind(&mut self, ask: &Bind) -> io::Result<()> {
         let bound = if ask.proto == Proto::Udp {
             Bound::Udp {
-                _socket: UdpSocket::bind(ask.addr)?,
+                _socket: socket::udp_server(ask.addr, ask.only_v6)?,
             }
         } else if !ask.listen {
             Bound::Idle {
@@ -167,7 +167,7 @@ impl State {
             }
         } else {
             Bound::Tcp {
-                _listener: TcpListener::bind(ask.addr)?,
+                _listener: socket::tcp_server(ask.addr, ask.only_v6)?,
             }
         };
         if let Some(name) = &ask.hold {

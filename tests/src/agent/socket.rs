@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     time::Duration,
 };
@@ -11,8 +11,8 @@ use nix::{
     libc,
     sys::{
         socket::{
-            AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind,
-            connect, sendto, setsockopt, socket, sockopt,
+            AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect,
+            listen, recvfrom, sendto, setsockopt, socket, sockopt,
         },
         time::TimeVal,
     },
@@ -35,6 +35,30 @@ fn new(kind: SockType, target: &SocketAddr, source: Option<SocketAddr>) -> io::R
 /// A TCP socket that is bound and nothing else.
 pub(super) fn bound_tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
     new(SockType::Stream, &addr, Some(addr))
+}
+
+/// A socket on an address; one on an IPv6 address takes no IPv4 if `only_v6`.
+fn server(kind: SockType, addr: SocketAddr, only_v6: bool) -> io::Result<OwnedFd> {
+    let fd = new(kind, &addr, None)?;
+    if addr.is_ipv6() {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &only_v6)?;
+    }
+    if kind == SockType::Datagram {
+        // Two servers on one port would share its datagrams.
+        setsockopt(&fd, sockopt::ReuseAddr, &false)?;
+    }
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(addr))?;
+    Ok(fd)
+}
+
+pub(super) fn tcp_server(addr: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let fd = server(SockType::Stream, addr, only_v6)?;
+    listen(&fd, Backlog::new(128)?)?;
+    Ok(fd.into())
+}
+
+pub(super) fn udp_server(addr: SocketAddr, only_v6: bool) -> io::Result<UdpSocket> {
+    server(SockType::Datagram, addr, only_v6).map(UdpSocket::from)
 }
 
 /// connect() with a bound source and a deadline (SO_SNDTIMEO counts for connect() on Linux).
@@ -98,10 +122,20 @@ pub(super) fn raw(domain: i32, protocol: i32, limit: Duration) -> io::Result<Own
 }
 
 /// Sends by the route to an address.
-pub(super) fn send_to(fd: &impl AsRawFd, to: Ipv4Addr, bytes: &[u8]) -> io::Result<()> {
-    let to = SockaddrIn::from(SocketAddrV4::new(to, 0));
+pub(super) fn send_to(fd: &impl AsRawFd, to: IpAddr, bytes: &[u8]) -> io::Result<()> {
+    let to = SockaddrStorage::from(SocketAddr::new(to, 0));
     sendto(fd.as_raw_fd(), bytes, &to, MsgFlags::empty())?;
     Ok(())
+}
+
+/// Length of what came in, and the IPv6 address that it came from.
+pub(super) fn receive_from(
+    fd: &impl AsRawFd,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Option<Ipv6Addr>)> {
+    let (length, from) = recvfrom::<SockaddrStorage>(fd.as_raw_fd(), buffer)?;
+    let from = from.and_then(|from| from.as_sockaddr_in6().map(|from| from.ip()));
+    Ok((length, from))
 }
 
 fn time_val(limit: Duration) -> TimeVal {

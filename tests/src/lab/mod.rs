@@ -3,7 +3,9 @@
 //! ```text
 //!            host (own mounts, own cgroup)                    lan
 //!   netctl ── up0 198.51.100.1/24 ────────────── lan0 198.51.100.2/24
+//!                 2001:db8:64::1/64                   2001:db8:64::2/64
 //!             default via 198.51.100.2           lo   203.0.113.9/32, "the internet"
+//!             default via 2001:db8:64::2              2001:db8:cafe::9/128
 //! ```
 //!
 //! Invariants: every address is of these namespaces; nothing is made in the caller's own network
@@ -17,11 +19,12 @@ mod turn;
 
 use std::{
     fs,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use netctl_common::wire::Mac;
 use tempfile::TempDir;
 
 use self::{cgroup::Cgroup, turn::Turn};
@@ -34,6 +37,12 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 pub const LAN: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 /// An address beyond the neighbour.
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+/// The host's IPv6 address on the LAN.
+pub const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 1);
+/// The neighbour's.
+pub const LAN6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 2);
+/// An IPv6 address beyond the neighbour.
+pub const OUTSIDE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xcafe, 0, 0, 0, 0, 9);
 /// MAC of the host's uplink.
 pub const HOST_MAC: [u8; 6] = [0x02, 0, 0, 0, 0x64, 1];
 /// MAC of the neighbour's interface.
@@ -117,17 +126,20 @@ impl Lab {
     }
 
     fn connect_uplink(&self) {
-        let mac = |octets| netctl_common::wire::Mac(octets);
+        let mac = Mac;
         self.ip_batch(
             &self.host_place,
             &format!(
                 "link set lo up\n\
                  link add up0 address {} type veth peer name lan0 address {} netns {}\n\
                  addr add {HOST}/24 dev up0\n\
+                 addr add {HOST6}/64 dev up0 nodad\n\
+                 {}\
                  link set up0 up\n",
                 mac(HOST_MAC),
                 mac(LAN_MAC),
                 self.lan.pid(),
+                link_local("up0", mac(HOST_MAC)),
             ),
         );
         self.ip_batch(
@@ -135,11 +147,18 @@ impl Lab {
             &format!(
                 "link set lo up\n\
                  addr add {OUTSIDE}/32 dev lo\n\
+                 addr add {OUTSIDE6}/128 dev lo nodad\n\
                  addr add {LAN}/24 dev lan0\n\
-                 link set lan0 up\n"
+                 addr add {LAN6}/64 dev lan0 nodad\n\
+                 {}\
+                 link set lan0 up\n",
+                link_local("lan0", mac(LAN_MAC)),
             ),
         );
-        self.ip_batch(&self.host_place, &format!("route add default via {LAN}\n"));
+        self.ip_batch(
+            &self.host_place,
+            &format!("route add default via {LAN}\nroute add ::/0 via {LAN6}\n"),
+        );
     }
 
     /// The agent among the host's processes.
@@ -257,6 +276,13 @@ impl Drop for Lab {
         }
         self.kill_daemon();
     }
+}
+
+/// A link-local address that is there at once: the kernel's own asks around first, and a snapshot
+/// would show it so.
+fn link_local(interface: &str, mac: Mac) -> String {
+    let addr = Ipv6Addr::from(mac.link_local());
+    format!("link set {interface} addrgenmode none\naddr add {addr}/64 dev {interface} nodad\n")
 }
 
 /// Where `ip netns` and netctl keep a named namespace.

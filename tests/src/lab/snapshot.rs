@@ -45,7 +45,9 @@ impl Lab {
         for (name, words) in [
             ("links", "ip -o link show"),
             ("addresses", "ip -o -4 addr show"),
+            ("IPv6 addresses", "ip -o -6 addr show"),
             ("routes", "ip -4 route show table all"),
+            ("IPv6 routes", "ip -6 route show table all"),
             ("rules", "ip -4 rule show"),
             ("qdiscs", "tc qdisc show"),
             ("filters of up0", "tc filter show dev up0 ingress"),
@@ -116,7 +118,8 @@ impl Lab {
 /// change by themselves or cannot be read.
 const SYSCTLS: &str = "grep -s . /proc/sys/net/ipv4/ip_forward \
      /proc/sys/net/ipv4/ip_local_reserved_ports /proc/sys/net/ipv4/conf/*/* \
-     /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6; true";
+     /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6 \
+     /proc/sys/net/ipv6/conf/*/accept_ra /proc/sys/net/ipv6/conf/*/addr_gen_mode; true";
 
 /// Without the carrier's state: a bridge without ports loses it a moment after its creation.
 fn steady(text: &str) -> String {

@@ -1,22 +1,28 @@
-//! sock_diag: TCP sockets that hold their port without a peer.
+//! sock_diag: sockets that hold their port without a peer.
 //!
-//! Those that are bound but do not listen are in no other listing; kernels before 6.8 (commit
+//! TCP sockets that are bound but do not listen are in no other listing; kernels before 6.8 (commit
 //! 91051f003948) know no such state and leave them out. And /proc/net/tcp walks the table of
-//! established connections too, which takes milliseconds however empty it is.
+//! established connections too, which takes milliseconds however empty it is. Nor does any file of
+//! /proc tell which IPv6 sockets take no IPv4.
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use rtnetlink::sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_SOCK_DIAG};
 
 use super::is_absent;
+use crate::kernel::owner::Holder;
 
 /// SOCK_DIAG_BY_FAMILY of include/uapi/linux/sock_diag.h.
 const BY_FAMILY: u16 = 20;
 /// TCP_LISTEN and TCP_BOUND_INACTIVE of include/net/tcp_states.h.
-const STATES: u32 = 1 << 10 | 1 << 13;
+const TCP_STATES: u32 = 1 << 10 | 1 << 13;
+/// TCP_CLOSE of the same: a UDP socket without a peer, which takes everybody's packets.
+const UDP_STATES: u32 = 1 << 7;
+/// INET_DIAG_SKV6ONLY of include/uapi/linux/inet_diag.h: one byte, without being asked for.
+const SKV6ONLY: u16 = 11;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
@@ -26,12 +32,23 @@ const REQUEST: usize = 56;
 /// the inode is the last.
 const MESSAGE: usize = 72;
 
-/// Local address and inode of each, in the network namespace of this thread; `None` where the
-/// kernel has no tcp_diag.
-pub fn tcp_holders() -> io::Result<Option<Vec<(SocketAddr, u64)>>> {
+/// TCP sockets of the network namespace of this thread; `None` where the kernel has no tcp_diag.
+pub fn tcp_holders() -> io::Result<Option<Vec<Holder>>> {
+    holders(libc::IPPROTO_TCP, TCP_STATES)
+}
+
+/// UDP sockets likewise; `None` where the kernel has no udp_diag.
+pub fn udp_holders() -> io::Result<Option<Vec<Holder>>> {
+    let found = holders(libc::IPPROTO_UDP, UDP_STATES)?;
+    // One that only sends, and has no port yet, holds none.
+    let bound = |all: Vec<Holder>| all.into_iter().filter(|h| h.address.port() != 0).collect();
+    Ok(found.map(bound))
+}
+
+fn holders(protocol: i32, states: u32) -> io::Result<Option<Vec<Holder>>> {
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
-        match holders_of(family as u8) {
+        match holders_of(family as u8, protocol as u8, states) {
             Ok(sockets) => found.extend(sockets),
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(error),
@@ -40,11 +57,11 @@ pub fn tcp_holders() -> io::Result<Option<Vec<(SocketAddr, u64)>>> {
     Ok(Some(found))
 }
 
-fn holders_of(family: u8) -> io::Result<Vec<(SocketAddr, u64)>> {
+fn holders_of(family: u8, protocol: u8, states: u32) -> io::Result<Vec<Holder>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
     socket.bind_auto()?;
     socket.connect(&NetlinkAddr::new(0, 0))?;
-    socket.send(&request(family), 0)?;
+    socket.send(&request(family, protocol, states), 0)?;
     let mut found = Vec::new();
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -67,15 +84,15 @@ fn holders_of(family: u8) -> io::Result<Vec<(SocketAddr, u64)>> {
     }
 }
 
-fn request(family: u8) -> Vec<u8> {
+fn request(family: u8, protocol: u8, states: u32) -> Vec<u8> {
     let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
     let mut bytes = ((HEADER + REQUEST) as u32).to_ne_bytes().to_vec();
     bytes.extend(BY_FAMILY.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
     // Sequence number and port: one request a socket.
     bytes.extend([0; 8]);
-    bytes.extend([family, libc::IPPROTO_TCP as u8, 0, 0]);
-    bytes.extend(STATES.to_ne_bytes());
+    bytes.extend([family, protocol, 0, 0]);
+    bytes.extend(states.to_ne_bytes());
     bytes.resize(HEADER + REQUEST, 0);
     bytes
 }
@@ -87,30 +104,61 @@ fn refusal(payload: &[u8]) -> io::Error {
     }
 }
 
-fn parse(message: &[u8]) -> Option<(SocketAddr, u64)> {
-    let message: &[u8; MESSAGE] = message.first_chunk()?;
-    let port = u16::from_be_bytes([message[4], message[5]]);
-    let addr: IpAddr = if i32::from(message[0]) == libc::AF_INET {
-        Ipv4Addr::from(*message[8..].first_chunk::<4>()?).into()
+fn parse(message: &[u8]) -> Option<Holder> {
+    let (fixed, mut attributes) = message.split_first_chunk::<MESSAGE>()?;
+    let port = u16::from_be_bytes([fixed[4], fixed[5]]);
+    let addr: IpAddr = if i32::from(fixed[0]) == libc::AF_INET {
+        Ipv4Addr::from(*fixed[8..].first_chunk::<4>()?).into()
     } else {
-        Ipv6Addr::from(*message[8..].first_chunk::<16>()?).into()
+        Ipv6Addr::from(*fixed[8..].first_chunk::<16>()?).into()
     };
-    let inode = u32::from_ne_bytes(*message[68..].first_chunk()?);
-    Some(((addr, port).into(), inode.into()))
+    let inode = u32::from_ne_bytes(*fixed[68..].first_chunk()?);
+    let mut only_v6 = false;
+    // struct rtattr: length with this header, type; the next one aligned to four bytes.
+    while let Some([a, b, c, d, ..]) = attributes.first_chunk::<4>() {
+        let length = usize::from(u16::from_ne_bytes([*a, *b]));
+        if u16::from_ne_bytes([*c, *d]) == SKV6ONLY {
+            only_v6 = attributes.get(4).is_some_and(|value| *value != 0);
+        }
+        let next = length.next_multiple_of(4).max(4);
+        attributes = attributes.get(next..).unwrap_or_default();
+    }
+    Some(Holder {
+        address: (addr, port).into(),
+        only_v6,
+        inode: inode.into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
-    /// As kernel 6.18 sent it for a socket on 127.0.0.1:4567.
+    /// As kernel 6.18 sent it for a socket on 127.0.0.1:4567, and with what it adds for IPv6.
     #[test]
     fn a_message_is_read() {
-        let mut message = [0_u8; MESSAGE + 20];
+        let mut message = [0_u8; MESSAGE];
         message[..12].copy_from_slice(&[2, 7, 0, 0, 0x11, 0xd7, 0, 0, 127, 0, 0, 1]);
         message[68..72].copy_from_slice(&0x052d_u32.to_ne_bytes());
-        let expected = SocketAddr::from(([127, 0, 0, 1], 4567));
-        assert_eq!(parse(&message), Some((expected, 0x052d)));
+        let expected = Holder {
+            address: SocketAddr::from(([127, 0, 0, 1], 4567)),
+            only_v6: false,
+            inode: 0x052d,
+        };
+        assert_eq!(parse(&message), Some(expected));
         assert_eq!(parse(&message[..60]), None);
+
+        message[0] = 10;
+        message[8..24].copy_from_slice(&[0; 16]);
+        let mut long = message.to_vec();
+        // INET_DIAG_SHUTDOWN, then INET_DIAG_SKV6ONLY.
+        long.extend([5, 0, 8, 0, 3, 0, 0, 0, 5, 0, 11, 0, 1, 0, 0, 0]);
+        let found = parse(&long).unwrap();
+        assert_eq!(found.address, "[::]:4567".parse().unwrap());
+        assert!(found.only_v6);
+        long[84] = 0;
+        assert!(!parse(&long).unwrap().only_v6);
     }
 }

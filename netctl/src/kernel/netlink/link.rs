@@ -27,7 +27,7 @@ pub struct Link {
     pub alias: Option<String>,
     pub mac: Option<Mac>,
     pub mtu: u32,
-    pub ethernet: bool,
+    pub frame: Frame,
     pub loopback: bool,
     pub up: bool,
     pub arp: bool,
@@ -35,8 +35,32 @@ pub struct Link {
     pub group: u32,
     pub forwarding: bool,
     pub route_localnet: bool,
-    /// True also on a kernel without IPv6.
-    pub ipv6_off: bool,
+    pub ipv6: Ipv6,
+}
+
+/// What the interface's frames begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Frame {
+    Ethernet,
+    /// The IP header: tun, WireGuard, PPP, tunnels.
+    Ip,
+    #[default]
+    Other,
+}
+
+/// An interface's part in IPv6.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ipv6 {
+    /// None, as on a kernel without IPv6.
+    #[default]
+    Off,
+    On {
+        /// Routers may configure it (accept_ra).
+        accept_ra: bool,
+        /// Its link-local address is made of its MAC (addr_gen_mode, RFC 4291 appendix A).
+        eui64: bool,
+        forwarding: bool,
+    },
 }
 
 /// A bridge without ports, to be made.
@@ -192,11 +216,10 @@ pub fn from_message(message: LinkMessage) -> Link {
     let header = message.header;
     let mut link = Link {
         index: header.index,
-        ethernet: header.link_layer_type == LinkLayerType::Ether,
+        frame: frame(header.link_layer_type),
         loopback: header.flags.contains(LinkFlags::Loopback),
         up: header.flags.contains(LinkFlags::Up),
         arp: !header.flags.contains(LinkFlags::Noarp),
-        ipv6_off: true,
         ..Link::default()
     };
     for attribute in message.attributes {
@@ -214,6 +237,25 @@ pub fn from_message(message: LinkMessage) -> Link {
     link
 }
 
+/// IN6_ADDR_GEN_MODE_EUI64 of include/uapi/linux/if_link.h.
+const EUI64: i32 = 0;
+
+/// ARPHRD_… of include/uapi/linux/if_arp.h.
+const fn frame(kind: LinkLayerType) -> Frame {
+    match kind {
+        LinkLayerType::Ether => Frame::Ethernet,
+        LinkLayerType::None
+        | LinkLayerType::Rawip
+        | LinkLayerType::Ppp
+        | LinkLayerType::Tunnel
+        | LinkLayerType::Tunnel6
+        | LinkLayerType::Sit
+        | LinkLayerType::Ipgre
+        | LinkLayerType::Ip6gre => Frame::Ip,
+        _ => Frame::Other,
+    }
+}
+
 /// A link's listing carries its sysctls: observing them costs nothing more.
 fn read_sysctls(link: &mut Link, families: &[AfSpecUnspec]) {
     for family in families {
@@ -229,7 +271,14 @@ fn read_sysctls(link: &mut Link, families: &[AfSpecUnspec]) {
             AfSpecUnspec::Inet6(values) => {
                 for value in values {
                     if let AfSpecInet6::DevConf(conf) = value {
-                        link.ipv6_off = conf.disable_ipv6 != 0;
+                        link.ipv6 = match conf.disable_ipv6 {
+                            0 => Ipv6::On {
+                                accept_ra: conf.accept_ra != 0,
+                                eui64: conf.addr_gen_mode == EUI64,
+                                forwarding: conf.forwarding != 0,
+                            },
+                            _ => Ipv6::Off,
+                        };
                     }
                 }
             }

@@ -11,14 +11,14 @@ pub mod link;
 pub mod neighbour;
 pub mod route;
 
-use std::io;
+use std::{io, net::IpAddr};
 
 use rtnetlink::{
     packet_core::{
         NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
         NetlinkPayload,
     },
-    packet_route::RouteNetlinkMessage,
+    packet_route::{AddressFamily, RouteNetlinkMessage},
     sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
 };
 
@@ -155,6 +155,14 @@ impl Netlink {
 }
 
 const HEADER: usize = 16;
+
+/// The family that a message about an address speaks of.
+fn family_of(addr: IpAddr) -> AddressFamily {
+    match addr {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
 
 /// Whether an error means that the object (or what it was on) is not there any more.
 pub fn is_absent(error: &io::Error) -> bool {

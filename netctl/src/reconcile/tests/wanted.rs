@@ -1,15 +1,16 @@
 //! What the tests want: hosts, networks, endpoints, ports, and any model of them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use netctl_common::wire::Mac;
 use proptest::prelude::*;
 
 use super::super::lower::Constants;
 use crate::{
+    config::Nat,
     kernel::{host::Host, probe::Facts},
-    model::{Endpoint, Model, Netns, Network, Proto, PublishedPort, Sandbox},
+    model::{Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Sandbox, Subnet},
     view::Uplink,
 };
 
@@ -26,6 +27,7 @@ pub(super) fn constants() -> Constants {
         hz: 250,
         nat_seed: 7,
         nat_ports: (61000, 65535),
+        nat: Nat::default(),
     }
 }
 
@@ -33,45 +35,68 @@ pub(super) fn host(uplinks: u32) -> Host {
     let mut host = Host::default();
     for index in 2..2 + uplinks {
         let addr = Ipv4Addr::from(0x0a00_0000 + index);
-        host.local.insert(addr, index);
-        host.macs.insert(index, Mac([2, 0, 0, 0, 0, index as u8]));
+        let addr6 = Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(index));
+        host.local.insert(addr.into(), index);
+        host.local.insert(addr6.into(), index);
+        // The last one has no Ethernet header.
+        let mac = (index < 4).then_some(Mac([2, 0, 0, 0, 0, index as u8]));
+        host.macs.extend(mac.map(|mac| (index, mac)));
         host.view.uplinks.insert(
             index,
             Uplink {
                 name: format!("eth{index}"),
                 mtu: 1500,
-                mac: String::new(),
+                mac: mac.map(|mac| mac.to_string()),
                 address: Some(addr),
+                address6: Some(addr6),
             },
         );
     }
     host
 }
 
+/// IPv4, IPv6 or both, by its number.
 pub(super) fn network(id: u32) -> Network {
-    let base = Ipv4Addr::new(10, 200, id as u8, 0);
+    let v4 = Subnet {
+        subnet: Ipv4Net::new(Ipv4Addr::new(10, 200, id as u8, 0), 24).unwrap(),
+        gateway: Ipv4Addr::new(10, 200, id as u8, 1),
+        ip_range: None,
+    };
+    let base = Ipv6Addr::from(0xfd00 << 112 | u128::from(id) << 64);
+    let v6 = Subnet {
+        subnet: Ipv6Net::new(base, 64).unwrap(),
+        gateway: Ipv6Addr::from(base.to_bits() + 1),
+        ip_range: None,
+    };
     Network {
         id,
         name: format!("net{id}"),
-        subnet: Ipv4Net::new(base, 24).unwrap(),
-        gateway: Ipv4Addr::new(10, 200, id as u8, 1),
-        ip_range: None,
+        ipv4: (id != 4).then_some(v4),
+        ipv6: id.is_multiple_of(2).then_some(v6),
         mtu: None,
         mac: Mac([2, 1, 0, 0, 0, id as u8]),
         internal: id.is_multiple_of(3),
         masquerade: true,
         icc: true,
+        mapping: None,
+        filtering: Some(Filtering::EndpointIndependent),
     }
 }
 
-pub(super) fn endpoint(id: u32, network: u32, sandbox: &str) -> Endpoint {
+pub(super) fn endpoint(id: u32, on: u32, sandbox: &str) -> Endpoint {
+    let network = network(on);
+    let low = 2 + id;
+    let addr = |v4: Subnet<Ipv4Addr>| Ipv4Addr::from(v4.subnet.network().to_bits() + low);
+    let addr6 =
+        |v6: Subnet<Ipv6Addr>| Ipv6Addr::from(v6.subnet.network().to_bits() + u128::from(low));
     Endpoint {
         id,
-        network,
+        network: on,
         sandbox: sandbox.into(),
         ifname: format!("eth{id}"),
         mac: Mac([2, 2, 0, 0, (id >> 8) as u8, id as u8]),
-        addr: Ipv4Addr::from(0x0ac8_0000 + (network << 8) + 2 + id),
+        addr: network.ipv4.map(addr),
+        addr6: network.ipv6.map(addr6),
     }
 }
 
@@ -79,7 +104,11 @@ pub(super) fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> Publis
     PublishedPort {
         id,
         sandbox: sandbox.into(),
-        host_ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, (id % 3) as u8)),
+        host_ip: match id % 4 {
+            0 => None,
+            1 => Some(Ipv6Addr::from(0x2001_0db8 << 96 | 2).into()),
+            low => Some(Ipv4Addr::new(10, 0, 0, low as u8).into()),
+        },
         host_port,
         container_port: 80,
         count,

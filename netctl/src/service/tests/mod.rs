@@ -1,5 +1,6 @@
 //! The service on a machine in memory: what it refuses, what it undoes.
 
+mod ipv6;
 mod networks;
 mod ports;
 mod sandboxes;
@@ -16,13 +17,17 @@ use crate::{api::types, model::Model};
 fn network(name: &str, subnet: Option<&str>) -> types::NetworkCreate {
     types::NetworkCreate {
         name: name.into(),
-        subnet: subnet.map(Into::into),
-        gateway: None,
-        ip_range: None,
+        subnet: subnet.map(Into::into).into_iter().collect(),
+        gateway: Vec::new(),
+        ip_range: Vec::new(),
+        ipv4: true,
+        ipv6: false,
         mtu: None,
         internal: false,
         masquerade: true,
         icc: true,
+        nat_mapping: None,
+        nat_filtering: None,
     }
 }
 

@@ -5,13 +5,13 @@ async fn a_network_gets_what_it_does_not_ask_for() {
     let (service, fake, _dir) = service();
     let made = service.create_network(network("one", None)).await.unwrap();
     assert_eq!(made.id, 1);
-    assert_eq!(made.subnet.to_string(), "10.208.0.0/20");
-    assert_eq!(made.gateway.to_string(), "10.208.0.1");
+    assert_eq!(made.subnet.unwrap().to_string(), "10.208.0.0/20");
+    assert_eq!(made.gateway.unwrap().to_string(), "10.208.0.1");
     assert_eq!(made.mac, "02:6e:0a:d0:00:01");
     assert_eq!(made.mtu, Some(1400));
     assert_eq!(made.interface, "nc-br1");
     let other = service.create_network(network("two", None)).await.unwrap();
-    assert_eq!(other.subnet.to_string(), "10.208.16.0/20");
+    assert_eq!(other.subnet.unwrap().to_string(), "10.208.16.0/20");
     assert_eq!(fake.world(|w| w.model.networks.len()), 2);
     service.remove_network("one").await.unwrap();
     let again = service
@@ -75,38 +75,38 @@ async fn bad_networks_are_refused_and_change_nothing() {
             &["\"rubbish\" is not an IPv4 CIDR"],
         ),
         (
-            with(&|r| r.gateway = Some("10.3.0.1".into())),
+            with(&|r| r.gateway = vec!["10.3.0.1".into()]),
             &[
                 "gateway: address 10.3.0.1 is outside of 10.2.0.0/24",
                 "choose one of",
             ],
         ),
         (
-            with(&|r| r.gateway = Some("10.2.0.0".into())),
+            with(&|r| r.gateway = vec!["10.2.0.0".into()]),
             &["gateway: address 10.2.0.0 is the network address"],
         ),
         (
-            with(&|r| r.gateway = Some("10.2.0.255".into())),
+            with(&|r| r.gateway = vec!["10.2.0.255".into()]),
             &["is the broadcast address"],
         ),
         (
-            with(&|r| r.gateway = Some("fd00::1".into())),
-            &["\"fd00::1\" is not an IPv4 address"],
+            with(&|r| r.gateway = vec!["fd00::1".into()]),
+            &["gateway \"fd00::1\" is given without a subnet"],
         ),
         (
-            with(&|r| r.ip_range = Some("10.3.0.0/25".into())),
+            with(&|r| r.ip_range = vec!["10.3.0.0/25".into()]),
             &["is outside of the subnet"],
         ),
         (
-            with(&|r| r.ip_range = Some("10.2.0.1/25".into())),
+            with(&|r| r.ip_range = vec!["10.2.0.1/25".into()]),
             &["has host bits set; write 10.2.0.0/25"],
         ),
         (
-            with(&|r| r.ip_range = Some("10.2.0.255/32".into())),
+            with(&|r| r.ip_range = vec!["10.2.0.255/32".into()]),
             &["contains no address for a member"],
         ),
         (
-            with(&|r| r.ip_range = Some("x".into())),
+            with(&|r| r.ip_range = vec!["x".into()]),
             &["ip range \"x\" is not an IPv4 CIDR"],
         ),
         (
@@ -135,7 +135,7 @@ async fn routes_of_our_own_anchors_are_not_in_the_way_of_others() {
             .insert("10.208.0.1".parse().unwrap(), anchor)
     });
     let made = service.create_network(network("one", None)).await.unwrap();
-    assert_eq!(made.subnet.to_string(), "10.208.0.0/20");
+    assert_eq!(made.subnet.unwrap().to_string(), "10.208.0.0/20");
 }
 
 #[tokio::test]

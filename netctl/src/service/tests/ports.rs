@@ -47,10 +47,7 @@ async fn many_specs_are_published_and_withdrawn_by_one_pass_each() {
     let made = service.add_ports("web", specs.clone()).await.unwrap();
     assert_eq!(made[1999].host_port, 5998, "in the order of the specs");
     let error = service.remove_ports("web", vec!["7".into()]).await;
-    says(
-        &error.unwrap_err(),
-        &["0.0.0.0:2000:1000/tcp", "and 1990 more"],
-    );
+    says(&error.unwrap_err(), &["2000:1000/tcp", "and 1990 more"]);
     service.remove_ports("web", specs).await.unwrap();
     assert!(service.model().ports.is_empty());
     let passes = fake.world(|w| w.passes.clone());
@@ -68,20 +65,17 @@ async fn host_ports_are_as_asked_or_free() {
     };
     fake.world(|w| w.owners.push((Proto::Tcp, resolver)));
     for (spec, expected) in [
-        ("8080:80", "0.0.0.0:8080:80/tcp"),
+        ("8080:80", "8080:80/tcp"),
         ("127.0.0.1:9090:80", "127.0.0.1:9090:80/tcp"),
         ("198.51.100.7:9090:80", "198.51.100.7:9090:80/tcp"),
         ("10.1.0.1:9090:80", "10.1.0.1:9090:80/tcp"),
-        ("8080:80/udp", "0.0.0.0:8080:80/udp"),
-        ("8080-8090:80", "0.0.0.0:8081:80/tcp"),
-        ("80", "0.0.0.0:32768:80/tcp"),
+        ("8080:80/udp", "8080:80/udp"),
+        ("8080-8090:80", "8081:80/tcp"),
+        ("80", "32768:80/tcp"),
         ("127.0.0.1::81", "127.0.0.1:32770:81/tcp"),
-        (
-            "10000-19999:10000-19999/udp",
-            "0.0.0.0:10000-19999:10000-19999/udp",
-        ),
-        ("7:7/sctp", "0.0.0.0:7:7/sctp"),
-        ("9/sctp", "0.0.0.0:9:9/sctp"),
+        ("10000-19999:10000-19999/udp", "10000-19999:10000-19999/udp"),
+        ("7:7/sctp", "7:7/sctp"),
+        ("9/sctp", "9:9/sctp"),
     ] {
         assert_eq!(
             add(&service, "web", spec).await.as_deref(),
@@ -96,11 +90,11 @@ async fn host_ports_are_as_asked_or_free() {
         .unwrap();
     assert_eq!(
         add(&service, "web", "80").await.as_deref(),
-        Ok("0.0.0.0:32771:80/tcp")
+        Ok("32771:80/tcp")
     );
     assert_eq!(
         add(&service, "web", "80").await.as_deref(),
-        Ok("0.0.0.0:32770:80/tcp")
+        Ok("32770:80/tcp")
     );
     says(
         &add(&service, "web", "80").await.unwrap_err(),
@@ -119,8 +113,8 @@ async fn bad_ports_are_refused_and_change_nothing() {
             "web",
             "8085:80",
             &[
-                "0.0.0.0:8085/tcp: port is already allocated to namespace \"web\"",
-                "0.0.0.0:8080-8089:80-89/tcp",
+                "8085/tcp: port is already allocated to namespace \"web\"",
+                "8080-8089:80-89/tcp",
                 "choose another host port",
             ],
         ),
@@ -133,7 +127,7 @@ async fn bad_ports_are_refused_and_change_nothing() {
             "web",
             "7000:80",
             &[
-                "0.0.0.0:7000/tcp: port is already allocated",
+                "7000/tcp: port is already allocated",
                 "127.0.0.1:7000:70/tcp",
             ],
         ),
@@ -141,7 +135,7 @@ async fn bad_ports_are_refused_and_change_nothing() {
             "web",
             "443:443",
             &[
-                "0.0.0.0:443/tcp: port is already allocated to host process 42 (nginx) on 0.0.0.0:443",
+                "443/tcp: port is already allocated to host process 42 (nginx) on 0.0.0.0:443",
                 "stop it",
             ],
         ),
@@ -158,7 +152,10 @@ async fn bad_ports_are_refused_and_change_nothing() {
         (
             "web",
             "[::1]:80:80",
-            &["::1 is an IPv6 address", "use 0.0.0.0"],
+            &[
+                "the host address is an IPv6 one and namespace \"web\" has no IPv6 address with a way in",
+                "leave the host address out",
+            ],
         ),
         (
             "web",
@@ -220,15 +217,12 @@ async fn a_port_is_removed_by_any_spec_that_means_it_alone() {
         (
             "web",
             "80",
-            &[
-                "means several",
-                "0.0.0.0:8080:80/tcp, 127.0.0.1:9090:80/tcp",
-            ][..],
+            &["means several", "8080:80/tcp, 127.0.0.1:9090:80/tcp"][..],
         ),
         (
             "web",
             "8081:80",
-            &["has no such one; it has 0.0.0.0:8080:80/tcp"][..],
+            &["has no such one; it has 8080:80/tcp"][..],
         ),
         ("web", "1000:1000", &["has no such one"][..]),
         ("cut", "80", &["namespace \"cut\" has none"][..]),

@@ -18,9 +18,9 @@ async fn a_namespace_gets_an_address_and_one_pass() {
     assert_eq!(made.path.to_str(), Some("/run/netns/web"));
     let endpoint = &made.endpoints[0];
     assert_eq!(endpoint.ifname, "eth0");
-    assert_eq!(endpoint.address.to_string(), "10.1.0.2/24");
+    assert_eq!(endpoint.address.unwrap().to_string(), "10.1.0.2/24");
     assert_eq!(endpoint.mac, "02:6e:0a:01:00:02");
-    assert_eq!(made.ports[0].spec, "0.0.0.0:8080:80/tcp");
+    assert_eq!(made.ports[0].spec, "8080:80/tcp");
     let passes = fake.world(|w| w.passes.clone());
     assert_eq!(passes, [[Scope::Network(1)], [Scope::Endpoint(1)]]);
 
@@ -30,6 +30,7 @@ async fn a_namespace_gets_an_address_and_one_pass() {
         .unwrap();
     let request = types::Connect {
         ns: "web".into(),
+        ip6: None,
         ip: None,
     };
     let both = service.connect("other", request).await.unwrap();
@@ -45,7 +46,7 @@ async fn a_namespace_gets_an_address_and_one_pass() {
         .await
         .unwrap();
     assert_eq!((made.endpoints[0].id, made.ports[0].id), (3, 2));
-    assert_eq!(made.endpoints[0].ip.to_string(), "10.1.0.2");
+    assert_eq!(made.endpoints[0].ip.unwrap().to_string(), "10.1.0.2");
 }
 
 /// The datapath keeps endpoints by number in an array, whose slots come round again.
@@ -204,6 +205,7 @@ async fn bad_namespaces_are_refused_and_change_nothing() {
     }
     let request = types::Connect {
         ns: "there".into(),
+        ip6: None,
         ip: None,
     };
     let error = service.connect("net", request).await.unwrap_err();
@@ -213,6 +215,7 @@ async fn bad_namespaces_are_refused_and_change_nothing() {
     );
     let request = types::Connect {
         ns: "nil".into(),
+        ip6: None,
         ip: None,
     };
     says(
@@ -267,12 +270,13 @@ async fn disconnecting_does_not_strand_published_ports() {
         .unwrap();
     let request = types::Connect {
         ns: "web".into(),
+        ip6: None,
         ip: None,
     };
     service.connect("inner", request).await.unwrap();
     let before = Before::of(&service, &fake);
     let error = service.disconnect("net", "web").await.unwrap_err();
-    says(&error, &["0.0.0.0:8080:80/tcp", "netctl port rm web"]);
+    says(&error, &["8080:80/tcp", "netctl port rm web"]);
     before.unchanged(&service, &fake);
     service
         .remove_ports("web", vec!["8080:80".into()])

@@ -28,6 +28,7 @@ async fn what_the_machine_refuses_is_undone_everywhere() {
     let connect = || types::Connect {
         ns: "web".into(),
         ip: None,
+        ip6: None,
     };
 
     fake.fail(&["add link nc-br3: no space"]);

@@ -1,0 +1,142 @@
+//! Published ports, and the endpoints that they lead to.
+
+use std::{
+    fmt::{self, Display},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, Network, PortId, spec};
+
+/// Transport protocol of a published port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proto {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+impl Proto {
+    /// IP protocol number.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => netctl_common::packet::proto::TCP,
+            Self::Udp => netctl_common::packet::proto::UDP,
+            Self::Sctp => netctl_common::packet::proto::SCTP,
+        }
+    }
+
+    /// As in a SPEC.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+/// One published SPEC: `count` ports from `host_port`, each leading to the container port in
+/// step with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedPort {
+    pub id: PortId,
+    pub sandbox: String,
+    /// None: every address of the host, of both families as far as the namespace has them.
+    /// 0.0.0.0 and [::]: every one of that family.
+    pub host_ip: Option<IpAddr>,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub count: u16,
+    pub proto: Proto,
+}
+
+impl PublishedPort {
+    /// Last host port.
+    pub const fn host_last(&self) -> u16 {
+        self.host_port + (self.count - 1)
+    }
+
+    /// Last container port.
+    pub const fn container_last(&self) -> u16 {
+        self.container_port + (self.count - 1)
+    }
+
+    /// Whether both want a host port that only one can have: a wildcard address covers all of its
+    /// family.
+    pub fn conflicts_with(&self, other: &Self) -> bool {
+        self.proto == other.proto
+            && addresses_meet(self.host_ip, other.host_ip)
+            && self.host_port <= other.host_last()
+            && other.host_port <= self.host_last()
+    }
+
+    /// What it leads to by a sandbox's way in: the host's address, which may be that of all of a
+    /// family, the container's address, and whose it is.
+    pub fn targets<'m>(
+        &self,
+        way: Way<'m>,
+    ) -> impl Iterator<Item = (IpAddr, IpAddr, &'m Endpoint)> + use<'m> {
+        let host4: Option<IpAddr> = match self.host_ip {
+            None => Some(Ipv4Addr::UNSPECIFIED.into()),
+            given => given.filter(IpAddr::is_ipv4),
+        };
+        let host6: Option<IpAddr> = match self.host_ip {
+            None => Some(Ipv6Addr::UNSPECIFIED.into()),
+            given => given.filter(IpAddr::is_ipv6),
+        };
+        let v4 = way.v4.and_then(|e| Some((host4?, e.addr?.into(), e)));
+        let v6 = way.v6.and_then(|e| Some((host6?, e.addr6?.into(), e)));
+        v4.into_iter().chain(v6)
+    }
+}
+
+fn addresses_meet(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => {
+            a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
+        }
+        _ => true,
+    }
+}
+
+/// As a SPEC that leaves nothing out.
+impl Display for PublishedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        spec::Spec {
+            host_ip: self.host_ip,
+            host: spec::HostPorts::From(self.host_port),
+            container_port: self.container_port,
+            count: self.count,
+            proto: self.proto,
+        }
+        .fmt(f)
+    }
+}
+
+/// A sandbox's ways in and out, which its default routes and its published ports share.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Way<'m> {
+    pub v4: Option<&'m Endpoint>,
+    pub v6: Option<&'m Endpoint>,
+}
+
+impl<'m> Way<'m> {
+    /// Takes an endpoint where there is none yet and its network leads outside.
+    pub fn offer(&mut self, endpoint: &'m Endpoint, network: Option<&Arc<Network>>) {
+        if network.is_some_and(|network| !network.internal) {
+            self.v4 = self.v4.or(endpoint.addr.and(Some(endpoint)));
+            self.v6 = self.v6.or(endpoint.addr6.and(Some(endpoint)));
+        }
+    }
+
+    /// The one of each family, without repetition.
+    pub fn endpoints(self) -> impl Iterator<Item = &'m Endpoint> {
+        let second = self.v6.filter(|v6| self.v4.is_none_or(|v4| v4.id != v6.id));
+        self.v4.into_iter().chain(second)
+    }
+}
