@@ -26,3 +26,4 @@ mod startup;
 mod truth_table;
 mod uplinks;
 mod usual;
+mod ways;
