@@ -131,7 +131,10 @@ impl Archive {
                 .iter()
                 .find_map(|line| line.strip_prefix(&wanted).map(str::to_owned))
                 .with_context(|| {
-                    format!("the machine's sources of packages name no server of {label}")
+                    format!(
+                        "no server of {label} among the machine's sources of packages, or none that \
+                         answers: see apt's messages above"
+                    )
                 })
         };
         Ok(Servers {

@@ -84,6 +84,12 @@ pub(super) fn print(plan: &Plan, outcomes: &[Outcome]) -> bool {
         sum.failed += failed;
         sum.not_run += not_run;
     }
+    if sum.passed == 0 && !plan.filter.is_empty() {
+        complaints.push(format!(
+            "no test passed whose name contains {:?}",
+            plan.filter
+        ));
+    }
     println!();
     for complaint in &complaints {
         println!("failed: {complaint}");
@@ -100,7 +106,7 @@ pub(super) fn print(plan: &Plan, outcomes: &[Outcome]) -> bool {
         sum.not_run,
         releases.join(", ")
     );
-    complaints.is_empty() && sum.failed == 0 && sum.passed > 0
+    complaints.is_empty() && sum.failed == 0
 }
 
 /// Everything about a machine that must not be.
@@ -189,8 +195,8 @@ fn print_verified(outcomes: &[Outcome]) {
 mod tests {
     use super::*;
 
-    fn outcome(lines: &[&str], trouble: Option<&str>) -> Outcome {
-        let job = Job::of(Kernel::V5_10, Tier::Datapath).next();
+    fn outcome(plan: &Plan, lines: &[&str], trouble: Option<&str>) -> Outcome {
+        let job = Job::of(Kernel::V5_10, Tier::Datapath, plan).next();
         let mut report = Report::default();
         for line in lines {
             report.read(line);
@@ -208,7 +214,7 @@ mod tests {
             filter: String::new(),
             limit: Duration::ZERO,
         };
-        print(&plan, &[outcome(lines, trouble)])
+        print(&plan, &[outcome(&plan, lines, trouble)])
     }
 
     const PASSED: [&str; 2] = ["list a::b", "out test a::b ... ok"];

@@ -117,7 +117,7 @@ fn run_pairs(
 
     let jobs: Vec<Job> = pairs
         .iter()
-        .flat_map(|(kernel, tier)| Job::of(*kernel, *tier))
+        .flat_map(|(kernel, tier)| Job::of(*kernel, *tier, plan))
         .collect();
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let mut outcomes = side_by_side(jobs, at_a_time.unwrap_or(processors), |job| {
