@@ -57,6 +57,7 @@ pub struct Daemon {
 #[serde(default, deny_unknown_fields)]
 pub struct Datapath {
     pub attach: AttachMode,
+    pub redirect: RedirectMode,
     /// IPv4 flows that there is room for.
     pub max_flows: u32,
     /// IPv6 flows that there is room for.
@@ -74,6 +75,17 @@ pub enum AttachMode {
     Auto,
     Tcx,
     Clsact,
+}
+
+/// How packets get into containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedirectMode {
+    /// Peer where containers' counters stay right with it (6.1), plain below.
+    #[default]
+    Auto,
+    Peer,
+    Plain,
 }
 
 /// An inclusive range, written `first-last`.

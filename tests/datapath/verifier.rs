@@ -1,26 +1,18 @@
 //! The gate before all others: the verifier accepts every program of the object.
 
-use netctl_tests::prog::load;
+use netctl_tests::prog::{LIMIT, load, verify_all};
+
+/// The most that the verifier may go through for one program, on any kernel that is tested.
+///
+/// The kernel refuses at a million. What stays below 600 thousand has room for what versions do
+/// that are not tested: `from_host` takes 1.3 times as much on 5.10 as on 6.18, `from_container`
+/// 1.2 times as much on 6.18 as on 5.10.
+const BUDGET: u32 = 600_000;
 
 #[test]
 fn every_program_loads() {
     let ebpf = load(1024, |_| true);
-    let mut programs: Vec<(&str, u32)> = ebpf
-        .programs()
-        .map(|(name, program)| {
-            let info = program.info().unwrap();
-            (name, info.verified_instruction_count().unwrap_or(0))
-        })
-        .collect();
-    programs.sort_unstable();
-    println!("{:<20} {:>12}", "program", "instructions");
-    for (name, instructions) in &programs {
-        println!("{name:<20} {instructions:>12}");
-        // The verifier's own limit is a million; kernels before 6.x walk more states for the
-        // same program, so keep well away from it.
-        assert!(*instructions < 500_000, "{name}: {instructions}");
-    }
-    let names: Vec<&str> = programs.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = ebpf.programs().map(|(name, _)| name).collect();
     for name in ["from_container", "from_host", "from_uplink", "clock"]
         .into_iter()
         .chain(netctl_common::jump::ALL.iter().map(|(_, name)| *name))
@@ -33,4 +25,20 @@ fn every_program_loads() {
             assert!(names.contains(&name.as_str()), "{name} is missing");
         }
     }
+}
+
+/// `cargo xtask vm` makes one table of these lines of all kernels.
+#[test]
+fn every_program_stays_within_the_budget() {
+    const { assert!(BUDGET < LIMIT) };
+    let all = verify_all();
+    println!("verified: program, instructions, looked at by the verifier (at most {BUDGET})");
+    for program in &all {
+        let (name, length, looked_at) = (&program.name, program.length, program.looked_at);
+        println!("verified {name} {length} {looked_at}");
+    }
+    for program in &all {
+        assert!(program.looked_at <= BUDGET, "{program:?}");
+    }
+    assert!(!all.is_empty());
 }

@@ -28,3 +28,4 @@ mod truth_table;
 mod uplink_kinds;
 mod uplinks;
 mod usual;
+mod ways;

@@ -9,6 +9,7 @@ use std::{
 use netctl_tests::{
     agent::{Connect, Proto},
     lab::{HOST, LAN, Lab},
+    patience::patient,
 };
 
 use crate::usual;
@@ -31,7 +32,7 @@ fn ten_thousand_ports_in_less_than_a_second() {
     lab.netctl("ns create web --network net1 -p 10000-19999:10000-19999/udp")
         .ok();
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < patient(Duration::from_secs(1)), "{took:?}");
     assert!(
         descriptors(&lab) <= files + 8,
         "{} descriptors, {files} before",
@@ -76,7 +77,7 @@ fn ten_thousand_ports_in_less_than_a_second() {
     let begin = Instant::now();
     lab.netctl("ns rm web").ok();
     assert!(
-        begin.elapsed() < Duration::from_secs(1),
+        begin.elapsed() < patient(Duration::from_secs(1)),
         "{:?}",
         begin.elapsed()
     );

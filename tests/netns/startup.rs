@@ -1,13 +1,13 @@
 //! A daemon that cannot start says why, and has changed nothing.
 
-use std::{fs, process::Command};
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use netctl_tests::{daemon, lab::Lab};
 
 use crate::usual::CONFIG;
 
 #[track_caller]
-fn refused(lab: &Lab, mut command: Command, parts: &[&str]) {
+pub(crate) fn refused(lab: &Lab, mut command: Command, parts: &[&str]) {
     let before = lab.snapshot();
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -19,7 +19,7 @@ fn refused(lab: &Lab, mut command: Command, parts: &[&str]) {
     assert!(changed.is_empty(), "{}", changed.join("\n"));
 }
 
-fn lab_with(config: &str) -> Lab {
+pub(crate) fn lab_with(config: &str) -> Lab {
     let lab = Lab::bare();
     fs::write(lab.config_path(), config).unwrap();
     lab
@@ -102,6 +102,76 @@ fn a_state_file_that_is_truncated_or_foreign() {
             .to_string()
             .contains("web")
     );
+}
+
+#[test]
+fn a_kernel_below_the_floor() {
+    for (release, shown) in [("5.9.16-amd64", "5.9.16"), ("4.19.0-27-amd64", "4.19.0")] {
+        let lab = lab_with(CONFIG);
+        let file = lab.scratch().join("osrelease");
+        fs::write(&file, release).unwrap();
+        let file = file.to_str().unwrap();
+        lab.sh(&["mount", "--bind", file, "/proc/sys/kernel/osrelease"]);
+        refused(&lab, daemon::command(&lab, &[]), &[shown, "5.10"]);
+    }
+}
+
+#[test]
+fn a_kernel_without_what_netctl_is_made_of() {
+    for (call, parts) in [
+        (libc::SYS_bpf, ["eBPF programs", "CONFIG_BPF_SYSCALL"]),
+        (libc::SYS_unshare, ["network namespaces", "CONFIG_NET_NS"]),
+    ] {
+        let lab = lab_with(CONFIG);
+        let mut command = daemon::command(&lab, &[]);
+        without(&mut command, call);
+        refused(&lab, command, &parts);
+    }
+}
+
+/// Has the command run as on a kernel that was built without a system call: ENOSYS.
+fn without(command: &mut Command, call: libc::c_long) {
+    let instruction = |code: u32, jump: [u8; 2], k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: jump[0],
+        jf: jump[1],
+        k,
+    };
+    // The number of a call is the first word of struct seccomp_data.
+    let filter = [
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, [0, 0], 0),
+        instruction(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            [0, 1],
+            call as u32,
+        ),
+        instruction(
+            libc::BPF_RET | libc::BPF_K,
+            [0, 0],
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+        ),
+        instruction(libc::BPF_RET | libc::BPF_K, [0, 0], libc::SECCOMP_RET_ALLOW),
+    ];
+    let install = move || {
+        let program = libc::sock_fprog {
+            len: filter.len() as u16,
+            filter: filter.as_ptr().cast_mut(),
+        };
+        // SAFETY: the program and what it points at outlive the call, which copies them.
+        let result = unsafe {
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            )
+        };
+        if result < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: one system call between fork and exec, after those that move the process.
+    unsafe { command.pre_exec(install) };
 }
 
 #[test]

@@ -44,12 +44,17 @@ const PORTS: (u16, u16) = (PUBLISHED, PUBLISHED_HTTP);
 
 #[test]
 fn everybody_reaches_a_published_port_as_they_should_be_seen() {
+    check_everybody(&Usual::start());
+}
+
+/// The whole table.
+pub(crate) fn check_everybody(usual: &Usual) {
     let Usual {
         web,
         client,
         other,
         lab,
-    } = Usual::start();
+    } = usual;
     let host_addr = IpAddr::V4(HOST);
     check_all("LAN", lab.lan(), host_addr, PORTS, LAN);
     check_all("host by LAN address", lab.host(), host_addr, PORTS, GATEWAY);
@@ -67,20 +72,20 @@ fn everybody_reaches_a_published_port_as_they_should_be_seen() {
         PORTS,
         GATEWAY,
     );
-    check_all("same network", &client, host_addr, PORTS, CLIENT);
+    check_all("same network", client, host_addr, PORTS, CLIENT);
     check_all(
         "same network by gateway",
-        &client,
+        client,
         GATEWAY.into(),
         PORTS,
         CLIENT,
     );
-    check_all("other network", &other, host_addr, PORTS, OTHER);
-    check_all("itself", &web, host_addr, PORTS, GATEWAY);
+    check_all("other network", other, host_addr, PORTS, OTHER);
+    check_all("itself", web, host_addr, PORTS, GATEWAY);
     // Without the published port.
     check_all(
         "same network, directly",
-        &client,
+        client,
         WEB.into(),
         (80, 81),
         CLIENT,

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{eventually::eventually, lab::Lab};
+use crate::{eventually::eventually, lab::Lab, patience::patient};
 
 /// Address of the metrics, in the lab's own namespace.
 pub const METRICS: &str = "127.0.0.1:9469";
@@ -116,7 +116,7 @@ impl Daemon {
 
     fn wait_ready(&mut self, notify: &UnixDatagram) -> bool {
         drop(notify.set_read_timeout(Some(Duration::from_millis(50))));
-        let end = Instant::now() + READY_LIMIT;
+        let end = Instant::now() + patient(READY_LIMIT);
         let mut buffer = [0_u8; 4096];
         while Instant::now() < end {
             if let Ok(length) = notify.recv(&mut buffer)

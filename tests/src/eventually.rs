@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::patience::patient;
+
 /// First pause between two questions; doubles up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// Asks `question` until it answers `Some`, at most for `limit`.
+/// Asks `question` until it answers `Some`, at most for `limit` (times the patience).
 pub fn eventually<T>(limit: Duration, mut question: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + patient(limit);
     let mut pause = SHORTEST;
     loop {
         if let Some(answer) = question() {

@@ -2,15 +2,24 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{lint, test, workspace::Workspace};
+use crate::{lint, test, vm, workspace::Workspace};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    // The tests run even so: both answers are wanted from one run.
-    let lints = lint::run(workspace).inspect_err(|error| eprintln!("error: {error:#}"));
-    test::run(workspace, &test::Options::default())?;
-    ensure!(
-        lints.is_ok(),
-        "the tests passed, but lint did not: see above"
-    );
+    // All of them run, whatever became of those before: every answer is wanted from one run.
+    let steps: [(&str, &dyn Fn() -> Result<()>); 3] = [
+        ("lint", &|| lint::run(workspace)),
+        ("tests", &|| test::run(workspace, &test::Options::default())),
+        ("tests on other kernels", &|| vm::run_for_ci(workspace)),
+    ];
+    let failed: Vec<&str> = steps
+        .into_iter()
+        .filter(|(_, step)| {
+            step()
+                .inspect_err(|error| eprintln!("error: {error:#}"))
+                .is_err()
+        })
+        .map(|(name, _)| name)
+        .collect();
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }

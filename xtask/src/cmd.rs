@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -90,6 +90,16 @@ impl Cmd {
         child
             .wait()
             .with_context(|| format!("wait for `{shown}` to end"))
+    }
+
+    /// Starts the command; its output is for the caller to read.
+    pub(crate) fn spawn(mut self) -> Result<Child> {
+        let shown = self.echo();
+        self.0
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("`{shown}` cannot be started"))
     }
 
     /// Whether the command succeeds; silent, for questions to the machine.

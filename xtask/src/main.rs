@@ -13,6 +13,7 @@ mod run;
 mod setup;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,9 +46,11 @@ enum Verb {
     Bench(bench::Options),
     /// Run the tests: those that need no privilege, then those on the real kernel (as root)
     Test(test::Options),
+    /// Run the tests on older kernels, each in a virtual machine (needs no root)
+    Vm(vm::Options),
     /// Check formatting, house rules, and clippy for the host and the eBPF target
     Lint,
-    /// Run what CI runs: lint, then test
+    /// Run what CI runs: lint, test, then as much of vm as there is time for
     Ci,
 }
 
@@ -71,6 +74,7 @@ fn execute(verb: Verb) -> Result<()> {
         Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
+        Verb::Vm(options) => vm::run(&workspace, &options),
         Verb::Lint => lint::run(&workspace),
         Verb::Ci => ci::run(&workspace),
     }

@@ -2,6 +2,9 @@
 //! nothing is removed or replaced.
 
 mod apt;
+mod archive;
+mod emulator;
+mod kernels;
 mod linker;
 mod lints;
 mod peers;
@@ -12,6 +15,9 @@ use netctl_ebpf_builder::Builder;
 
 use crate::{root, workspace::Workspace};
 
+pub(crate) use archive::fresh;
+pub(crate) use emulator::{Emulator, emulator};
+pub(crate) use kernels::{Kernel, Unpacked, kernels};
 pub(crate) use lints::{ebpf_clippy, host_lints};
 pub(crate) use peers::peers;
 

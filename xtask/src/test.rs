@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{kernel, setup, workspace::Workspace};
 
+pub(crate) use privileged::{Built, build};
 use summary::Outcome;
 
 #[derive(Args, Default)]
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     args: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Tier {
     /// Pure and property tests; needs no privilege
     Unit,
@@ -37,10 +38,10 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    const ALL: [Self; 3] = [Self::Unit, Self::Datapath, Self::Netns];
+    pub(crate) const ALL: [Self; 3] = [Self::Unit, Self::Datapath, Self::Netns];
 
     /// Also the name of the test target, for the privileged tiers.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
             Self::Datapath => "datapath",
@@ -48,7 +49,7 @@ impl Tier {
         }
     }
 
-    fn is_privileged(self) -> bool {
+    pub(crate) fn is_privileged(self) -> bool {
         match self {
             Self::Unit => false,
             Self::Datapath | Self::Netns => true,

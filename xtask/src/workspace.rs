@@ -35,6 +35,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Cargo's folder of what is built; what else is fetched or made goes there too.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// What `cargo build --release` has made.
     pub(crate) fn release(&self, name: &str) -> PathBuf {
         self.target.join("release").join(name)

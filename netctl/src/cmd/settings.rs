@@ -7,8 +7,8 @@ use procfs::process::Process;
 
 use crate::{
     cli::Places,
-    config::{AttachMode, Config},
-    reconcile::controller::{Attach, Options, Timeouts},
+    config::{AttachMode, Config, RedirectMode},
+    reconcile::controller::{Attach, Options, Redirect, Timeouts},
 };
 
 /// The configuration file with the flags over it.
@@ -56,6 +56,11 @@ pub(super) fn options(config: &Config) -> Result<Options> {
             AttachMode::Auto => Attach::Auto,
             AttachMode::Tcx => Attach::Tcx,
             AttachMode::Clsact => Attach::Clsact,
+        },
+        redirect: match datapath.redirect {
+            RedirectMode::Auto => Redirect::Auto,
+            RedirectMode::Peer => Redirect::Peer,
+            RedirectMode::Plain => Redirect::Plain,
         },
         max_flows: datapath.max_flows,
         max_flows6: datapath.max_flows6,

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 
-use super::{AttachMode, Daemon, Datapath, Network, PortRange, Timeouts};
+use super::{AttachMode, Daemon, Datapath, Network, PortRange, RedirectMode, Timeouts};
 use crate::model::ipam::Pool;
 
 /// Default of `daemon.state` and `--state`.
@@ -32,6 +32,7 @@ impl Default for Datapath {
     fn default() -> Self {
         Self {
             attach: AttachMode::Auto,
+            redirect: RedirectMode::Auto,
             max_flows: 524_288,
             max_flows6: 65_536,
             max_endpoints: 16_384,

@@ -33,6 +33,7 @@ fn every_key_is_read() {
         resync_seconds = 5
         [datapath]
         attach = "clsact"
+        redirect = "plain"
         max_flows = 10
         max_flows6 = 11
         max_endpoints = 20
@@ -53,6 +54,7 @@ fn every_key_is_read() {
     assert_eq!(config.daemon.metrics, None);
     assert_eq!(config.daemon.cgroup.as_deref(), Some(Path::new("/c")));
     assert_eq!(config.datapath.attach, AttachMode::Clsact);
+    assert_eq!(config.datapath.redirect, RedirectMode::Plain);
     assert_eq!(
         config.datapath.nat_ports,
         PortRange {

@@ -26,7 +26,7 @@ use super::{
     probe::{self, Facts, ProbeError},
     sysctl::Ipv6Settings,
 };
-use crate::reconcile::options::{Attach, Options};
+use crate::reconcile::options::{Attach, Options, Redirect};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
@@ -63,7 +63,7 @@ impl Machine {
     /// Asks the machine for everything that is needed, then loads the programs. Nothing that
     /// carries packets changes here.
     pub fn open(options: &Options) -> Result<(Self, RingBuf<MapData>), MachineError> {
-        let facts = probe::probe(&options.cgroup)?;
+        let mut facts = probe::probe(&options.cgroup)?;
         let tcx = match options.attach {
             Attach::Auto => facts.tcx,
             Attach::Tcx if !facts.tcx => {
@@ -74,6 +74,11 @@ impl Machine {
             }
             Attach::Tcx => true,
             Attach::Clsact => false,
+        };
+        facts.redirect_peer = match options.redirect {
+            Redirect::Auto => facts.redirect_peer,
+            Redirect::Peer => true,
+            Redirect::Plain => false,
         };
         let failed = |what: String| move |source| MachineError::Io { what, source };
         fs::create_dir_all(&options.run)

@@ -3,9 +3,11 @@
 pub mod apply;
 pub mod attach;
 pub mod bpf;
+mod cookie;
 pub mod events;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod features;
 pub mod host;
 pub mod local_ports;
 pub mod machine;

@@ -127,7 +127,6 @@ impl Datapath {
             path: folder.clone(),
             source,
         })?;
-        raise_memlock();
         let warnings = check_pins(&folder, sizes)?;
         let mut loader = EbpfLoader::new();
         for name in names() {
@@ -349,14 +348,6 @@ fn check_pins(folder: &Path, sizes: Sizes) -> Result<Vec<String>, ObjectError> {
         fs::remove_file(&path).map_err(|source| ObjectError::Folder { path, source })?;
     }
     Ok(warnings)
-}
-
-/// Kernels before 5.11 count maps against RLIMIT_MEMLOCK; later ones do not care.
-fn raise_memlock() {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-    if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
-        tracing::debug!(%error, "RLIMIT_MEMLOCK stays");
-    }
 }
 
 fn wait_a_little() -> io::Result<()> {

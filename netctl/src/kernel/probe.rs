@@ -2,15 +2,13 @@
 
 use std::{
     fs, io,
-    net::UdpSocket,
-    os::fd::AsRawFd,
     path::{Path, PathBuf},
 };
 
 use nix::sys::statfs::{BPF_FS_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
 use procfs::{KernelVersion, process::Process};
 
-use super::{bpf, sysctl};
+use super::{bpf, cookie, features, sysctl};
 
 /// Why the daemon cannot run here; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +29,8 @@ pub enum ProbeError {
         "no bpffs at {path}: {source} (mount one with `mount -t bpf bpf DIR`, or name it with --bpffs)"
     )]
     Bpffs { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Missing(#[from] features::Missing),
     #[error("attach = \"tcx\" needs kernel 6.6 or later, this is {found} (use attach = \"auto\")")]
     NoTcx { found: String },
     #[error("reading {what}")]
@@ -45,8 +45,6 @@ const FLOOR_MINOR: u8 = 10;
 /// Linux capability numbers.
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_SYS_ADMIN: u32 = 21;
-/// Since Linux 5.14; libc knows it only on some targets.
-const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// What was found and does not change while the daemon runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,17 +52,17 @@ pub struct Facts {
     pub kernel: String,
     pub tcx: bool,
     /// `bpf_redirect_peer` keeps the container's RX counters: right from 6.1 on, and behind on
-    /// 5.10 (tried), where the plain redirect is used.
+    /// 5.10 (tried), where the plain redirect is used unless the configuration says otherwise.
     pub redirect_peer: bool,
     /// Bind hooks may choose the error (6.1, dea6a4e17013); before, it is always EPERM.
     pub set_retval: bool,
-    /// Of the host's network namespace; 0 where the kernel cannot tell (before 5.14).
+    /// Of the network namespace that the daemon runs in: the host's.
     pub netns_cookie: u64,
     /// `ip_local_port_range` of the host.
     pub local_ports: (u16, u16),
 }
 
-/// Checks the kernel, our capabilities and the cgroup hierarchy.
+/// Checks the kernel, our capabilities and the cgroup hierarchy; changes nothing that is seen.
 pub fn probe(cgroup: &Path) -> Result<Facts, ProbeError> {
     let version =
         KernelVersion::current().map_err(|error| unreadable("the kernel's version", error))?;
@@ -81,16 +79,22 @@ pub fn probe(cgroup: &Path) -> Result<Facts, ProbeError> {
         return Err(ProbeError::Capabilities);
     }
     check_cgroup(cgroup)?;
+    features::check(cgroup)?;
     Ok(Facts {
         tcx: bpf::link::tcx_supported(),
         redirect_peer: at_least(6, 1),
-        set_retval: at_least(6, 1),
-        netns_cookie: netns_cookie()
+        set_retval: has_set_retval(&version),
+        netns_cookie: cookie::of_our_namespace(cgroup)
             .map_err(|error| unreadable("the network namespace's cookie", error))?,
         local_ports: sysctl::local_port_range()
             .map_err(|error| unreadable("ip_local_port_range", error))?,
         kernel,
     })
+}
+
+/// See [`Facts::set_retval`].
+pub fn has_set_retval(kernel: &KernelVersion) -> bool {
+    (kernel.major, kernel.minor) >= (6, 1)
 }
 
 fn unreadable(
@@ -141,32 +145,6 @@ fn filesystem(path: &Path) -> io::Result<Option<FsType>> {
         Ok(found) => Ok(Some(found.filesystem_type())),
         Err(nix::errno::Errno::ENOENT) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// SO_NETNS_COOKIE of any socket of this namespace.
-fn netns_cookie() -> io::Result<u64> {
-    let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
-    let mut cookie = 0_u64;
-    let mut length = size_of::<u64>() as libc::socklen_t;
-    // SAFETY: both pointers are to live locals of the size that is passed.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            std::ptr::from_mut(&mut cookie).cast(),
-            &mut length,
-        )
-    };
-    if result == 0 {
-        return Ok(cookie);
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ENOPROTOOPT) {
-        Ok(0)
-    } else {
-        Err(error)
     }
 }
 

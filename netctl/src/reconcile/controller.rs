@@ -20,7 +20,7 @@ use super::{
     worker::{Cause, Request, Shared, Worker},
 };
 pub use super::{
-    options::{Attach, Options, Timeouts},
+    options::{Attach, Options, Redirect, Timeouts},
     touch::Scope,
 };
 use crate::{

@@ -14,6 +14,18 @@ pub enum Attach {
     Clsact,
 }
 
+/// How a packet gets into a container.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Redirect {
+    /// `Peer` where that counts right in the container, `Plain` elsewhere.
+    #[default]
+    Auto,
+    /// `bpf_redirect_peer`: in the softirq that it came in by.
+    Peer,
+    /// `bpf_redirect` to the host's side of the veth: by another one.
+    Plain,
+}
+
 /// How long a flow without packets lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timeouts {
@@ -35,6 +47,7 @@ pub struct Options {
     /// a part of another one.
     pub uplinks: Vec<String>,
     pub attach: Attach,
+    pub redirect: Redirect,
     /// Flows that FLOW4 has room for.
     pub max_flows: u32,
     /// Flows that FLOW6 has room for.

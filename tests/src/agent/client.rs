@@ -12,6 +12,7 @@ use super::{
     protocol::{Connect, Connected, Exchange, Exchanged, Proto, Style},
     socket,
 };
+use crate::patience::patient;
 
 /// A client's socket, kept between requests when the test wants so.
 pub(super) enum Client {
@@ -23,7 +24,7 @@ pub(super) enum Client {
 pub(super) type Held = HashMap<String, Client>;
 
 pub(super) fn connect(ask: &Connect, held: &mut Held) -> io::Result<Connected> {
-    let limit = Duration::from_millis(ask.timeout_ms);
+    let limit = patient(Duration::from_millis(ask.timeout_ms));
     let kept = ask.hold.as_ref().and_then(|name| held.remove(name));
     let client = match kept {
         Some(client) => client,
@@ -101,7 +102,7 @@ fn parse(text: &str) -> io::Result<SocketAddr> {
 /// A page of a server in the agent's namespace.
 pub(super) fn fetch(target: SocketAddr, path: &str) -> io::Result<String> {
     http_get(
-        &socket::tcp(target, None, Duration::from_secs(5))?,
+        &socket::tcp(target, None, patient(Duration::from_secs(5)))?,
         path,
         true,
     )
@@ -133,7 +134,7 @@ pub(super) fn http_get(mut stream: &TcpStream, path: &str, close: bool) -> io::R
 }
 
 pub(super) fn exchange(ask: &Exchange) -> io::Result<Exchanged> {
-    let limit = Duration::from_millis(ask.timeout_ms);
+    let limit = patient(Duration::from_millis(ask.timeout_ms));
     let mut done = Exchanged::default();
     // Bytes that differ by position and by round, so that swapped or stale data is seen.
     let payload = |round: u32| -> Vec<u8> {

@@ -19,10 +19,12 @@ use super::{
     client::http_get,
     socket::{self, errno_name},
 };
+use crate::patience::patient;
 
 /// A lost answer shows as a failure after this long; TCP repairs a lost packet much sooner.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// Pause between two requests of one worker, so that workers share two cores with the rest.
+/// Pause between two requests of one worker, so that workers share two cores with the rest. As
+/// the interval of probes, it grows with the patience: a slow machine gets less to do.
 const REQUEST_PAUSE: Duration = Duration::from_millis(4);
 const PROBE_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -112,7 +114,7 @@ impl Running {
         let total = Arc::new(Mutex::new(LoadReport::default()));
         let until = Until {
             stop: stop.clone(),
-            end: Instant::now() + Duration::from_millis(load.limit_ms),
+            end: Instant::now() + patient(Duration::from_millis(load.limit_ms)),
         };
         let kinds: [(&[SocketAddr], Worker); 3] = [
             (&load.keep_alive, keep_alive),
@@ -167,14 +169,14 @@ fn keep_alive(target: SocketAddr, until: &Until, report: &mut LoadReport) {
         let stream = match connection.take().map_or_else(
             || {
                 report.connections += 1;
-                socket::tcp(target, None, ANSWER_LIMIT)
+                socket::tcp(target, None, patient(ANSWER_LIMIT))
             },
             Ok,
         ) {
             Ok(stream) => stream,
             Err(error) => {
                 report.failed("connect to", target, &error);
-                thread::park_timeout(REQUEST_PAUSE * 10);
+                thread::park_timeout(patient(REQUEST_PAUSE * 10));
                 continue;
             }
         };
@@ -186,27 +188,27 @@ fn keep_alive(target: SocketAddr, until: &Until, report: &mut LoadReport) {
             Err(error) => report.failed("kept connection to", target, &error),
         }
         report.waited(begin);
-        thread::park_timeout(REQUEST_PAUSE);
+        thread::park_timeout(patient(REQUEST_PAUSE));
     }
 }
 
 fn new_connections(target: SocketAddr, until: &Until, report: &mut LoadReport) {
     while !until.over() {
         let begin = Instant::now();
-        let answer =
-            socket::tcp(target, None, ANSWER_LIMIT).and_then(|stream| http_get(&stream, "/", true));
+        let answer = socket::tcp(target, None, patient(ANSWER_LIMIT))
+            .and_then(|stream| http_get(&stream, "/", true));
         report.connections += 1;
         match answer {
             Ok(_) => report.requests += 1,
             Err(error) => report.failed("new connection to", target, &error),
         }
         report.waited(begin);
-        thread::park_timeout(REQUEST_PAUSE);
+        thread::park_timeout(patient(REQUEST_PAUSE));
     }
 }
 
 fn probe(target: SocketAddr, until: &Until, report: &mut LoadReport) {
-    let client = match socket::udp(&target, None, PROBE_INTERVAL)
+    let client = match socket::udp(&target, None, patient(PROBE_INTERVAL))
         .and_then(|client| client.connect(target).map(|()| client))
     {
         Ok(client) => client,
@@ -229,7 +231,7 @@ fn probe(target: SocketAddr, until: &Until, report: &mut LoadReport) {
     };
     while !until.over() {
         if Instant::now() >= next {
-            next += PROBE_INTERVAL;
+            next += patient(PROBE_INTERVAL);
             match client.send(&number.to_be_bytes()) {
                 Ok(_) => {
                     open.insert(number);
@@ -240,7 +242,7 @@ fn probe(target: SocketAddr, until: &Until, report: &mut LoadReport) {
         }
         refused(receive(&mut open, report, &mut last_answer), target, report);
     }
-    let end = Instant::now() + Duration::from_secs(2);
+    let end = Instant::now() + patient(Duration::from_secs(2));
     while !open.is_empty() && Instant::now() < end {
         refused(receive(&mut open, report, &mut last_answer), target, report);
     }

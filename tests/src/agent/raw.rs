@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{protocol::Sniffed, socket};
-use crate::packet::hex;
+use crate::{packet::hex, patience::patient};
 
 fn open(interface: &str, protocol: u16, limit: Duration) -> io::Result<OwnedFd> {
     let name = CString::new(interface).map_err(io::Error::other)?;
@@ -52,12 +52,15 @@ pub(super) fn send(interface: &str, frames: &[String]) -> io::Result<()> {
     Ok(())
 }
 
+/// A recording has all that it waits for when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(20);
+
 /// A running recording: the kernel queues what passes until it is taken.
 pub(super) struct Sniffer(OwnedFd);
 
 impl Sniffer {
     pub(super) fn start(interface: &str) -> io::Result<Self> {
-        let fd = open(interface, libc::ETH_P_ALL as u16, Duration::from_millis(20))?;
+        let fd = open(interface, libc::ETH_P_ALL as u16, patient(QUIET))?;
         socket::roomy(&fd);
         Ok(Self(fd))
     }

@@ -28,6 +28,7 @@ use super::{
     raw::{self, Sniffer},
     socket,
 };
+use crate::patience::patient;
 
 /// What the process is to be.
 #[derive(Clone, Debug)]
@@ -108,7 +109,7 @@ impl State {
             } => value(ping::ping(
                 *target,
                 *count,
-                Duration::from_millis(*timeout_ms),
+                patient(Duration::from_millis(*timeout_ms)),
             )?),
             Request::RawSend { interface, frames } => value(raw::send(interface, frames)?),
             Request::SniffStart { hold, interface } => {
@@ -123,7 +124,8 @@ impl State {
                 timeout_ms,
             } => {
                 let sniffer = self.sniffers.remove(hold).ok_or(io::ErrorKind::NotFound)?;
-                value(sniffer.take(pattern, *at_least, Duration::from_millis(*timeout_ms))?)
+                let limit = patient(Duration::from_millis(*timeout_ms));
+                value(sniffer.take(pattern, *at_least, limit)?)
             }
             Request::LoadStart { hold, load } => {
                 self.loads.insert(hold.clone(), Running::start(load));

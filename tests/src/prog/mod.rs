@@ -14,11 +14,13 @@ mod maps;
 mod object;
 mod outcome;
 mod skb;
+mod verified;
 mod world;
 
 pub use bench::{Bench, Program};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
+pub use verified::{LIMIT, Verified, verify_all};
 pub use world::{
     ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC,
     addr6, endpoint_mac,

@@ -1,16 +1,22 @@
 //! The object under test: the very bytes that netctl carries.
 
 use aya::{Ebpf, EbpfLoader, programs::Program as AyaProgram};
+use netctl::kernel::probe::has_set_retval;
+use procfs::KernelVersion;
 
 /// Flow entries in a test: few, so that a full table is soon reached.
 pub(super) const TEST_FLOWS: u32 = 1024;
 
-/// Loads maps and every program whose name `wanted` accepts.
+/// Loads maps and every program whose name `wanted` accepts, with the constants that the daemon
+/// sets on this kernel.
 #[track_caller]
 pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
+    let kernel = KernelVersion::current().unwrap();
+    let set_retval = u32::from(has_set_retval(&kernel));
     let mut ebpf = EbpfLoader::new()
         .map_max_entries("FLOW4", flows)
         .map_max_entries("FLOW6", flows)
+        .override_global("HAVE_SET_RETVAL", &set_retval, true)
         .load(netctl::kernel::object::OBJECT)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));
     for (name, program) in ebpf.programs_mut() {

@@ -2,7 +2,8 @@
 
 /// `struct __sk_buff` of linux/bpf.h as bytes: only the fields that a test run may set.
 ///
-/// `ingress` is the interface that the packet was received on, 0 for one of the host's own.
+/// `ingress` is the interface that the packet was received on, 0 for one of the host's own; 5.10
+/// takes nothing else.
 pub(super) fn context(ifindex: u32, ingress: u32, gso: Option<(u16, u16)>) -> Vec<u8> {
     const SIZE: usize = 192;
     const INGRESS_IFINDEX: usize = 36;

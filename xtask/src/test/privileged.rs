@@ -27,7 +27,8 @@ const PASSED_ON: [&str; 5] = [
 pub(crate) struct Built(HashMap<(String, String), PathBuf>);
 
 impl Built {
-    fn get(&self, kind: &str, name: &str) -> Result<&Path> {
+    /// Path of what was built.
+    pub(crate) fn get(&self, kind: &str, name: &str) -> Result<&Path> {
         self.0
             .get(&(kind.to_owned(), name.to_owned()))
             .map(PathBuf::as_path)

@@ -121,16 +121,21 @@ struct QueryAttr {
 
 /// Whether the kernel knows TCX (6.6): asks for the programs of the loopback interface.
 pub fn tcx_supported() -> bool {
-    let mut attr = QueryAttr {
-        target: 1,
-        attach_type: TCX_INGRESS,
-        ..QueryAttr::zeroed()
-    };
-    match call(Command::Query, &mut attr) {
-        Ok(_) => true,
+    match programs_on(1, TCX_INGRESS) {
+        Ok(()) => true,
         // No program was ever attached there.
         Err(error) => error.raw_os_error() == Some(libc::ENOENT),
     }
+}
+
+/// Asks for the programs on a target; whether the kernel knows such a target at all.
+pub fn programs_on(target: u32, attach_type: u32) -> io::Result<()> {
+    let mut attr = QueryAttr {
+        target,
+        attach_type,
+        ..QueryAttr::zeroed()
+    };
+    call(Command::Query, &mut attr).map(drop)
 }
 
 /// BPF_TCX_INGRESS

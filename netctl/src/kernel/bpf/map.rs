@@ -7,7 +7,7 @@ use std::{
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Command, call, info};
+use super::{Command, call, info, take_fd};
 
 /// Map types met here (include/uapi/linux/bpf.h).
 const HASH: u32 = 1;
@@ -39,6 +39,15 @@ pub struct Map {
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
+struct CreateAttr {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
 struct ElementAttr {
     fd: u32,
     _pad: u32,
@@ -62,6 +71,19 @@ struct BatchAttr {
 }
 
 impl Map {
+    /// An array of one element, for the moment.
+    pub fn create_array(value_size: u32) -> io::Result<Self> {
+        let mut attr = CreateAttr {
+            kind: ARRAY,
+            key_size: size_of::<u32>() as u32,
+            value_size,
+            max_entries: 1,
+        };
+        call(Command::MapCreate, &mut attr)
+            .map(take_fd)
+            .and_then(Self::new)
+    }
+
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
         let info: MapInfo = info(fd.as_fd())?;
         let stride = match info.kind {

@@ -5,6 +5,7 @@
 
 pub mod link;
 pub mod map;
+pub mod program;
 
 use std::{
     io,
@@ -18,10 +19,12 @@ use nix::NixPath;
 /// Commands of bpf(2) used here (include/uapi/linux/bpf.h).
 #[derive(Clone, Copy)]
 pub(crate) enum Command {
+    MapCreate = 0,
     MapLookup = 1,
     MapUpdate = 2,
     MapDelete = 3,
     MapNextKey = 4,
+    ProgramLoad = 5,
     Pin = 6,
     GetPinned = 7,
     TestRun = 10,
