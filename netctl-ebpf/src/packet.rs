@@ -128,9 +128,16 @@ impl Packet {
             return Err(DropReason::Malformed);
         }
         self.l4 = ETH_LEN + ihl;
+        // SAFETY: the context of the running program.
+        let frame = unsafe { (*self.skb).len }.wrapping_sub(ETH_LEN);
         // Several segments may be longer than the field can say: it is 0 then (BIG TCP, 6.3).
-        let length = u32::from(self.headers.tot_len.get());
-        if length < ihl && !(length == 0 && self.is_segmented()) {
+        let length = match u32::from(self.headers.tot_len.get()) {
+            0 if self.is_segmented() => frame,
+            length => length,
+        };
+        // More than there is, or less than the headers take: what is behind the end is not the
+        // packet's. Padding is (Ethernet's shortest frame is 60 bytes).
+        if length > frame || length < ihl + self.transport_length() {
             return Err(DropReason::Malformed);
         }
         if self.is_later_fragment() {
@@ -160,6 +167,17 @@ impl Packet {
         }
         self.has_l4 = true;
         Ok(())
+    }
+
+    /// Bytes of the transport header that are looked at.
+    #[inline(always)]
+    fn transport_length(&self) -> u32 {
+        match self.headers.proto {
+            _ if self.is_later_fragment() => 0,
+            proto::TCP => TCP_LEN as u32,
+            proto::UDP | proto::SCTP | proto::ICMP => SHORT_LEN as u32,
+            _ => 0,
+        }
     }
 
     /// Loads a part of the transport header.

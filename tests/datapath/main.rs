@@ -13,6 +13,7 @@ mod fragment;
 mod hairpin;
 mod host;
 mod isolation;
+mod length;
 mod lifetime;
 mod mutation;
 mod publish;
