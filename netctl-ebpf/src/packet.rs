@@ -225,6 +225,12 @@ impl Packet {
         unsafe { (*self.skb).gso_size != 0 }
     }
 
+    /// An ICMP message that is no echo: it has no identifier, and no flow of its own.
+    #[inline(always)]
+    pub(crate) fn is_icmp_message(&self) -> bool {
+        self.headers.proto == proto::ICMP && !self.has_l4 && !self.is_later_fragment()
+    }
+
     /// The first of several fragments.
     #[inline(always)]
     pub(crate) fn is_first_fragment(&self) -> bool {

@@ -6,7 +6,6 @@ use netctl_common::{
     endpoint::{Endpoint, FdbKey, flags as endpoint_flags},
     flow::side,
     network::{Network, flags as network_flags},
-    packet::{icmp, proto},
     wire::Address,
 };
 
@@ -132,19 +131,11 @@ fn to_gateway(
             None if internal => return Err(DropReason::InternalNetwork),
             None => {}
         }
-        if is_icmp_error(packet) {
+        // It would have to be translated by what it quotes.
+        if packet.is_icmp_message() {
             return Err(DropReason::IcmpUnsupported);
         }
         routes::to_outside(packet, endpoint, network, ifindex, draft)?;
     }
     routes::open(packet, draft, Hook::Ingress)
-}
-
-/// An ICMP packet that is no echo: it would have to be translated by what it quotes.
-#[inline(always)]
-fn is_icmp_error(packet: &Packet) -> bool {
-    packet.headers.proto == proto::ICMP
-        && packet.icmp_type != icmp::ECHO
-        && packet.icmp_type != icmp::ECHO_REPLY
-        && !packet.is_later_fragment()
 }
