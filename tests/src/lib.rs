@@ -17,6 +17,7 @@ pub mod cli;
 pub mod daemon;
 pub mod demo;
 pub mod eventually;
+pub mod fuzz;
 pub mod lab;
 pub mod metrics;
 pub mod packet;

@@ -6,6 +6,7 @@ mod ci;
 mod claims;
 mod cmd;
 mod demo;
+mod fuzz;
 mod kernel;
 mod lint;
 mod root;
@@ -43,6 +44,8 @@ enum Verb {
     Demo(demo::Options),
     /// Measure netctl beside Docker, a bridge with nftables, and the limits (as root)
     Bench(bench::Options),
+    /// Put mutated packets through the datapath and judge what comes out (as root)
+    Fuzz(fuzz::Options),
     /// Run the tests: those that need no privilege, then those on the real kernel (as root)
     Test(test::Options),
     /// Check formatting, house rules, and clippy for the host and the eBPF target
@@ -70,6 +73,7 @@ fn execute(verb: Verb) -> Result<()> {
         Verb::Run(options) => run::run(&workspace, &options),
         Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
+        Verb::Fuzz(options) => fuzz::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Lint => lint::run(&workspace),
         Verb::Ci => ci::run(&workspace),

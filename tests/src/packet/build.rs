@@ -24,7 +24,7 @@ impl<'a> Words<'a> {
 }
 
 /// Bytes of a packet line (see the module). Words beyond those that [`super::show`] prints:
-/// `data=TEXT`, `tos=`, `id=`, `df=1`, `frag=OFFSET` or `frag=OFFSET+` (in units of 8 bytes, `+`:
+/// `data=TEXT`, `hex=BYTES`, `tos=`, `id=`, `df=1`, `frag=OFFSET` or `frag=OFFSET+` (in units of 8 bytes, `+`:
 /// more follow), `opts=HEX`, `iplen=` and `cut=` (lies about the length), `sum=none` (UDP),
 /// `sum=bad`, `ipsum=bad`.
 #[track_caller]
@@ -64,6 +64,12 @@ pub fn build(names: &Names, line: &str) -> Vec<u8> {
     frame
 }
 
+/// Bytes of an ICMP line that quotes another packet, which starts with its IP header (RFC 792).
+#[track_caller]
+pub fn quoting(names: &Names, line: &str, quoted: &[u8]) -> Vec<u8> {
+    build(names, &format!("{line} hex={}", hex::encode(quoted)))
+}
+
 fn pair(text: &str) -> (&str, &str) {
     text.split_once('>')
         .unwrap_or_else(|| panic!("{text:?} is not SOURCE>DESTINATION"))
@@ -72,6 +78,9 @@ fn pair(text: &str) -> (&str, &str) {
 fn payload(words: &mut Words<'_>) -> Vec<u8> {
     if let Some(text) = words.text("data") {
         return text.bytes().collect();
+    }
+    if let Some(text) = words.text("hex") {
+        return hex::decode(text).unwrap_or_else(|error| panic!("hex=: {error}"));
     }
     let length = words.number("len", 0);
     (0..length).map(|at| (at * 7 + 1) as u8).collect()
@@ -117,7 +126,12 @@ fn ipv4(kind: &str, ends: &str, words: &mut Words<'_>) -> Vec<u8> {
             (number.parse().unwrap(), payload(words))
         }
     };
-    let body = with_checksum(proto, src, dst, body, words.text("sum"));
+    // What is given by its number is data: the middle of a datagram, perhaps.
+    let body = if kind.starts_with("ip:") {
+        body
+    } else {
+        with_checksum(proto, src, dst, body, words.text("sum"))
+    };
     let header_length = 20 + options.len();
     let length = words.number("iplen", (header_length + body.len()) as u32) as u16;
     let mut header = vec![0x40 | (header_length / 4) as u8];

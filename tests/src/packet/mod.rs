@@ -12,13 +12,16 @@
 //! `BAD-IP-SUM`, `BAD-TCP-SUM`, … where a checksum is wrong. Its arithmetic is its own: a fault
 //! in netctl-common would otherwise hide here too.
 
+mod annotate;
 mod build;
+pub mod frame;
 pub mod hex;
 mod names;
 mod show;
 pub mod sum;
 
-pub use build::build;
+pub use annotate::annotate;
+pub use build::{build, quoting};
 pub use names::Names;
 pub use show::show;
 

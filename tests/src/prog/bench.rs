@@ -1,23 +1,22 @@
 //! The bench: a world, the maps filled to match it, and packets put in by line.
 
-use std::{collections::BTreeMap, marker::PhantomData, net::Ipv4Addr, time::Duration};
-
-use aya::{
-    Ebpf,
-    programs::{SchedClassifier, TestRun, TestRunOptions},
+use std::{
+    collections::BTreeMap, io, marker::PhantomData, net::Ipv4Addr, os::fd::AsFd, time::Duration,
 };
+
+use aya::{Ebpf, programs::SchedClassifier};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     flow::{Flow, FlowKey},
     settings::Settings,
     stats::{PortStats, PortStatsKey},
-    wire::{Be16, V4},
+    wire::{Be16, Mac, V4},
 };
 
 use super::{
     maps, object,
     outcome::Outcome,
-    skb,
+    run::{self, Ran, Shot},
     world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC},
 };
 use crate::packet::{self, Names};
@@ -214,19 +213,41 @@ impl Bench {
             Program::FromHost => self.forwarded_from,
             Program::FromContainer | Program::FromUplink => ifindex,
         };
-        let context = skb::context(ifindex, ingress, gso);
-        let result = self
-            .classifier(program)
-            .test_run(TestRunOptions {
-                data_in: Some(bytes),
-                data_out: Some(&mut out),
-                ctx_in: Some(&context),
-                repeat,
-                ..TestRunOptions::default()
-            })
+        let shot = Shot {
+            ifindex,
+            ingress,
+            bytes,
+            gso,
+            repeat,
+        };
+        let ran = self
+            .shoot(program, &shot, &mut out)
             .unwrap_or_else(|error| panic!("test run of {}: {error:?}", program.name()));
-        out.truncate(result.data_size_out as usize);
-        (result.return_value, out, result.duration)
+        out.truncate(ran.length);
+        (ran.code, out, ran.duration)
+    }
+
+    /// The run alone, into a buffer of the caller's.
+    pub fn shoot(&mut self, program: Program, shot: &Shot<'_>, out: &mut [u8]) -> io::Result<Ran> {
+        let fd = self.classifier(program).fd().unwrap();
+        run::run(fd.as_fd(), shot, 0, out)
+    }
+
+    /// Packets dropped so far, over all reasons and CPUs.
+    #[track_caller]
+    pub fn dropped(&self) -> u64 {
+        maps::drops(&self.ebpf).iter().map(|(_, count)| count).sum()
+    }
+
+    /// MAC of a network's gateway.
+    pub fn gateway_mac(&self, network: u32) -> Mac {
+        world::gateway_mac(network)
+    }
+
+    /// Forgets every flow.
+    #[track_caller]
+    pub fn forget_flows(&mut self) {
+        maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
     }
 
     /// The flow table.

@@ -13,12 +13,14 @@ mod fill;
 mod maps;
 mod object;
 mod outcome;
+mod run;
 mod skb;
 mod world;
 
 pub use bench::{Bench, Program};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
+pub use run::{Ran, Shot};
 pub use world::{
     ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_MAC, endpoint_mac,
 };
