@@ -21,5 +21,6 @@ pub mod fuzz;
 pub mod lab;
 pub mod metrics;
 pub mod packet;
+pub mod parsers;
 pub mod place;
 pub mod prog;

@@ -87,7 +87,8 @@ impl DropLog {
     }
 }
 
-fn sample(event: &DropEvent) -> view::DropSample {
+/// A sample as it is shown.
+pub fn sample(event: &DropEvent) -> view::DropSample {
     let (src, dst) = (Ipv4Addr::from(event.src), Ipv4Addr::from(event.dst));
     let packet = match (event.ethertype.get(), event.proto) {
         (ethertype::IPV4, proto::TCP | proto::UDP | proto::SCTP) => format!(
