@@ -30,6 +30,10 @@ pub(crate) fn follow<A: Family>(
     key: &FlowKey<A>,
     packet: &Packet<A>,
 ) -> Option<&'static mut Flow<A>> {
+    if packet.is_icmp_message() {
+        // Its key would be that of an echo with identifier 0.
+        return None;
+    }
     let found = A::flows().get_ptr_mut(key)?;
     // SAFETY: a value of the map, which stays memory of the map. An entry that another CPU
     // deletes this very moment may become another flow's (the table is preallocated): the sweep

@@ -1,5 +1,6 @@
 //! ICMP echo: the identifier takes the port's place.
 
+use netctl_common::drop_reason::DropReason;
 use netctl_tests::prog::Bench;
 
 #[test]
@@ -43,5 +44,25 @@ fn the_host_and_neighbours_are_pinged_as_they_are() {
         "web>cli icmp 172.18.0.2>172.18.0.3 type=8 code=0 ident=7 seq=1 ttl=64 len=8",
     ] {
         bench.from_container(1, line).redirected(line);
+    }
+}
+
+/// Messages without an identifier have zeroes where an echo's key has it.
+#[test]
+fn another_message_is_not_taken_for_an_echo_with_identifier_0() {
+    let mut bench = Bench::usual();
+    let echo = "icmp 172.18.0.2>203.0.113.9 ident=0 len=20";
+    bench
+        .from_container(1, &format!("web>gw {echo}"))
+        .redirected("*>* icmp 198.51.100.1>203.0.113.9 type=8 code=0 ident=0 seq=1 ttl=63 len=20");
+    for kind in [3, 4, 5, 11, 12, 13, 255] {
+        bench
+            .from_container(1, &format!("web>gw {echo} type={kind}"))
+            .dropped(DropReason::IcmpUnsupported);
+        bench
+            .from_uplink(&format!(
+                "lan>up icmp 203.0.113.9>198.51.100.1 ident=0 len=20 type={kind}"
+            ))
+            .not_ours();
     }
 }

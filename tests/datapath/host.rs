@@ -25,6 +25,20 @@ fn a_process_bound_to_loopback_is_seen_as_the_gateway() {
         .redirected("web>gw udp 172.18.0.2:53>127.0.0.1:4000 ttl=64 len=4");
 }
 
+/// What cannot be tracked cannot be given the gateway's address, and 127.0.0.1 is not seen inside.
+#[test]
+fn a_loopback_source_that_cannot_be_translated_stays_out() {
+    let mut bench = Bench::usual();
+    for line in [
+        "ip:47 127.0.0.1>172.18.0.2 len=20",
+        "icmp 127.0.0.1>172.18.0.2 type=3 code=3 len=28",
+    ] {
+        bench
+            .from_host(&format!("gw>none {line}"))
+            .dropped(DropReason::MartianAddress);
+    }
+}
+
 #[test]
 fn nobody_is_forwarded_into_a_network_by_the_stack() {
     let mut bench = Bench::usual();

@@ -6,6 +6,7 @@ mod ci;
 mod claims;
 mod cmd;
 mod demo;
+mod fuzz;
 mod kernel;
 mod lint;
 mod root;
@@ -44,6 +45,8 @@ enum Verb {
     Demo(demo::Options),
     /// Measure netctl beside Docker, a bridge with nftables, and the limits (as root)
     Bench(bench::Options),
+    /// Put mutated packets through the datapath and judge what comes out (as root)
+    Fuzz(fuzz::Options),
     /// Run the tests: those that need no privilege, then those on the real kernel (as root)
     Test(test::Options),
     /// Run the tests on older kernels, each in a virtual machine (needs no root)
@@ -73,6 +76,7 @@ fn execute(verb: Verb) -> Result<()> {
         Verb::Run(options) => run::run(&workspace, &options),
         Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
+        Verb::Fuzz(options) => fuzz::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Vm(options) => vm::run(&workspace, &options),
         Verb::Lint => lint::run(&workspace),

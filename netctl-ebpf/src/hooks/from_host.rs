@@ -77,6 +77,10 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     let neigh = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;
     let endpoint = host::endpoint(neigh.ifindex).ok_or(DropReason::NoEndpoint)?;
     let loopback = packet.src().is_loopback();
+    if loopback && !packet.has_l4 {
+        // The container could not answer it, and nothing tells whose answer it would be.
+        return Err(DropReason::MartianAddress);
+    }
     if packet.has_l4 && (endpoint.flags & endpoint_flags::PUBLISHED != 0 || loopback) {
         let port = published_port(packet);
         if loopback || port.is_some() {

@@ -24,8 +24,10 @@ pub(crate) trait Header<A: Address>: Copy + Default {
     fn take_hop(&mut self) -> u32;
     /// Brings a checksum of the header's own up to date.
     fn update_checksum(&mut self, difference: u32);
-    /// Length of the whole packet, this header included; the header's own where it is not told
-    /// (segments above 64 KiB).
+    /// What [`Self::total_length`] says when the header does not tell the length.
+    const NO_LENGTH: u32;
+
+    /// Length of the whole packet, this header included.
     fn total_length(&self) -> u32;
     /// Writes the fields that are neither addresses nor MACs back into the packet.
     ///

@@ -35,6 +35,7 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 impl Header<V4> for Ipv4 {
     const HAS_CHECKSUM: bool = true;
+    const NO_LENGTH: u32 = 0;
     const SRC: usize = offset_of!(Self, src);
     const DST: usize = offset_of!(Self, dst);
 
@@ -90,15 +91,10 @@ impl Packet<V4> {
         if ip.version_ihl >> 4 != 4 || ihl < IPV4_LEN {
             return Err(DropReason::Malformed);
         }
-        // Several segments may be longer than the field can say: it is 0 then (BIG TCP, 6.3).
-        let length = ip.total_length();
         let frag = ip.frag.get();
         (self.proto, self.fragment.id) = (ip.proto, u32::from(ip.id.0));
         self.fragment.offset = frag & FRAGMENT_OFFSET;
         self.fragment.more = frag & MORE_FRAGMENTS != 0;
-        if length < ihl && !(length == 0 && self.is_segmented()) {
-            return Err(DropReason::Malformed);
-        }
         self.l4 = ETH_LEN + ihl;
         Ok(())
     }

@@ -36,6 +36,7 @@ const OFFSET_SHIFT: u16 = 3;
 
 impl Header<V6> for Ipv6 {
     const HAS_CHECKSUM: bool = false;
+    const NO_LENGTH: u32 = IPV6_LEN;
     const SRC: usize = offset_of!(Self, src);
     const DST: usize = offset_of!(Self, dst);
 
@@ -85,11 +86,6 @@ impl Packet<V6> {
         self.proto = self.headers.ip.next;
         if is_extension(self.proto) {
             self.walk_extensions()?;
-        }
-        let headers = self.l4 - ETH_LEN;
-        let length = self.headers.ip.total_length();
-        if length < headers && !(length == IPV6_LEN && self.is_segmented()) {
-            return Err(DropReason::Malformed);
         }
         Ok(())
     }

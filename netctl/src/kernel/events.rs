@@ -87,7 +87,8 @@ impl DropLog {
     }
 }
 
-fn sample(event: &DropEvent) -> view::DropSample {
+/// A sample as it is shown.
+pub fn sample(event: &DropEvent) -> view::DropSample {
     let address = |address| Ipv6Addr::from(address).to_canonical();
     let (src, dst) = (address(event.src), address(event.dst));
     let packet = match (event.ethertype.get(), event.proto) {

@@ -21,7 +21,7 @@ impl<'a> Words<'a> {
 }
 
 /// Bytes of a packet line (see the module). Words beyond those that [`super::show`] prints:
-/// `data=TEXT`, `tos=`, `id=`, `df=1`, `frag=OFFSET` or `frag=OFFSET+` (in units of 8 bytes, `+`:
+/// `data=TEXT`, `hex=BYTES`, `tos=`, `id=`, `df=1`, `frag=OFFSET` or `frag=OFFSET+` (in units of 8 bytes, `+`:
 /// more follow), `opts=HEX` (of IPv4), `ext=NUMBER:HEX,…` (extension headers of IPv6, without their
 /// first byte, that tells the next one), `iplen=` and `cut=` (lies about the length), `sum=none` (UDP),
 /// `sum=bad`, `ipsum=bad`.
@@ -62,6 +62,12 @@ pub fn build(names: &Names, line: &str) -> Vec<u8> {
     frame
 }
 
+/// Bytes of an ICMP line that quotes another packet, which starts with its IP header (RFC 792).
+#[track_caller]
+pub fn quoting(names: &Names, line: &str, quoted: &[u8]) -> Vec<u8> {
+    build(names, &format!("{line} hex={}", hex::encode(quoted)))
+}
+
 pub(super) fn pair(text: &str) -> (&str, &str) {
     text.split_once('>')
         .unwrap_or_else(|| panic!("{text:?} is not SOURCE>DESTINATION"))
@@ -70,6 +76,9 @@ pub(super) fn pair(text: &str) -> (&str, &str) {
 pub(super) fn payload(words: &mut Words<'_>) -> Vec<u8> {
     if let Some(text) = words.text("data") {
         return text.bytes().collect();
+    }
+    if let Some(text) = words.text("hex") {
+        return hex::decode(text).unwrap_or_else(|error| panic!("hex=: {error}"));
     }
     let length = words.number("len", 0);
     (0..length).map(|at| (at * 7 + 1) as u8).collect()

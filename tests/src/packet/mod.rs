@@ -15,7 +15,9 @@
 //! `BAD-IP-SUM`, `BAD-TCP-SUM`, … where a checksum is wrong. Its arithmetic is its own: a fault
 //! in netctl-common would otherwise hide here too.
 
+mod annotate;
 mod build;
+pub mod frame;
 pub mod hex;
 mod ip;
 mod names;
@@ -23,7 +25,8 @@ mod show;
 pub mod sum;
 mod transport;
 
-pub use build::build;
+pub use annotate::annotate;
+pub use build::{build, quoting};
 pub use names::Names;
 pub use show::show;
 

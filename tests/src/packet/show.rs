@@ -174,7 +174,7 @@ fn transport(proto: u8, ends: (IpAddr, IpAddr), ttl: u8, body: &[u8]) -> Option<
             "tcp {} flags={} ttl={ttl} len={}",
             ports(ends, body)?,
             flags(*body.get(13)?),
-            body.len() - usize::from(body[12] >> 4) * 4,
+            body.len().checked_sub(usize::from(body[12] >> 4) * 4)?,
         ),
         17 => format!(
             "udp {} ttl={ttl} len={}",
@@ -188,7 +188,7 @@ fn transport(proto: u8, ends: (IpAddr, IpAddr), ttl: u8, body: &[u8]) -> Option<
             body.get(1)?,
             word(body, 4)?,
             word(body, 6)?,
-            body.len() - 8,
+            body.len().checked_sub(8)?,
         ),
         _ => format!("ip:{proto} {src}>{dst} ttl={ttl} len={}", body.len()),
     })

@@ -5,6 +5,12 @@ use std::net::IpAddr;
 /// Checksum over the parts one after the other (each but the last of even length). Over data that
 /// holds its checksum already: 0 when it is right.
 pub fn internet_checksum(parts: &[&[u8]]) -> u16 {
+    !ones_sum(parts)
+}
+
+/// Ones' complement sum over the same; data that holds its right checksum gives 0xffff, and only
+/// zeroes give 0.
+pub fn ones_sum(parts: &[&[u8]]) -> u16 {
     let mut total: u64 = 0;
     for part in parts {
         for pair in part.chunks(2) {
@@ -15,7 +21,7 @@ pub fn internet_checksum(parts: &[&[u8]]) -> u16 {
     while total > 0xffff {
         total = total % 0x1_0000 + total / 0x1_0000;
     }
-    !(total as u16)
+    total as u16
 }
 
 /// The pseudo header: of TCP and UDP over IPv4 (RFC 9293, section 3.1), of everything over IPv6

@@ -1,24 +1,23 @@
 //! The bench: a world, the maps filled to match it, and packets put in by line.
 
-use std::{collections::BTreeMap, marker::PhantomData, net::Ipv4Addr, time::Duration};
-
-use aya::{
-    Ebpf,
-    programs::{SchedClassifier, TestRun, TestRunOptions},
+use std::{
+    collections::BTreeMap, io, marker::PhantomData, net::Ipv4Addr, os::fd::AsFd, time::Duration,
 };
+
+use aya::{Ebpf, programs::SchedClassifier};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     flow::{Flow, FlowKey},
     jump,
     settings::Settings,
     stats::{PortStats, PortStatsKey},
-    wire::{Be16, V4, V6},
+    wire::{Be16, Mac, V4, V6},
 };
 
 use super::{
     maps, object,
     outcome::Outcome,
-    skb,
+    run::{self, Ran, Shot},
     world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC},
 };
 use crate::{
@@ -181,9 +180,6 @@ impl Bench {
         bytes: &[u8],
         gso: Option<(u16, u16)>,
     ) -> Outcome {
-        if bytes.get(12..14) == Some(&[0x86, 0xdd]) {
-            self.load_ipv6();
-        }
         let before = maps::drops(&self.ebpf);
         let (verdict, packet, _) = self.test_run(program, ifindex, bytes, gso, 1);
         let moved = maps::drops(&self.ebpf)
@@ -244,24 +240,51 @@ impl Bench {
             Program::FromHost => self.forwarded_from,
             Program::FromContainer | Program::FromUplink => 0,
         };
-        let classifier = self.classifier(program);
-        let mut run = |ingress| {
-            classifier.test_run(TestRunOptions {
-                data_in: Some(bytes),
-                data_out: Some(&mut out),
-                ctx_in: Some(&skb::context(ifindex, ingress, gso)),
-                repeat,
-                ..TestRunOptions::default()
-            })
+        let shot = Shot {
+            ifindex,
+            ingress,
+            bytes,
+            gso,
+            repeat,
         };
-        let result = run(ingress).unwrap_or_else(|error| {
-            if ingress != 0 && run(0).is_ok() {
-                not_run("this kernel's BPF_PROG_TEST_RUN takes no ingress_ifindex");
-            }
-            panic!("test run of {}: {error:?}", program.name())
-        });
-        out.truncate(result.data_size_out as usize);
-        (result.return_value, out, result.duration)
+        let ran = self
+            .shoot(program, &shot, &mut out)
+            .unwrap_or_else(|error| {
+                let without = Shot { ingress: 0, ..shot };
+                if ingress != 0 && self.shoot(program, &without, &mut out).is_ok() {
+                    not_run("this kernel's BPF_PROG_TEST_RUN takes no ingress_ifindex");
+                }
+                panic!("test run of {}: {error:?}", program.name())
+            });
+        out.truncate(ran.length);
+        (ran.code, out, ran.duration)
+    }
+
+    /// The run alone, into a buffer of the caller's.
+    pub fn shoot(&mut self, program: Program, shot: &Shot<'_>, out: &mut [u8]) -> io::Result<Ran> {
+        if shot.bytes.get(12..14) == Some(&[0x86, 0xdd]) {
+            self.load_ipv6();
+        }
+        let fd = self.classifier(program).fd().unwrap();
+        run::run(fd.as_fd(), shot, 0, out)
+    }
+
+    /// Packets dropped so far, over all reasons and CPUs.
+    #[track_caller]
+    pub fn dropped(&self) -> u64 {
+        maps::drops(&self.ebpf).iter().map(|(_, count)| count).sum()
+    }
+
+    /// MAC of a network's gateway.
+    pub fn gateway_mac(&self, network: u32) -> Mac {
+        world::gateway_mac(network)
+    }
+
+    /// Forgets every flow.
+    #[track_caller]
+    pub fn forget_flows(&mut self) {
+        maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
+        maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
     }
 
     /// The flow table.

@@ -21,6 +21,16 @@ pub(super) fn remove<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str, key: K) {
     map.remove(&key).unwrap();
 }
 
+/// Takes every entry away.
+#[track_caller]
+pub(super) fn clear<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str) {
+    let mut map: HashMap<&mut MapData, K, V> = found(ebpf, map);
+    let keys: Vec<K> = map.keys().map(Result::unwrap).collect();
+    for key in keys {
+        map.remove(&key).unwrap();
+    }
+}
+
 /// All entries, in no order.
 #[track_caller]
 pub(super) fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, map: &str) -> Vec<(K, V)> {

@@ -13,6 +13,7 @@ mod fill;
 mod maps;
 mod object;
 mod outcome;
+mod run;
 mod skb;
 mod verified;
 mod world;
@@ -20,6 +21,7 @@ mod world;
 pub use bench::{Bench, Program};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
+pub use run::{Ran, Shot};
 pub use verified::{LIMIT, Verified, verify_all};
 pub use world::{
     ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC,

@@ -1,0 +1,152 @@
+//! Plays a fixture on a bench, and tells what came out otherwise.
+
+use std::net::Ipv4Addr;
+
+use netctl::kernel::names::endpoint_ifindex;
+use netctl_common::network::flags;
+use netctl_tests::{
+    packet::{annotate, build, frame::Ip},
+    prog::{ANCHOR, Bench, Network, Outcome, Program, UPLINK, Verdict},
+};
+
+use super::fixture::{Fixture, Step};
+
+/// Endpoints of the usual bench by name.
+const ENDPOINTS: [(&str, u32, Ipv4Addr); 3] = [
+    ("web", 1, Ipv4Addr::new(172, 18, 0, 2)),
+    ("cli", 2, Ipv4Addr::new(172, 18, 0, 3)),
+    ("far", 3, Ipv4Addr::new(172, 19, 0, 2)),
+];
+
+/// Plays it; puts what came out into its place, and returns what was to be otherwise.
+pub(super) fn play(fixture: &mut Fixture) -> Vec<String> {
+    let mut bench = Bench::usual();
+    for (number, line) in (1..).zip(&fixture.setup) {
+        prepare(&mut bench, number, line);
+    }
+    let mut differences = Vec::new();
+    for (number, step) in (1..).zip(&mut fixture.steps) {
+        let (verdict, output) = happens(&mut bench, step);
+        if verdict != step.verdict || output != step.output {
+            differences.push(difference(number, step, &verdict, &output));
+        }
+        (step.verdict, step.output) = (verdict, output);
+    }
+    differences
+}
+
+fn endpoint(name: &str) -> (u32, Ipv4Addr) {
+    let found = ENDPOINTS.iter().find(|(known, _, _)| *known == name);
+    let (_, id, addr) = found.unwrap_or_else(|| panic!("no endpoint {name:?}"));
+    (*id, *addr)
+}
+
+/// `publish PROTO ADDRESS:PORT ENDPOINT:PORT`, `network ID FLAG,FLAG`.
+fn prepare(bench: &mut Bench, number: u32, line: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        ["publish", proto, host, inside] => {
+            let proto = match proto {
+                "tcp" => crate::TCP,
+                "udp" => crate::UDP,
+                other => panic!("{line:?}: protocol {other:?}"),
+            };
+            let split = |text: &'_ str| {
+                let (name, port) = text.rsplit_once(':').unwrap_or_else(|| panic!("{line:?}"));
+                (name.to_owned(), port.parse::<u16>().unwrap())
+            };
+            let ((addr, first), (name, port)) = (split(host), split(inside));
+            let addr = if addr == "any" {
+                crate::ANY
+            } else {
+                addr.parse().unwrap()
+            };
+            let (id, inner) = endpoint(&name);
+            bench.publish(number, proto, (addr, first, first), (id, inner, port));
+        }
+        ["network", id, list] => {
+            let flags = list.split(',').fold(0, |flags, name| {
+                flags
+                    | match name {
+                        "icc" => flags::ICC,
+                        "masquerade" => flags::MASQUERADE,
+                        "internal" => flags::INTERNAL,
+                        other => panic!("{line:?}: flag {other:?}"),
+                    }
+            });
+            let id = id.parse().unwrap();
+            bench.network(Network { id, flags });
+        }
+        ["ports", first, last] => bench.settings(|settings| {
+            (settings.nat_port_first, settings.nat_port_last) =
+                (first.parse().unwrap(), last.parse().unwrap());
+        }),
+        _ => panic!("{line:?} prepares nothing"),
+    }
+}
+
+/// The verdict and the rows of the packet.
+fn happens(bench: &mut Bench, step: &Step) -> (String, Vec<String>) {
+    let bytes = build(&bench.names, &step.input);
+    let (hook, name) = step.hook.split_once(' ').unwrap_or((&step.hook, ""));
+    let (program, ifindex) = match hook {
+        "from_container" => (Program::FromContainer, endpoint_ifindex(endpoint(name).0)),
+        "from_uplink" => (Program::FromUplink, UPLINK),
+        _ => (Program::FromHost, ANCHOR),
+    };
+    let out = bench.run_bytes(program, ifindex, &bytes, None);
+    let verdict = match out.verdict {
+        Verdict::Redirect => "redirect".to_owned(),
+        Verdict::NotOurs => "leave".to_owned(),
+        Verdict::Drop => {
+            let reasons: Vec<String> = out
+                .drops
+                .iter()
+                .map(|(name, count)| match count {
+                    1 => (*name).to_owned(),
+                    count => format!("{name}*{count}"),
+                })
+                .collect();
+            format!("drop {}", reasons.join(" "))
+        }
+        Verdict::Other(code) => format!("verdict {code}"),
+    };
+    if out.verdict == Verdict::Drop {
+        return (verdict, Vec::new());
+    }
+    assert_sums(&out);
+    (verdict, annotate(&out.packet))
+}
+
+/// A fixture that was written down by the machine must not hold a wrong checksum.
+fn assert_sums(out: &Outcome) {
+    let Ok(ip) = Ip::of_frame(&out.packet) else {
+        return;
+    };
+    let header = ip.header_sum(&out.packet).is_none_or(|sum| sum == 0xffff);
+    let transport = ip.transport_sum(&out.packet);
+    let whole = ip.fragment == (0, false);
+    let right = header && (!whole || transport.is_none_or(|sum| sum == 0xffff));
+    assert!(right, "a wrong checksum: {out:?}");
+}
+
+fn difference(number: u32, step: &Step, verdict: &str, output: &[String]) -> String {
+    let mut text = format!("step {number}, {}\n  {}\n", step.hook, step.input);
+    let mut row = |sign: char, row: &str| text.push_str(&format!("{sign} {row}\n"));
+    if step.verdict == verdict {
+        row(' ', verdict);
+    } else {
+        row('-', &step.verdict);
+        row('+', verdict);
+    }
+    for at in 0..step.output.len().max(output.len()) {
+        match (step.output.get(at), output.get(at)) {
+            (Some(old), Some(new)) if old == new => row(' ', old),
+            (old, new) => {
+                old.inspect(|old| row('-', old));
+                new.inspect(|new| row('+', new));
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,273 @@
+//! What the fuzzed programs find: networks of every kind, members, published ports, live flows;
+//! and the facts about them that the judge goes by.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use netctl::kernel::names::endpoint_ifindex;
+use netctl_common::{
+    network::flags::{ICC, INTERNAL, MASQUERADE},
+    settings,
+    wire::Mac,
+};
+
+use super::{random::Random, seeds};
+use crate::{
+    packet::frame::proto,
+    prog::{ANCHOR, Bench, Endpoint, Network, Program, UPLINK, UPLINK_ADDR, endpoint_mac},
+};
+
+const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+/// Entries of the flow table: few enough that an epoch now and then fills it.
+const FLOWS: u32 = 16_384;
+
+/// A network's kind.
+#[derive(Clone, Copy)]
+pub(super) struct Net {
+    pub(super) id: u32,
+    pub(super) flags: u32,
+    pub(super) mac: [u8; 6],
+}
+
+/// A container.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) id: u32,
+    pub(super) net: Net,
+    pub(super) mac: [u8; 6],
+    pub(super) addr: IpAddr,
+}
+
+/// What the judge knows.
+pub(super) struct Facts {
+    pub(super) nets: Vec<Net>,
+    pub(super) members: Vec<Member>,
+    /// (First address, prefix length) of every network.
+    pub(super) subnets: Vec<(IpAddr, u32)>,
+    /// The host's own addresses.
+    pub(super) locals: Vec<IpAddr>,
+    /// What masqueraded packets have as their source.
+    pub(super) uplinks: Vec<IpAddr>,
+}
+
+impl Facts {
+    /// Whether the address is in a network's subnet.
+    pub(super) fn is_inside(&self, addr: IpAddr) -> bool {
+        self.subnets
+            .iter()
+            .any(|(first, length)| match (addr, first) {
+                (IpAddr::V4(addr), IpAddr::V4(first)) => {
+                    (addr.to_bits() ^ first.to_bits()) >> (32 - length) == 0
+                }
+                (IpAddr::V6(addr), IpAddr::V6(first)) => {
+                    (addr.to_bits() ^ first.to_bits()) >> (128 - length) == 0
+                }
+                _ => false,
+            })
+    }
+
+    /// Whether the host itself has the address.
+    pub(super) fn is_local(&self, addr: IpAddr) -> bool {
+        self.locals.contains(&addr)
+    }
+
+    /// The container with that MAC.
+    pub(super) fn member(&self, mac: &[u8]) -> Option<&Member> {
+        self.members.iter().find(|member| member.mac == *mac)
+    }
+}
+
+/// A packet that is all right, and where it comes from.
+pub(super) struct Seed {
+    pub(super) program: Program,
+    /// The endpoint that sends it, for `from_container`.
+    pub(super) endpoint: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Seed {
+    /// Interface that the program runs on.
+    pub(super) fn ifindex(&self) -> u32 {
+        match self.program {
+            Program::FromContainer => endpoint_ifindex(self.endpoint),
+            Program::FromUplink => UPLINK,
+            Program::FromHost => ANCHOR,
+        }
+    }
+}
+
+/// Values that mean something here, for mutations to put in.
+pub(super) struct Dictionary {
+    pub(super) macs: Vec<[u8; 6]>,
+    pub(super) addrs: Vec<IpAddr>,
+    pub(super) ports: Vec<u16>,
+    /// (Side is the sender's) tuples of live flows: source, destination, ports, protocol.
+    pub(super) tuples: Vec<(IpAddr, IpAddr, u16, u16, u8)>,
+}
+
+pub(super) struct Scene {
+    pub(super) bench: Bench,
+    pub(super) facts: Facts,
+    opening: Vec<Seed>,
+    pub(super) seeds: Vec<Seed>,
+    pub(super) words: Dictionary,
+}
+
+/// Name, network, last number of the address.
+const MEMBERS: [(u32, u32, &str); 5] = [
+    (1, 1, "web"),
+    (2, 1, "cli"),
+    (3, 2, "far"),
+    (4, 3, "shut"),
+    (5, 4, "plain"),
+];
+
+/// Networks: usual, another usual one without direct traffic, internal, not masqueraded.
+const NETS: [(u32, u32); 4] = [
+    (1, ICC | MASQUERADE),
+    (2, MASQUERADE),
+    (3, ICC | MASQUERADE | INTERNAL),
+    (4, ICC),
+];
+
+impl Scene {
+    /// Devices and maps; in a network namespace of the thread's own from now on.
+    #[track_caller]
+    pub(super) fn new() -> Self {
+        let mut bench = Bench::with_flows(FLOWS);
+        let mut facts = Facts {
+            nets: Vec::new(),
+            members: Vec::new(),
+            subnets: Vec::new(),
+            locals: vec![UPLINK_ADDR.into()],
+            uplinks: vec![UPLINK_ADDR.into()],
+        };
+        for (id, flags) in NETS {
+            bench.network(Network { id, flags });
+            let mac = bench.gateway_mac(id);
+            facts.nets.push(Net {
+                id,
+                flags,
+                mac: mac.0,
+            });
+            let address = |last| IpAddr::V4(Ipv4Addr::new(172, 17 + id as u8, 0, last));
+            facts.subnets.push((address(0), 24));
+            facts.locals.push(address(1));
+        }
+        bench.names = bench
+            .names
+            .clone()
+            .with("gw3", Mac(facts.nets[2].mac))
+            .with("gw4", Mac(facts.nets[3].mac));
+        for (id, network, name) in MEMBERS {
+            let last = if id == 2 { 3 } else { 2 };
+            let addr = Ipv4Addr::new(172, 17 + network as u8, 0, last);
+            bench.endpoint(Endpoint {
+                id,
+                network,
+                name,
+                addr,
+            });
+            facts.members.push(Member {
+                id,
+                net: facts.nets[network as usize - 1],
+                mac: endpoint_mac(id).0,
+                addr: addr.into(),
+            });
+        }
+        publish(&mut bench);
+        let (opening, seeds) = (seeds::opening(&bench), seeds::all(&bench));
+        let words = words(&facts);
+        Self {
+            bench,
+            facts,
+            opening,
+            seeds,
+            words,
+        }
+    }
+
+    /// Brings everything to where an epoch of that stream begins: settings, and flows.
+    #[track_caller]
+    pub(super) fn begin(&mut self, epoch: u64) {
+        let mut random = Random::new(epoch, 0x5e77);
+        self.bench.settings(|settings| {
+            settings.nat_port_first = if random.once_in(8) { 65_500 } else { 61_000 };
+            settings.flood_rate = 4;
+            let peer = settings::flags::REDIRECT_PEER;
+            settings.flags &= !peer;
+            if random.once_in(2) {
+                settings.flags |= peer;
+            }
+        });
+        self.bench.forget_flows();
+        for seed in &self.opening {
+            self.bench
+                .test_run(seed.program, seed.ifindex(), &seed.bytes, None, 1);
+        }
+        let flows = self.bench.flows();
+        assert_eq!(flows.len(), 2 * self.opening.len(), "{flows:#?}");
+        self.words.tuples.clear();
+        self.words.tuples.extend(flows.iter().map(|(key, _)| {
+            (
+                IpAddr::V4(key.src.into()),
+                IpAddr::V4(key.dst.into()),
+                key.sport.get(),
+                key.dport.get(),
+                key.proto,
+            )
+        }));
+        // The table has no order of its own that would be the same in every run.
+        self.words.tuples.sort_unstable();
+    }
+}
+
+fn publish(bench: &mut Bench) {
+    let (web, far) = (Ipv4Addr::new(172, 18, 0, 2), Ipv4Addr::new(172, 19, 0, 2));
+    bench.publish(1, proto::TCP, (ANY, 8080, 8080), (1, web, 80));
+    bench.publish(2, proto::UDP, (ANY, 5353, 5353), (1, web, 53));
+    bench.publish(3, proto::TCP, (ANY, 10_000, 10_099), (3, far, 20_000));
+    bench.publish(
+        4,
+        proto::UDP,
+        (UPLINK_ADDR, 10_000, 10_099),
+        (3, far, 20_000),
+    );
+    bench.publish(5, proto::SCTP, (ANY, 9_999, 9_999), (1, web, 9_999));
+}
+
+fn words(facts: &Facts) -> Dictionary {
+    let mut macs = vec![
+        [0xff; 6],
+        [0; 6],
+        [0x01, 0, 0x5e, 0, 0, 1],
+        crate::prog::UPLINK_MAC.0,
+        crate::prog::LAN_MAC.0,
+    ];
+    macs.extend(facts.nets.iter().map(|net| net.mac));
+    macs.extend(facts.members.iter().map(|member| member.mac));
+    let text = [
+        "0.0.0.0",
+        "127.0.0.1",
+        "127.9.9.9",
+        "224.0.0.1",
+        "255.255.255.255",
+        "172.18.0.0",
+        "172.18.0.9",
+        "172.18.0.255",
+        "203.0.113.9",
+        "198.51.100.2",
+        "240.0.0.1",
+    ];
+    let mut addrs: Vec<IpAddr> = text.iter().filter_map(|addr| addr.parse().ok()).collect();
+    addrs.extend(&facts.locals);
+    addrs.extend(facts.members.iter().map(|member| member.addr));
+    Dictionary {
+        macs,
+        addrs,
+        ports: vec![
+            0, 1, 22, 53, 80, 4000, 5000, 5353, 8080, 9999, 10_000, 10_050, 10_099, 10_100, 20_000,
+            32_768, 40_000, 60_999, 61_000, 65_535,
+        ],
+        tuples: Vec::new(),
+    }
+}

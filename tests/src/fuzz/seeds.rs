@@ -1,0 +1,136 @@
+//! Packets that are all right, as lines: what every epoch opens its flows by, and what mutations
+//! start from.
+
+use super::scene::Seed;
+use crate::{
+    packet::{self, frame},
+    prog::{Bench, Program},
+};
+
+/// A line, and the endpoint that sends it where a container does.
+type Line = (Program, u32, &'static str);
+
+const fn container(endpoint: u32, line: &'static str) -> Line {
+    (Program::FromContainer, endpoint, line)
+}
+
+const fn uplink(line: &'static str) -> Line {
+    (Program::FromUplink, 0, line)
+}
+
+const fn host(line: &'static str) -> Line {
+    (Program::FromHost, 0, line)
+}
+
+/// First packets of the flows that every epoch begins with.
+const OPENING: &[Line] = &[
+    container(1, "web>gw tcp 172.18.0.2:4000>203.0.113.9:80 flags=S"),
+    container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=20"),
+    container(2, "cli>gw udp 172.18.0.3:40000>203.0.113.9:53 len=20"),
+    container(2, "cli>gw icmp 172.18.0.3>203.0.113.9 ident=7 len=20"),
+    container(1, "web>gw icmp 172.18.0.2>203.0.113.9 ident=7 len=20"),
+    container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=S"),
+    container(2, "cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags=S"),
+    container(3, "far>gw2 tcp 172.19.0.2:4000>198.51.100.1:8080 flags=S"),
+    container(5, "plain>gw4 udp 172.21.0.2:4000>203.0.113.9:53 len=20"),
+    container(1, "web>gw ip:132 172.18.0.2>203.0.113.9 len=40"),
+    uplink("lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=S"),
+    uplink("lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=9"),
+    uplink("lan>up udp 203.0.113.9:5000>198.51.100.1:10005 len=9"),
+    uplink("lan>up udp 203.0.113.9:5001>198.51.100.1:5353 id=5 frag=0+ len=16"),
+    host("gw>web tcp 127.0.0.1:41000>172.18.0.2:80 flags=S"),
+];
+
+/// What mutations start from beside those.
+const MORE: &[Line] = &[
+    container(1, "web>gw tcp 172.18.0.2:80>203.0.113.9:5000 flags=SA"),
+    container(
+        1,
+        "web>gw tcp 172.18.0.2:80>172.18.0.1:4000 flags=SA len=30",
+    ),
+    container(1, "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA"),
+    container(
+        1,
+        "web>cli udp 172.18.0.2:4000>172.18.0.3:53 len=20 opts=94040000",
+    ),
+    container(2, "cli>gw udp 172.18.0.3:53>172.18.0.1:9 len=3"),
+    container(
+        2,
+        "cli>gw tcp 172.18.0.3:50000>203.0.113.9:443 flags=PA len=200 opts=01010100",
+    ),
+    container(
+        1,
+        "web>gw udp 172.18.0.2:4000>203.0.113.9:53 id=9 frag=0+ len=24",
+    ),
+    container(1, "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=4 len=24"),
+    container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=1472 df=1"),
+    container(2, "cli>gw ip:47 172.18.0.3>203.0.113.9 len=24"),
+    container(4, "shut>gw3 udp 172.20.0.2:4000>203.0.113.9:53 len=20"),
+    container(4, "shut>gw3 icmp 172.20.0.2>172.20.0.1 len=20"),
+    container(1, "web>all arp request 172.18.0.2/web>172.18.0.1/none"),
+    container(1, "web>all arp request 172.18.0.2/web>172.18.0.3/none"),
+    container(1, "web>all udp 172.18.0.2:68>255.255.255.255:67 len=20"),
+    container(1, "web>all eth:86dd len=60"),
+    uplink("lan>up udp 203.0.113.9:53>198.51.100.1:4000 len=77"),
+    uplink("lan>up tcp 203.0.113.9:80>198.51.100.1:4000 flags=SA len=4"),
+    uplink("lan>up icmp 203.0.113.9>198.51.100.1 type=0 ident=7 len=20"),
+    uplink("lan>up tcp 203.0.113.9:5002>198.51.100.1:10009 flags=S opts=01010100"),
+    uplink("lan>up ip:17 203.0.113.9>198.51.100.1 id=5 frag=3 len=16"),
+    uplink("lan>up udp 203.0.113.9:53>172.21.0.2:4000 len=20"),
+    uplink("lan>up tcp 203.0.113.9:53>172.18.0.2:80 flags=S"),
+    uplink("lan>up eth:86dd len=60"),
+    host("gw>none tcp 172.18.0.1:40000>172.18.0.2:80 flags=S"),
+    host("gw>none udp 198.51.100.1:40000>172.18.0.3:53 len=9"),
+    host("gw>none icmp 172.18.0.1>172.18.0.2 len=9"),
+];
+
+/// ICMP errors: what carries them, and the packet that they quote.
+const ERRORS: &[(Line, &str)] = &[
+    (
+        uplink("lan>up icmp 198.51.100.2>198.51.100.1 type=3 code=1"),
+        "up>lan udp 198.51.100.1:4000>203.0.113.9:53 len=20 ttl=60",
+    ),
+    (
+        uplink("lan>up icmp 198.51.100.2>198.51.100.1 type=3 code=4"),
+        "up>lan tcp 198.51.100.1:4000>203.0.113.9:80 flags=S",
+    ),
+    (
+        uplink("lan>up icmp 198.51.100.2>198.51.100.1 type=11 code=0"),
+        "up>lan icmp 198.51.100.1>203.0.113.9 ident=7 len=20 ttl=1",
+    ),
+    (
+        container(1, "web>gw icmp 172.18.0.2>203.0.113.9 type=3 code=3"),
+        "gw>web udp 203.0.113.9:5000>172.18.0.2:53 len=9 ttl=63",
+    ),
+];
+
+fn seed(bench: &Bench, (program, endpoint, line): Line) -> Seed {
+    Seed {
+        program,
+        endpoint,
+        bytes: packet::build(&bench.names, line),
+    }
+}
+
+/// First packets of the flows that every epoch begins with.
+pub(super) fn opening(bench: &Bench) -> Vec<Seed> {
+    OPENING.iter().map(|line| seed(bench, *line)).collect()
+}
+
+/// What mutations start from: those and more.
+pub(super) fn all(bench: &Bench) -> Vec<Seed> {
+    let errors = ERRORS.iter().map(|((program, endpoint, line), quoted)| {
+        let quote = packet::build(&bench.names, quoted);
+        Seed {
+            program: *program,
+            endpoint: *endpoint,
+            bytes: packet::quoting(&bench.names, line, &quote[frame::ETH..]),
+        }
+    });
+    let more = MORE.iter().map(|line| seed(bench, *line));
+    opening(bench)
+        .into_iter()
+        .chain(more)
+        .chain(errors)
+        .collect()
+}
