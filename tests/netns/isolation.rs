@@ -1,51 +1,75 @@
 //! Rules between and inside networks, enforced by the datapath alone.
 
+use std::net::IpAddr;
+
 use netctl_common::wire::Mac;
 use netctl_tests::{
     agent::{Connect, Proto},
-    lab::{HOST, LAN, OUTSIDE},
+    lab::{HOST, HOST6, LAN, LAN6, OUTSIDE, OUTSIDE6},
     packet::{Names, build},
 };
 
-use crate::usual::{self, CLIENT, GATEWAY, OTHER, Usual, WEB};
+use crate::usual::{self, CLIENT, CLIENT6, GATEWAY, GATEWAY6, OTHER, OTHER6, Usual, WEB, WEB6};
 
 #[test]
 fn networks_do_not_meet() {
     let usual = Usual::start();
     usual.other.serve_all(80);
-    for proto in [Proto::Tcp, Proto::Udp] {
-        let asked = usual
-            .client
-            .connect(Connect::to(proto, (OTHER, 80)).within_ms(200));
-        assert!(asked.is_err(), "{proto:?}: {asked:?}");
+    usual.other.serve_all6(80);
+    let all: [[IpAddr; 4]; 2] = [
+        [OTHER.into(), CLIENT.into(), WEB.into(), GATEWAY.into()],
+        [OTHER6.into(), CLIENT6.into(), WEB6.into(), GATEWAY6.into()],
+    ];
+    for [other, client, web, gateway] in all {
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let asked = usual
+                .client
+                .connect(Connect::to(proto, (other, 80)).within_ms(200));
+            assert!(asked.is_err(), "{proto:?} {other}: {asked:?}");
+        }
+        assert_eq!(usual.client.ping(other, 1, 200), 0, "{other}");
+        assert_eq!(usual.other.ping(client, 1, 200), 0, "{client}");
+        // Their own members and the host they do reach.
+        assert_eq!(usual.client.ping(web, 1, 1000), 1, "{web}");
+        assert_eq!(usual.client.ping(gateway, 1, 1000), 1, "{gateway}");
     }
-    assert_eq!(usual.client.ping(OTHER, 1, 200), 0);
-    assert_eq!(usual.other.ping(CLIENT, 1, 200), 0);
-    // Their own members and the host they do reach.
-    assert_eq!(usual.client.ping(WEB, 1, 1000), 1);
-    assert_eq!(usual.client.ping(GATEWAY, 1, 1000), 1);
 }
 
 #[test]
 fn an_internal_network_stays_inside() {
     let lab = usual::lab();
     lab.populate(
-        "inside --subnet 172.20.0.0/24 --internal",
-        &[("a", "--ip 172.20.0.2"), ("b", "--ip 172.20.0.3")],
+        "inside --subnet 172.20.0.0/24 --subnet fd00:20::/64 --internal",
+        &[
+            ("a", "--ip 172.20.0.2 --ip6 fd00:20::2"),
+            ("b", "--ip 172.20.0.3 --ip6 fd00:20::3"),
+        ],
     );
     lab.lan().serve_all(7000);
+    lab.lan().serve_all6(7000);
     let (a, b) = (lab.agent_in("a"), lab.agent_in("b"));
     b.serve_all(80);
-    let neighbour = a.connect(Connect::to(
-        Proto::Tcp,
-        ("172.20.0.3".parse::<std::net::Ipv4Addr>().unwrap(), 80),
-    ));
-    assert!(neighbour.is_ok(), "{neighbour:?}");
-    assert_eq!(a.ping(std::net::Ipv4Addr::new(172, 20, 0, 1), 1, 1000), 1);
+    b.serve_all6(80);
+    for (neighbour, gateway) in [("172.20.0.3", "172.20.0.1"), ("fd00:20::3", "fd00:20::1")] {
+        let addr = |text: &str| text.parse::<IpAddr>().unwrap();
+        let asked = a.connect(Connect::to(Proto::Tcp, (addr(neighbour), 80)));
+        assert!(asked.is_ok(), "{neighbour}: {asked:?}");
+        assert_eq!(a.ping(addr(gateway), 1, 1000), 1, "{gateway}");
+    }
     assert!(!lab.ip_in("a", "-4 route").contains("default"));
+    assert!(!lab.ip_in("a", "-6 route").contains("default"));
     // Even with a route of its own making.
     lab.ip_in("a", "route add default via 172.20.0.1");
-    for target in [LAN, OUTSIDE, HOST] {
+    lab.ip_in("a", "-6 route add default via fd00:20::1");
+    let outside: [IpAddr; 6] = [
+        LAN.into(),
+        OUTSIDE.into(),
+        HOST.into(),
+        LAN6.into(),
+        OUTSIDE6.into(),
+        HOST6.into(),
+    ];
+    for target in outside {
         let out = a.connect(Connect::to(Proto::Udp, (target, 7000)).within_ms(200));
         assert!(out.is_err(), "{target}: {out:?}");
         assert_eq!(a.ping(target, 1, 200), 0, "{target}");
@@ -61,37 +85,52 @@ fn an_internal_network_stays_inside() {
 fn without_icc_members_only_meet_by_published_ports() {
     let lab = usual::lab();
     lab.populate(
-        "strangers --subnet 172.21.0.0/24 --no-icc",
+        "strangers --subnet 172.21.0.0/24 --subnet fd00:21::/64 --no-icc",
         &[
-            ("a", "--ip 172.21.0.2"),
-            ("b", "--ip 172.21.0.3 -p 8080:80"),
+            ("a", "--ip 172.21.0.2 --ip6 fd00:21::2"),
+            ("b", "--ip 172.21.0.3 --ip6 fd00:21::3 -p 8080:80"),
         ],
     );
     lab.lan().serve_all(7000);
+    lab.lan().serve_all6(7000);
     let (a, b) = (lab.agent_in("a"), lab.agent_in("b"));
     b.serve_all(80);
-    let b_addr: std::net::Ipv4Addr = "172.21.0.3".parse().unwrap();
-    let direct = a.connect(Connect::to(Proto::Tcp, (b_addr, 80)).within_ms(300));
-    assert!(direct.is_err(), "{direct:?}");
-    assert_eq!(a.ping(b_addr, 1, 200), 0);
-    let out = a.connect(Connect::to(Proto::Tcp, (OUTSIDE, 7000))).unwrap();
-    assert_eq!(out.seen.ip(), HOST);
-    let published = a.connect(Connect::to(Proto::Tcp, (HOST, 8080))).unwrap();
-    assert_eq!(published.seen.ip().to_string(), "172.21.0.2");
+    b.serve_all6(80);
+    let all: [(&str, &str, IpAddr, IpAddr); 2] = [
+        ("172.21.0.2", "172.21.0.3", HOST.into(), OUTSIDE.into()),
+        ("fd00:21::2", "fd00:21::3", HOST6.into(), OUTSIDE6.into()),
+    ];
+    for (own, other, host, outside) in all {
+        let other: IpAddr = other.parse().unwrap();
+        let direct = a.connect(Connect::to(Proto::Tcp, (other, 80)).within_ms(300));
+        assert!(direct.is_err(), "{other}: {direct:?}");
+        assert_eq!(a.ping(other, 1, 200), 0, "{other}");
+        let out = a.connect(Connect::to(Proto::Tcp, (outside, 7000))).unwrap();
+        assert_eq!(out.seen.ip(), host);
+        let published = a.connect(Connect::to(Proto::Tcp, (host, 8080))).unwrap();
+        assert_eq!(published.seen.ip().to_string(), own);
+    }
 }
 
 #[test]
 fn without_masquerade_the_outside_sees_the_container() {
     let lab = usual::lab();
     lab.populate(
-        "plain --subnet 172.22.0.0/24 --no-masquerade",
-        &[("a", "--ip 172.22.0.2")],
+        "plain --subnet 172.22.0.0/24 --subnet fd00:22::/64 --no-masquerade",
+        &[("a", "--ip 172.22.0.2 --ip6 fd00:22::2")],
     );
     lab.lan().serve_all(7000);
+    lab.lan().serve_all6(7000);
     lab.lan_ip(&format!("route add 172.22.0.0/24 via {HOST}"));
+    lab.lan_ip(&format!("-6 route add fd00:22::/64 via {HOST6}"));
     let a = lab.agent_in("a");
-    let out = a.connect(Connect::to(Proto::Tcp, (LAN, 7000))).unwrap();
-    assert_eq!(out.seen.ip().to_string(), "172.22.0.2");
+    for (target, own) in [
+        (IpAddr::from(LAN), "172.22.0.2"),
+        (LAN6.into(), "fd00:22::2"),
+    ] {
+        let out = a.connect(Connect::to(Proto::Tcp, (target, 7000))).unwrap();
+        assert_eq!(out.seen.ip().to_string(), own);
+    }
 }
 
 #[test]

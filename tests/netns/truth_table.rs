@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
-    lab::{HOST, LAN},
+    lab::{HOST, HOST6, LAN, LAN6},
 };
 
-use crate::usual::{CLIENT, GATEWAY, OTHER, PUBLISHED, PUBLISHED_HTTP, Usual, WEB};
+use crate::usual::{
+    CLIENT, CLIENT6, GATEWAY, GATEWAY6, OTHER, OTHER6, PUBLISHED, PUBLISHED_HTTP, Usual, WEB, WEB6,
+};
 
 #[track_caller]
-fn check(who: &str, agent: &Agent, ask: Connect, seen: Ipv4Addr) {
+fn check(who: &str, agent: &Agent, ask: Connect, seen: impl Into<IpAddr>) {
     let what = format!("{who} -> {} {:?} {:?}", ask.target, ask.proto, ask.style);
     let target = ask.target;
     let answer = agent
@@ -18,7 +20,7 @@ fn check(who: &str, agent: &Agent, ask: Connect, seen: Ipv4Addr) {
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(
         answer.seen.ip(),
-        IpAddr::V4(seen),
+        seen.into(),
         "{what}: source that the server saw"
     );
     // The client talks to whom it asked for, by getpeername() or the reply's source.
@@ -28,7 +30,8 @@ fn check(who: &str, agent: &Agent, ask: Connect, seen: Ipv4Addr) {
 }
 
 /// Every protocol, UDP both connected and not.
-fn check_all(who: &str, agent: &Agent, target: IpAddr, (echo, http): (u16, u16), seen: Ipv4Addr) {
+#[track_caller]
+fn check_all(who: &str, agent: &Agent, target: IpAddr, (echo, http): (u16, u16), seen: IpAddr) {
     check(who, agent, Connect::to(Proto::Tcp, (target, echo)), seen);
     check(who, agent, Connect::to(Proto::Udp, (target, echo)), seen);
     check(
@@ -42,55 +45,150 @@ fn check_all(who: &str, agent: &Agent, target: IpAddr, (echo, http): (u16, u16),
 
 const PORTS: (u16, u16) = (PUBLISHED, PUBLISHED_HTTP);
 
-#[test]
-fn everybody_reaches_a_published_port_as_they_should_be_seen() {
-    check_everybody(&Usual::start());
+/// Everybody's address in one family.
+struct Cast {
+    lan: IpAddr,
+    host: IpAddr,
+    loopback: IpAddr,
+    gateway: IpAddr,
+    web: IpAddr,
+    client: IpAddr,
+    other: IpAddr,
 }
 
-/// The whole table.
+const V4: Cast = Cast {
+    lan: IpAddr::V4(LAN),
+    host: IpAddr::V4(HOST),
+    loopback: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    gateway: IpAddr::V4(GATEWAY),
+    web: IpAddr::V4(WEB),
+    client: IpAddr::V4(CLIENT),
+    other: IpAddr::V4(OTHER),
+};
+const V6: Cast = Cast {
+    lan: IpAddr::V6(LAN6),
+    host: IpAddr::V6(HOST6),
+    loopback: IpAddr::V6(Ipv6Addr::LOCALHOST),
+    gateway: IpAddr::V6(GATEWAY6),
+    web: IpAddr::V6(WEB6),
+    client: IpAddr::V6(CLIENT6),
+    other: IpAddr::V6(OTHER6),
+};
+
+/// The whole table, in both families.
 pub(crate) fn check_everybody(usual: &Usual) {
+    check_family(usual, &V4);
+    check_family(usual, &V6);
+}
+
+fn check_family(usual: &Usual, cast: &Cast) {
     let Usual {
         web,
         client,
         other,
         lab,
     } = usual;
-    let host_addr = IpAddr::V4(HOST);
-    check_all("LAN", lab.lan(), host_addr, PORTS, LAN);
-    check_all("host by LAN address", lab.host(), host_addr, PORTS, GATEWAY);
-    check_all(
-        "host by 127.0.0.1",
-        lab.host(),
-        Ipv4Addr::LOCALHOST.into(),
-        PORTS,
-        GATEWAY,
-    );
-    check_all(
-        "host by gateway",
-        lab.host(),
-        GATEWAY.into(),
-        PORTS,
-        GATEWAY,
-    );
-    check_all("same network", client, host_addr, PORTS, CLIENT);
+    let host = lab.host();
+    let &Cast { gateway, .. } = cast;
+    check_all("LAN", lab.lan(), cast.host, PORTS, cast.lan);
+    check_all("host by LAN address", host, cast.host, PORTS, gateway);
+    check_all("host by loopback", host, cast.loopback, PORTS, gateway);
+    check_all("host by gateway", host, gateway, PORTS, gateway);
+    check_all("same network", client, cast.host, PORTS, cast.client);
     check_all(
         "same network by gateway",
         client,
-        GATEWAY.into(),
+        gateway,
         PORTS,
-        CLIENT,
+        cast.client,
     );
-    check_all("other network", other, host_addr, PORTS, OTHER);
-    check_all("itself", web, host_addr, PORTS, GATEWAY);
+    check_all("other network", other, cast.host, PORTS, cast.other);
+    check_all("itself", web, cast.host, PORTS, gateway);
     // Without the published port.
     check_all(
         "same network, directly",
         client,
-        WEB.into(),
+        cast.web,
         (80, 81),
-        CLIENT,
+        cast.client,
     );
-    check_all("host, directly", lab.host(), WEB.into(), (80, 81), GATEWAY);
+    check_all("host, directly", host, cast.web, (80, 81), gateway);
+}
+
+#[test]
+fn everybody_reaches_a_published_port_as_they_should_be_seen() {
+    check_family(&Usual::start(), &V4);
+}
+
+#[test]
+fn everybody_reaches_a_published_port_by_ipv6() {
+    check_family(&Usual::start(), &V6);
+}
+
+/// Packets of IPv6 cannot become IPv4, but a process of the host connects without any packet.
+#[test]
+fn an_ipv4_namespace_answers_the_hosts_ipv6_sockets_only() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    lab.populate(
+        "net3 --subnet 172.20.0.0/24",
+        &[("four", "-p 9000:80/tcp -p 9000:80/udp")],
+    );
+    let four = lab.agent_in("four");
+    four.serve_all(80);
+    let gateway = Ipv4Addr::new(172, 20, 0, 1);
+    for target in [Ipv6Addr::LOCALHOST, HOST6] {
+        for proto in [Proto::Tcp, Proto::Udp] {
+            check(
+                "host",
+                lab.host(),
+                Connect::to(proto, (target, 9000)),
+                gateway,
+            );
+        }
+        // The kernel lets no program change the family of a datagram that has no connection
+        // (net/ipv6/udp.c, udpv6_sendmsg).
+        let ask = Connect::to(Proto::Udp, (target, 9000)).unconnected();
+        let asked = lab.host().connect(ask.within_ms(300));
+        assert!(asked.is_err(), "{target}: {asked:?}");
+    }
+    let asked = lab
+        .lan()
+        .connect(Connect::to(Proto::Tcp, (HOST6, 9000)).within_ms(500));
+    assert!(asked.is_err(), "{asked:?}");
+    check("LAN", lab.lan(), Connect::to(Proto::Tcp, (HOST, 9000)), LAN);
+}
+
+#[test]
+fn an_ipv6_namespace_has_its_published_ports() {
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    lab.populate(
+        "net3 --ipv4=false --subnet fd00:20::/64",
+        &[("six", "-p 9000:80")],
+    );
+    let six = lab.agent_in("six");
+    six.serve_all6(80);
+    let gateway = Ipv6Addr::new(0xfd00, 0x20, 0, 0, 0, 0, 0, 1);
+    check(
+        "LAN",
+        lab.lan(),
+        Connect::to(Proto::Tcp, (HOST6, 9000)),
+        LAN6,
+    );
+    for target in [Ipv6Addr::LOCALHOST, HOST6, gateway] {
+        check(
+            "host",
+            lab.host(),
+            Connect::to(Proto::Tcp, (target, 9000)),
+            gateway,
+        );
+    }
+    check("out", &six, Connect::to(Proto::Tcp, (LAN6, 7000)), HOST6);
+    let asked = lab
+        .lan()
+        .connect(Connect::to(Proto::Tcp, (HOST, 9000)).within_ms(500));
+    assert!(asked.is_err(), "{asked:?}");
 }
 
 #[test]
@@ -113,16 +211,30 @@ fn sockets_of_the_other_family_reach_it_too() {
 fn a_client_bound_to_an_address_is_answered() {
     let usual = Usual::start();
     let (lab, client) = (&usual.lab, &usual.client);
-    let from = |source: Ipv4Addr| SocketAddr::from((source, 0));
-    let loopback = from(Ipv4Addr::LOCALHOST);
-    for proto in [Proto::Tcp, Proto::Udp] {
-        // Bound to loopback: the container must see an address that it can answer.
-        let ask = Connect::to(proto, (Ipv4Addr::LOCALHOST, PUBLISHED)).from(loopback);
-        check("host bound to 127.0.0.1", lab.host(), ask, GATEWAY);
-        let ask = Connect::to(proto, (HOST, PUBLISHED)).from(from(HOST));
-        check("host bound to its LAN address", lab.host(), ask, HOST);
-        let ask = Connect::to(proto, (HOST, PUBLISHED)).from(from(CLIENT));
-        check("client bound to its address", client, ask, CLIENT);
+    let all: [[IpAddr; 4]; 2] = [
+        [
+            Ipv4Addr::LOCALHOST.into(),
+            GATEWAY.into(),
+            HOST.into(),
+            CLIENT.into(),
+        ],
+        [
+            Ipv6Addr::LOCALHOST.into(),
+            GATEWAY6.into(),
+            HOST6.into(),
+            CLIENT6.into(),
+        ],
+    ];
+    for [loopback, gateway, host, member] in all {
+        for proto in [Proto::Tcp, Proto::Udp] {
+            // Bound to loopback: the container must see an address that it can answer.
+            let ask = Connect::to(proto, (loopback, PUBLISHED)).from((loopback, 0));
+            check("host bound to loopback", lab.host(), ask, gateway);
+            let ask = Connect::to(proto, (host, PUBLISHED)).from((host, 0));
+            check("host bound to its LAN address", lab.host(), ask, host);
+            let ask = Connect::to(proto, (host, PUBLISHED)).from((member, 0));
+            check("client bound to its address", client, ask, member);
+        }
     }
 }
 
@@ -130,7 +242,12 @@ fn a_client_bound_to_an_address_is_answered() {
 fn a_containers_loopback_is_its_own() {
     let usual = Usual::start();
     for agent in [&usual.client, &usual.web] {
-        let ask = Connect::to(Proto::Tcp, (Ipv4Addr::LOCALHOST, PUBLISHED));
-        assert_eq!(agent.connect(ask), Err("ECONNREFUSED".to_owned()));
+        for loopback in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            let ask = Connect::to(Proto::Tcp, (loopback, PUBLISHED));
+            assert_eq!(agent.connect(ask), Err("ECONNREFUSED".to_owned()));
+        }
     }
 }

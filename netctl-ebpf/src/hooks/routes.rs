@@ -9,7 +9,7 @@ use netctl_common::{
     network::{Network, flags as network_flags},
     packet::proto,
     publish::Published,
-    wire::Be16,
+    wire::{Be16, Mac},
 };
 
 use crate::{
@@ -203,15 +203,24 @@ pub(crate) fn from_process<A: Family>(
     };
     (draft.port_id, draft.host_port) = port.unwrap_or_default();
     draft.forward_leg = leg;
+    // The stack takes a packet to ::1 from the loopback interface only (ip6_rcv_core).
+    let (host_ifindex, host_mac) = if A::VERSION == 6 && packet.src().is_loopback() {
+        (LOOPBACK, Mac([0; 6]))
+    } else {
+        (network.anchor_ifindex, network.mac)
+    };
     draft.reply_leg = Leg {
-        out_ifindex: network.anchor_ifindex,
+        out_ifindex: host_ifindex,
         flags: flags::TO_HOST | flags::PORT_TX | kind,
         smac: endpoint.mac,
-        dmac: network.mac,
+        dmac: host_mac,
         ..leg
     };
     Ok(())
 }
+
+/// Index of `lo` in every network namespace; its MAC is zero.
+const LOOPBACK: u32 = 1;
 
 /// Protocols whose packets of a host process are tracked for a published port.
 #[inline(always)]

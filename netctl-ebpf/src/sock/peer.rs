@@ -1,7 +1,10 @@
 //! recvmsg() and getpeername(): the process sees the address that it asked for.
 
 use aya_ebpf::{bindings::bpf_sock_addr, macros::cgroup_sock_addr, programs::SockAddrContext};
-use netctl_common::sock::{Sock, SockKey};
+use netctl_common::{
+    sock::{Sock, SockKey},
+    wire::Address as _,
+};
 
 use crate::{
     family::Family,
@@ -50,8 +53,16 @@ fn restore4(ctx: *mut bpf_sock_addr) -> i32 {
 
 #[inline(always)]
 fn restore6(ctx: *mut bpf_sock_addr) -> i32 {
-    if let Some(sock) = asked(ctx, address6(ctx)) {
+    let addr = address6(ctx);
+    if let Some(sock) = asked(ctx, addr) {
         set_address6(ctx, sock.addr);
+        set_user_port(ctx, sock.port);
+    } else if let Some(inner) = addr.unmapped()
+        && let Some(sock) = asked(ctx, inner)
+    {
+        // sendto() of an AF_INET6 socket to a v4-mapped address is udp_sendmsg()'s from its
+        // beginning (net/ipv6/udp.c), so it was the hook of IPv4 that led it.
+        set_address6(ctx, sock.addr.mapped());
         set_user_port(ctx, sock.port);
     }
     answer::ALLOW

@@ -255,11 +255,9 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
     if model.ports.values().any(|port| port.count > 1) {
         flags |= settings::flags::HAS_RANGES;
     }
-    let view = &host.view;
-    let default_uplink = view.default_uplink.or(view.default_uplink6);
     let value = Settings {
         flags,
-        default_uplink: default_uplink.unwrap_or(0),
+        default_uplink: host.view.default_uplink.unwrap_or(0),
         host_cookie: constants.facts.netns_cookie,
         nat_port_first: constants.nat_ports.0,
         nat_port_last: constants.nat_ports.1,
@@ -268,7 +266,7 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
         hz: constants.hz,
         flood_rate: FLOOD_RATE,
         nat_seed: constants.nat_seed,
-        default_uplink6: 0,
+        default_uplink6: host.view.default_uplink6.unwrap_or(0),
     };
     state.entry(Table::Settings, &0_u32, &value);
 }
