@@ -12,6 +12,7 @@
 )]
 
 mod arp;
+mod bucket;
 mod clock;
 mod drop;
 mod family;
@@ -22,6 +23,7 @@ mod fragment;
 mod helpers;
 mod hooks;
 mod host;
+mod icmp;
 mod maps;
 mod masquerade;
 mod nd;

@@ -26,7 +26,7 @@ use netctl_common::{
     wire::{V4, V6},
 };
 
-use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
+use crate::{bucket::Bucket, flow::NewFlow, fragment::FragmentKey, icmp::reply};
 
 /// user → every hook: who is behind a veth, by the slot of its interface index. Written in place:
 /// a packet that comes while one endpoint takes another's slot may see half of each, and then
@@ -59,8 +59,16 @@ pub(crate) static FLOOD: HashMap<FloodKey, Flood> =
 
 /// bpf: tokens for broadcasts, one bucket an endpoint.
 #[map]
-pub(crate) static FLOOD_BUDGET: LruHashMap<u32, FloodBudget> =
-    LruHashMap::with_max_entries(16_384, 0);
+pub(crate) static FLOOD_BUDGET: LruHashMap<u32, Bucket> = LruHashMap::with_max_entries(16_384, 0);
+
+/// bpf: tokens for ICMP errors, one bucket an interface.
+#[map]
+pub(crate) static ICMP_BUDGET: LruHashMap<u32, Bucket> = LruHashMap::with_max_entries(16_384, 0);
+
+/// bpf: what an ICMP error quotes, while it is made.
+#[map]
+pub(crate) static ICMP_QUOTE: PerCpuArray<[u64; reply::ROOM / 8]> =
+    PerCpuArray::with_max_entries(1, 0);
 
 /// user → every hook: single published ports.
 #[map]

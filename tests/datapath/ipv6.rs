@@ -259,7 +259,10 @@ fn a_hop_limit_that_runs_out() {
     let mut bench = Bench::usual();
     bench
         .from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 ttl=1")
-        .dropped(DropReason::TtlExceeded);
+        .answered(
+            DropReason::TtlExceeded,
+            "gw>web icmp6 fd00:0:0:1::1>fd00:0:0:1::2 type=3 code=0 ident=0 seq=0 ttl=64 len=48",
+        );
 }
 
 #[test]

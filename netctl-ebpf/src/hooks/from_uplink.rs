@@ -70,17 +70,15 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.headers.dmac.is_group() || packet.parse().is_err() {
         return Ok(verdict::NEXT);
     }
+    if packet.is_icmp_error() {
+        return helpers::jump(packet.skb, A::ICMP_FROM_UPLINK);
+    }
     let known = fragment::track(packet, side::OUTSIDE).is_ok();
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
-    let (src, dst) = (packet.src(), packet.dst());
-    if host::network_of(src).is_some() {
-        return Err(DropReason::SpoofedSource);
-    }
-    if host::network_of(dst).is_some() {
-        return Err(DropReason::FromOutside);
-    }
+    untracked(packet)?;
+    let dst = packet.dst();
     if !packet.has_l4 || packet.proto == A::ICMP || !host::is_local(dst) {
         return Ok(verdict::NEXT);
     }
@@ -88,6 +86,18 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         Some(published) => open(packet, published),
         None => Ok(verdict::NEXT),
     }
+}
+
+/// The stack's, unless it claims to be a container's, or is for one.
+#[inline(always)]
+pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason> {
+    if host::network_of(packet.src()).is_some() {
+        return Err(DropReason::SpoofedSource);
+    }
+    if host::network_of(packet.dst()).is_some() {
+        return Err(DropReason::FromOutside);
+    }
+    Ok(verdict::NEXT)
 }
 
 /// First packet to a published port (walk 4): the client's address is kept.

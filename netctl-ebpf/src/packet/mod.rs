@@ -212,6 +212,12 @@ impl<A: Family> Packet<A> {
         self.proto == A::ICMP && !self.is_later_fragment() && !self.is_echo()
     }
 
+    /// An ICMP error that may be about a translated flow.
+    #[inline(always)]
+    pub(crate) fn is_icmp_error(&self) -> bool {
+        self.is_icmp_message() && A::is_error(self.icmp_type)
+    }
+
     /// Several segments in one, to be parted by the device or not at all (GSO).
     #[inline(always)]
     pub(crate) fn is_segmented(&self) -> bool {

@@ -25,8 +25,10 @@ use crate::{
     packet::{self, Names},
 };
 
-/// What programs jump to for ARP and IPv4.
-const COMMON: [&str; 2] = ["flood", "create4"];
+/// Whether a program is jumped to for ARP and IPv4 as well.
+fn is_common(name: &str) -> bool {
+    jump::ALL.iter().any(|(_, program)| *program == name) && !name.ends_with('6') && name != "nd"
+}
 
 /// A classifier of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +73,10 @@ impl Bench {
     pub fn with_flows(flows: u32) -> Self {
         world::enter();
         // Programs are loaded when they are first run: the verifier takes its time.
-        let mut ebpf = object::load(flows, |name| COMMON.contains(&name));
-        maps::connect_jumps(&mut ebpf, &COMMON);
+        let mut ebpf = object::load(flows, is_common);
+        let common = jump::ALL.iter().map(|(_, name)| *name);
+        let common: Vec<&str> = common.filter(|name| is_common(name)).collect();
+        maps::connect_jumps(&mut ebpf, &common);
         let settings = Settings {
             flags: 0,
             default_uplink: UPLINK,

@@ -65,6 +65,14 @@ impl Outcome {
         assert_eq!(self.drops, BTreeMap::from([(reason.name(), 1)]), "{self:?}");
     }
 
+    /// Dropped for that reason, once, and its sender told so by that packet.
+    #[track_caller]
+    pub fn answered(&self, reason: netctl_common::drop_reason::DropReason, expected: &str) {
+        assert_eq!(self.verdict, Verdict::Redirect, "{self:?}");
+        assert_eq!(self.drops, BTreeMap::from([(reason.name(), 1)]), "{self:?}");
+        assert_packet(&self.names, &self.packet, expected);
+    }
+
     /// Redirected as that packet, nothing counted.
     #[track_caller]
     pub fn redirected(&self, expected: &str) {
