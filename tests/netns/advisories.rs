@@ -367,6 +367,9 @@ fn advisory_25_spoofing_inside_a_network() {
         ));
     }
     lines.push("web>gw udp 172.18.0.3:5555>203.0.113.9:7000 data=advisory".to_owned());
+    // What only a DHCP server says.
+    lines.push("client>all udp 172.18.0.3:67>255.255.255.255:68 data=advisory".to_owned());
+    lines.push("client>web udp 172.18.0.3:67>172.18.0.2:68 data=advisory".to_owned());
     // A VLAN's tag, and LLC (802.3 has a length where others have their type).
     lines.push(format!(
         "client>web eth:8100 hex=00050800{MARK_HEX}{MARK_HEX}"
