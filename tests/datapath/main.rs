@@ -20,6 +20,7 @@ mod isolation;
 mod length;
 mod lifetime;
 mod nd;
+mod parsers;
 mod publish;
 mod range;
 mod snat;

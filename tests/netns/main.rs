@@ -5,9 +5,11 @@
     reason = "test code: a panic with its place is the report"
 )]
 
+mod advisories;
 mod bad_input;
 mod collision;
 mod counters;
+mod differential;
 mod exposure;
 mod firewall;
 mod healing;

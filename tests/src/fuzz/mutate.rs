@@ -220,6 +220,7 @@ impl Draft {
     fn options(&mut self, random: &mut Random) {
         let Some(layout) = self.layout() else { return };
         if layout.header != 20 {
+            self.extension(random);
             return;
         }
         if random.once_in(4) {
@@ -240,6 +241,27 @@ impl Draft {
         self.bytes[ETH] = 0x45 + (length / 4) as u8;
         let said = (self.length - ETH) as u16;
         self.bytes[layout.length..layout.length + 2].copy_from_slice(&said.to_be_bytes());
+    }
+
+    /// A header of 8 bytes between IPv6 and what follows: padding, routing, or a fragment's.
+    fn extension(&mut self, random: &mut Random) {
+        let (at, next) = (ETH + 40, ETH + 6);
+        if self.length < at || self.length + 8 > ROOM {
+            return;
+        }
+        self.bytes.copy_within(at..self.length, at + 8);
+        let kind = *random.pick(&[0, 60, 60, 43, 44, 44, 51]);
+        let head = match kind {
+            44 => *random.pick(&[[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 17], [0, 0, 1, 0]]),
+            _ => [0, 0, 1, 4],
+        };
+        self.bytes[at..at + 4].copy_from_slice(&head);
+        self.bytes[at + 4..at + 8].fill(if kind == 44 { 9 } else { 0 });
+        self.bytes[at] = self.bytes[next];
+        self.bytes[next] = kind;
+        self.length += 8;
+        let said = (self.length - at) as u16;
+        self.bytes[ETH + 4..ETH + 6].copy_from_slice(&said.to_be_bytes());
     }
 
     fn fragment(&mut self, random: &mut Random) {
