@@ -129,10 +129,7 @@ fn is_dhcp_server<A: Family>(packet: &Packet<A>) -> bool {
 
 /// An ICMP error about no flow of ours: of a packet that was not translated.
 #[inline(always)]
-pub(crate) fn untracked<A: Family>(
-    packet: &Packet<A>,
-    sender: Sender,
-) -> Result<i32, DropReason> {
+pub(crate) fn untracked<A: Family>(packet: &Packet<A>, sender: Sender) -> Result<i32, DropReason> {
     if packet.headers.dmac != sender.network.mac {
         return to_member(packet, sender);
     }

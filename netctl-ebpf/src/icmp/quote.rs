@@ -4,7 +4,7 @@ use netctl_common::{
     checksum,
     drop_reason::DropReason,
     flow::{Flow, FlowKey},
-    packet::proto,
+    packet::{ETH_LEN, proto},
     wire::{Be16, V4, V6},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Quote<A: Family> {
     ip: A::Header,
     /// Where its transport header starts in the frame.
     l4: u32,
+    /// Where the error ends: what is behind it is padding.
+    end: u32,
     proto: u8,
     /// First 8 bytes of the transport header, as they stand in the packet.
     words: [u16; SHORT_LEN / 2],
@@ -54,6 +56,7 @@ impl<A: Family> Quote<A> {
             at: packet.l4 + SHORT_LEN as u32,
             ip: A::Header::default(),
             l4: 0,
+            end: ETH_LEN + packet.headers.ip.total_length(),
             proto: 0,
             words: [0; SHORT_LEN / 2],
             sport: Be16(0),
@@ -64,7 +67,8 @@ impl<A: Family> Quote<A> {
             return Err(DropReason::Malformed);
         }
         (quote.l4, quote.proto) = A::find_quoted(packet, quote.at, &quote.ip)?;
-        if !helpers::load(packet.skb, quote.l4, &mut quote.words, 0..SHORT_LEN) {
+        let cut = quote.l4 + SHORT_LEN as u32 > quote.end;
+        if cut || !helpers::load(packet.skb, quote.l4, &mut quote.words, 0..SHORT_LEN) {
             return Err(DropReason::Malformed);
         }
         let words = &quote.words;
@@ -175,11 +179,12 @@ impl<A: Family> Quote<A> {
             return Ok(change);
         }
         let mut check = 0_u16;
-        // Most quotes of TCP end before it.
-        if helpers::load(skb, l4 + 2 * TCP_CHECK, &mut check, 0..2) {
+        // Many quotes of TCP end before it.
+        let at = l4 + 2 * TCP_CHECK;
+        if at + 2 <= self.end && helpers::load(skb, at, &mut check, 0..2) {
             let new = checksum::update(check, covered);
             change = replaced(change, check, new);
-            helpers::store(skb, l4 + 2 * TCP_CHECK, &new)?;
+            helpers::store(skb, at, &new)?;
         }
         Ok(change)
     }

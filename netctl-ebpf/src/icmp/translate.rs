@@ -82,23 +82,21 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
     packet.parse()?;
+    let untracked = from_uplink::untracked(&packet)?;
     match find(&packet, side::OUTSIDE) {
         Some((mut quote, flow)) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
             let (src, dst) = (packet.src(), flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
         }
-        None => from_uplink::untracked(&packet),
+        None => Ok(untracked),
     }
 }
 
 /// The quoted packet and the flow of packets that go where the error goes. An error tells nothing
 /// of a flow's state: it is neither refreshed nor ended (REQ-6, RFC 4787 REQ-12).
 #[inline(always)]
-fn find<A: Family>(
-    packet: &Packet<A>,
-    side: u8,
-) -> Option<(Quote<A>, &'static Flow<A>)> {
+fn find<A: Family>(packet: &Packet<A>, side: u8) -> Option<(Quote<A>, &'static Flow<A>)> {
     let quote = Quote::load(packet).ok()?;
     // From inside only about packets that the sender itself received; from outside only to the
     // address that sent the quoted packet.

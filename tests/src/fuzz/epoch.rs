@@ -8,6 +8,7 @@ use super::{
     mutate::{Draft, ROOM},
     random::Random,
     scene::{Scene, Seed},
+    told,
 };
 use crate::prog::{Program, Shot, Verdict};
 
@@ -152,6 +153,8 @@ fn packets(
         if ran.verdict == Verdict::Drop {
             most += 1;
             least += u64::from(!may_be_copied(from, draft.bytes()));
+        } else if told::is_told(&case) {
+            (least, most) = (least + 1, most + 1);
         }
         if (number + 1) % between == 0 {
             let risen = scene.bench.dropped() - counted;

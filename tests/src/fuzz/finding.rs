@@ -7,6 +7,7 @@ use super::{
     judge::{Case, judge},
     mutate::ROOM,
     scene::Scene,
+    told,
 };
 use crate::{
     packet::{Names, frame::ETH, hex, show},
@@ -133,7 +134,7 @@ fn breaks(scene: &mut Scene, epoch: u64, finding: &Finding, bytes: &[u8]) -> Opt
         output,
     };
     let risen = scene.bench.dropped() - before;
-    let dropped = u64::from(ran.verdict == Verdict::Drop);
+    let dropped = u64::from(ran.verdict == Verdict::Drop || told::is_told(&case));
     let miscounted = risen != dropped && !(risen < dropped && may_be_copied(seed, bytes));
     let broken = match judge(&scene.facts, &case) {
         Err(rule) => rule == finding.rule,

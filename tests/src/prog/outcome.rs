@@ -53,6 +53,11 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
+    /// Names of MACs in packet lines.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The packet as a line.
     pub fn text(&self) -> String {
         crate::packet::show(&self.names, &self.packet)
