@@ -194,7 +194,7 @@ fn extension_headers_are_walked() {
             "gw>web udp [2001:db8::9]:5000>[fd00:0:0:1::2]:53 ttl=63 len=3 {ext}"
         ));
     // More of them than anybody sends.
-    let many = vec!["60:00010400000000"; 9].join(",");
+    let many = ["60:00010400000000"; 9].join(",");
     bench
         .from_container(
             1,

@@ -21,7 +21,10 @@ use netctl::{
 use netctl_common::{checksum, event::DropEvent, port, publish, tcp};
 
 /// A parser's name, and the property that has to hold of it for those bytes: it panics else.
-pub const ALL: [(&str, fn(&[u8])); 9] = [
+pub type Parser = (&'static str, fn(&[u8]));
+
+/// Every parser.
+pub const ALL: &[Parser] = &[
     ("address", address),
     ("api", api),
     ("arithmetic", arithmetic),

@@ -217,7 +217,7 @@ fn is_address_ttl_or_sum(ip: &Ip, at: usize) -> bool {
     let at = at.wrapping_sub(ip.start);
     match ip.src {
         IpAddr::V4(_) => matches!(at, 8 | 10 | 11 | 12..20),
-        IpAddr::V6(_) => matches!(at, 7 | 8..40),
+        IpAddr::V6(_) => matches!(at, 7..40),
     }
 }
 

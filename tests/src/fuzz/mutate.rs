@@ -129,7 +129,7 @@ impl Draft {
         let limit = if random.once_in(2) { 54 } else { self.length };
         let at = random.below(limit.min(self.length));
         self.bytes[at] = match random.below(3) {
-            0 => random.next() as u8,
+            0 => random.word() as u8,
             1 => self.bytes[at] ^ (1 << random.below(8)),
             _ => *random.pick(&[0, 0xff, 0x7f, 0x80, 0x45, 0x60, 6, 17, 1]),
         };
@@ -138,7 +138,7 @@ impl Draft {
     /// Bytes behind the end: padding, or data where the length says so.
     fn grow(&mut self, random: &mut Random) {
         let more = random.below(64).min(ROOM / 2 - self.length.min(ROOM / 2));
-        self.bytes[self.length..self.length + more].fill(random.next() as u8);
+        self.bytes[self.length..self.length + more].fill(random.word() as u8);
         self.length += more;
     }
 
@@ -211,7 +211,7 @@ impl Draft {
             2 => right.saturating_sub(1),
             3 => 0xffff,
             4 => random.below(64) as u16,
-            _ => random.next() as u16,
+            _ => random.word() as u16,
         };
         self.bytes[at..at + 2].copy_from_slice(&said.to_be_bytes());
     }
@@ -318,7 +318,7 @@ impl Draft {
             ]),
             proto::UDP => *random.pick(&[(4, 0xff), (5, 0), (5, 7), (5, 200)]),
             proto::ICMP | proto::ICMPV6 => (random.below(2), random.below(20) as u8),
-            _ => (random.below(8), random.next() as u8),
+            _ => (random.below(8), random.word() as u8),
         };
         self.bytes[at + offset] = value;
     }
