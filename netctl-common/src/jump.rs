@@ -29,6 +29,10 @@ jumps! {
     ICMP_FROM_UPLINK6 = 13, "icmp_from_uplink6";
     ICMP_REPLY4 = 14, "icmp_reply4";
     ICMP_REPLY6 = 15, "icmp_reply6";
+    HOLD = 16, "hold";
+    RELEASE = 17, "release";
+    FROM_CONTAINER4 = 18, "from_container";
+    FROM_UPLINK4 = 19, "from_uplink";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

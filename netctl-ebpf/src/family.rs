@@ -22,10 +22,9 @@ use netctl_common::{
 
 use crate::{
     flow::NewFlow,
-    fragment::FragmentKey,
     icmp::quote::{find_quoted4, find_quoted6},
     maps::{
-        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, FRAG4, FRAG6, LOCAL4, LOCAL6,
+        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6,
         NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6,
         SUBNET4, SUBNET6,
     },
@@ -38,6 +37,9 @@ pub(crate) trait Family: Address {
     /// Program that goes on with a container's packet that has no flow yet, where its keys leave
     /// no room on the stack to do so in place.
     const OPEN_FROM_CONTAINER: Option<u32>;
+    /// The hooks' programs, for those that come back to them.
+    const FROM_CONTAINER: u32;
+    const FROM_UPLINK: u32;
     /// Program that makes a drafted flow.
     const CREATE: u32;
     /// Programs that translate ICMP errors, by the hook that they came in by.
@@ -95,7 +97,6 @@ pub(crate) trait Family: Address {
     fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
     fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
     fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
-    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
     fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
     fn locals() -> &'static HashMap<Self, Local>;
     fn subnets() -> &'static LpmTrie<Self, u32>;
@@ -114,6 +115,8 @@ macro_rules! maps {
 impl Family for V4 {
     type Header = Ipv4;
     const OPEN_FROM_CONTAINER: Option<u32> = None;
+    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER4;
+    const FROM_UPLINK: u32 = jump::FROM_UPLINK4;
     const CREATE: u32 = jump::CREATE4;
     const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER4;
     const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST4;
@@ -206,7 +209,6 @@ impl Family for V4 {
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
-        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG4;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
         locals: HashMap<Self, Local> = LOCAL4;
         subnets: LpmTrie<Self, u32> = SUBNET4;
@@ -217,6 +219,8 @@ impl Family for V4 {
 impl Family for V6 {
     type Header = Ipv6;
     const OPEN_FROM_CONTAINER: Option<u32> = Some(jump::OPEN_FROM_CONTAINER6);
+    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER6;
+    const FROM_UPLINK: u32 = jump::FROM_UPLINK6;
     const CREATE: u32 = jump::CREATE6;
     const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER6;
     const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST6;
@@ -304,7 +308,6 @@ impl Family for V6 {
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
-        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG6;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;
         locals: HashMap<Self, Local> = LOCAL6;
         subnets: LpmTrie<Self, u32> = SUBNET6;

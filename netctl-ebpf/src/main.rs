@@ -20,6 +20,7 @@ mod flood;
 mod flow;
 mod forward;
 mod fragment;
+mod held;
 mod helpers;
 mod hooks;
 mod host;

@@ -223,12 +223,6 @@ fn fragments_follow_their_first_one() {
             "web>gw ip:17 fd00:0:0:1::2>2001:db8::9 len=8 frag=2 id=77",
         )
         .redirected("*>* ip:17 2001:db8:100::1>2001:db8::9 ttl=63 len=8 frag=2");
-    bench
-        .from_container(
-            1,
-            "web>gw ip:17 fd00:0:0:1::2>2001:db8::9 len=8 frag=2 id=78",
-        )
-        .dropped(DropReason::Fragment);
 }
 
 #[test]

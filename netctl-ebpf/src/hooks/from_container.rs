@@ -143,11 +143,11 @@ pub(crate) fn untracked<A: Family>(packet: &Packet<A>, sender: Sender) -> Result
 #[inline(always)]
 fn to_neighbour<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
     if sender.endpoint.flags & endpoint_flags::PUBLISHED != 0 {
+        // What cannot be held and was not seen from its start is no reply of ours.
+        let known = fragment::track(packet, side::INSIDE, Some(A::FROM_CONTAINER))?;
         if packet.is_icmp_error() {
             return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
         }
-        // A later fragment whose first one was not seen is no reply of ours: forward as is.
-        let known = fragment::track(packet, side::INSIDE).is_ok();
         if known && let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
             return forward::by_flow(packet, flow, Hook::Ingress);
         }
@@ -177,10 +177,12 @@ fn to_member<A: Family>(packet: &Packet<A>, sender: Sender) -> Result<i32, DropR
 /// A frame for the gateway: to be routed, or for the host itself.
 #[inline(always)]
 fn to_gateway<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    if !fragment::track(packet, side::INSIDE, Some(A::FROM_CONTAINER))? {
+        return Err(DropReason::Fragment);
+    }
     if packet.is_icmp_error() {
         return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
     }
-    fragment::track(packet, side::INSIDE)?;
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }

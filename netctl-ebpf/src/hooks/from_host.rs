@@ -68,10 +68,13 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.dst().is_multicast() || packet.headers.dmac.is_group() {
         return Ok(verdict::NEXT);
     }
+    // The host's stack sends the first one first.
+    if !fragment::track(packet, side::INSIDE, None)? {
+        return Err(DropReason::Fragment);
+    }
     if packet.is_icmp_error() {
         return helpers::jump(packet.skb, A::ICMP_FROM_HOST);
     }
-    fragment::track(packet, side::INSIDE)?;
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Egress);
     }

@@ -70,10 +70,10 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.headers.dmac.is_group() || packet.parse().is_err() {
         return Ok(verdict::NEXT);
     }
+    let known = !packet.is_fragment() || is_known(packet)?;
     if packet.is_icmp_error() {
         return helpers::jump(packet.skb, A::ICMP_FROM_UPLINK);
     }
-    let known = fragment::track(packet, side::OUTSIDE).is_ok();
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
@@ -98,6 +98,16 @@ pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason
         return Err(DropReason::FromOutside);
     }
     Ok(verdict::NEXT)
+}
+
+/// Whether the ports of a fragment are known. It is looked at only if it is for the host: what
+/// goes elsewhere is none of ours, in whatever order.
+#[inline(always)]
+fn is_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
+    if !host::is_local(packet.dst()) {
+        return Ok(false);
+    }
+    fragment::track(packet, side::OUTSIDE, Some(A::FROM_UPLINK))
 }
 
 /// First packet to a published port (walk 4): the client's address is kept.

@@ -27,7 +27,8 @@ use crate::{
 
 /// Whether a program is jumped to for ARP and IPv4 as well.
 fn is_common(name: &str) -> bool {
-    jump::ALL.iter().any(|(_, program)| *program == name) && !name.ends_with('6') && name != "nd"
+    let is_jumped_to = jump::ALL.iter().any(|(_, program)| *program == name);
+    is_jumped_to && !name.ends_with('6') && !name.starts_with("from_") && name != "nd"
 }
 
 /// A classifier of the object.
@@ -224,8 +225,10 @@ impl Bench {
         let loaded = self.ebpf.program_mut(program.name()).unwrap();
         if loaded.fd().is_err() {
             object::load_program(program.name(), loaded);
+            maps::connect_jumps(&mut self.ebpf, &[program.name()]);
         }
-        (&*loaded).try_into().unwrap()
+        let loaded = self.ebpf.program(program.name()).unwrap();
+        loaded.try_into().unwrap()
     }
 
     /// The run alone: return code, packet, time for each of `repeat` runs.
