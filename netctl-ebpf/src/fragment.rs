@@ -11,7 +11,7 @@
 use netctl_common::{
     drop_reason::DropReason,
     packet::{ETH_LEN, proto},
-    wire::{Address as _, Be16, V6},
+    wire::{Be16, V6},
 };
 
 use crate::{
@@ -188,8 +188,9 @@ fn follow_first<A: Family>(
     }
     if !is_waited_for {
         piece.datagram.state = state::WAITING;
-        FRAG.insert(&piece.key, &piece.datagram, 0)
-            .map_err(|_| DropReason::Fragment)?;
+        if FRAG.insert(&piece.key, &piece.datagram, 0).is_err() {
+            return Err(DropReason::Fragment);
+        }
     }
     held::keep(packet.skb)
 }
