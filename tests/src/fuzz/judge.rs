@@ -139,7 +139,7 @@ fn answered(facts: &Facts, case: &Case<'_>) -> Ruling {
 fn is_advertised(case: &Case<'_>) -> bool {
     let kind = |frame: &[u8]| {
         let ip = Ip::of_frame(frame).ok()?;
-        (ip.proto == proto::ICMPV6 && ip.has_transport()).then(|| frame[ip.l4])
+        (ip.src.is_ipv6() && ip.is_icmp() && ip.has_transport()).then(|| frame[ip.l4])
     };
     case.seed.program == Program::FromContainer
         && kind(case.input) == Some(135)
