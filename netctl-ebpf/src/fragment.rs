@@ -132,11 +132,7 @@ pub(crate) fn track<A: Family>(
 
 /// Fills in where the fragment belongs.
 #[inline(always)]
-fn describe<A: Family>(
-    packet: &Packet<A>,
-    side: u8,
-    piece: &mut Piece,
-) -> Result<(), DropReason> {
+fn describe<A: Family>(packet: &Packet<A>, side: u8, piece: &mut Piece) -> Result<(), DropReason> {
     let start = u32::from(packet.fragment.offset) * 8;
     let length = (packet.headers.ip.total_length() + ETH_LEN).wrapping_sub(packet.l4);
     let end = start.wrapping_add(length);

@@ -227,7 +227,8 @@ fn take(skb: *mut __sk_buff, held: &mut Held) -> Result<(), DropReason> {
     let length = bounded(length(skb)).ok_or(DropReason::Fragment)?;
     held.length = length;
     // SAFETY: `frame` has room for what `bounded` lets through.
-    let error = unsafe { bpf_skb_load_bytes(skb.cast(), 0, held.frame.as_mut_ptr().cast(), length) };
+    let error =
+        unsafe { bpf_skb_load_bytes(skb.cast(), 0, held.frame.as_mut_ptr().cast(), length) };
     if error == 0 {
         Ok(())
     } else {
