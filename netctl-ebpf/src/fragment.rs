@@ -11,7 +11,7 @@
 use netctl_common::{
     drop_reason::DropReason,
     packet::{ETH_LEN, proto},
-    wire::{Address as _, Be16, V6},
+    wire::{Be16, V6},
 };
 
 use crate::{
@@ -132,11 +132,7 @@ pub(crate) fn track<A: Family>(
 
 /// Fills in where the fragment belongs.
 #[inline(always)]
-fn describe<A: Family>(
-    packet: &Packet<A>,
-    side: u8,
-    piece: &mut Piece,
-) -> Result<(), DropReason> {
+fn describe<A: Family>(packet: &Packet<A>, side: u8, piece: &mut Piece) -> Result<(), DropReason> {
     let start = u32::from(packet.fragment.offset) * 8;
     let length = (packet.headers.ip.total_length() + ETH_LEN).wrapping_sub(packet.l4);
     let end = start.wrapping_add(length);
@@ -188,8 +184,9 @@ fn follow_first<A: Family>(
     }
     if !is_waited_for {
         piece.datagram.state = state::WAITING;
-        FRAG.insert(&piece.key, &piece.datagram, 0)
-            .map_err(|_| DropReason::Fragment)?;
+        if FRAG.insert(&piece.key, &piece.datagram, 0).is_err() {
+            return Err(DropReason::Fragment);
+        }
     }
     held::keep(packet.skb)
 }

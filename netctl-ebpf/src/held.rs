@@ -167,10 +167,9 @@ fn try_hold(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     (piece.held.start, piece.held.end) = (piece.start, piece.end);
     piece.held.stamp = now;
     take(skb, &mut piece.held)?;
-    HELD.insert(&piece.place(chosen), &piece.held, 0)
-        .map_err(|_| DropReason::Fragment)?;
-    if is_full {
-        // One that was held has made room: it is lost.
+    let kept = HELD.insert(&piece.place(chosen), &piece.held, 0);
+    if kept.is_err() || is_full {
+        // This one is lost, or the one that has made room.
         return Err(DropReason::Fragment);
     }
     // Held, not lost: no counter tells of it.
@@ -228,7 +227,8 @@ fn take(skb: *mut __sk_buff, held: &mut Held) -> Result<(), DropReason> {
     let length = bounded(length(skb)).ok_or(DropReason::Fragment)?;
     held.length = length;
     // SAFETY: `frame` has room for what `bounded` lets through.
-    let error = unsafe { bpf_skb_load_bytes(skb.cast(), 0, held.frame.as_mut_ptr().cast(), length) };
+    let error =
+        unsafe { bpf_skb_load_bytes(skb.cast(), 0, held.frame.as_mut_ptr().cast(), length) };
     if error == 0 {
         Ok(())
     } else {

@@ -109,12 +109,18 @@ fn from_outside_before_the_first_one() {
 fn too_long_to_be_held() {
     let mut bench = Bench::usual();
     bench
-        .from_container(1, "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=2 len=1967")
+        .from_container(
+            1,
+            "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=2 len=1967",
+        )
         .dropped(DropReason::Fragment);
     bench
         .from_uplink("lan>up ip:17 203.0.113.9>198.51.100.1 id=9 frag=2 len=1967")
         .not_ours();
-    held(&bench.from_container(1, "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=2 len=1966"));
+    held(&bench.from_container(
+        1,
+        "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=2 len=1966",
+    ));
 }
 
 /// A source has sixteen places for what waits; who sends more loses its oldest.
@@ -197,7 +203,10 @@ fn a_first_one_without_its_transport_header() {
 fn longer_than_a_datagram() {
     let mut bench = Bench::usual();
     bench
-        .from_container(1, "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=8191 len=16")
+        .from_container(
+            1,
+            "web>gw ip:17 172.18.0.2>203.0.113.9 id=9 frag=8191 len=16",
+        )
         .dropped(DropReason::Malformed);
 }
 

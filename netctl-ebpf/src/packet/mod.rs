@@ -194,12 +194,6 @@ impl<A: Family> Packet<A> {
         self.fragment.offset != 0 || self.fragment.more
     }
 
-    /// The first of several fragments.
-    #[inline(always)]
-    pub(crate) fn is_first_fragment(&self) -> bool {
-        self.fragment.offset == 0 && self.fragment.more
-    }
-
     /// Of the family's ICMP, an echo or its reply.
     #[inline(always)]
     fn is_echo(&self) -> bool {

@@ -99,6 +99,7 @@ fn happens(bench: &mut Bench, step: &Step) -> (String, Vec<String>) {
         Verdict::Redirect if out.drops.is_empty() => "redirect".to_owned(),
         Verdict::Redirect => format!("tell {}", reasons(&out)),
         Verdict::NotOurs => "leave".to_owned(),
+        Verdict::Drop if out.drops.is_empty() => "hold".to_owned(),
         Verdict::Drop => format!("drop {}", reasons(&out)),
         Verdict::Other(code) => format!("verdict {code}"),
     };

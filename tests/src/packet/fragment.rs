@@ -27,7 +27,7 @@ pub fn fragment(frame: &[u8], id: u16, part: Range<usize>) -> Vec<u8> {
         let length = (20 + part.len()) as u16;
         fragment[ETH + 2..ETH + 4].copy_from_slice(&length.to_be_bytes());
         fragment[ETH + 4..ETH + 6].copy_from_slice(&id.to_be_bytes());
-        let offset = start / 8 | u16::from(more) << 13;
+        let offset = (start / 8) | (u16::from(more) << 13);
         fragment[ETH + 6..ETH + 8].copy_from_slice(&offset.to_be_bytes());
         fragment[ETH + 10..ETH + 12].fill(0);
         let sum = internet_checksum(&[&fragment[ETH..]]);

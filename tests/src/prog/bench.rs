@@ -287,11 +287,14 @@ impl Bench {
         world::gateway_mac(network)
     }
 
-    /// Forgets every flow.
+    /// Forgets every flow, and every datagram that is on its way in pieces.
     #[track_caller]
     pub fn forget_flows(&mut self) {
         maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
         maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
+        // Nobody but the programs reads these: their sizes are all that is known here.
+        maps::clear::<[u8; 20], [u8; 36]>(&mut self.ebpf, "FRAG");
+        maps::clear::<[u8; 20], [u8; 2040]>(&mut self.ebpf, "HELD");
     }
 
     /// The flow table.
