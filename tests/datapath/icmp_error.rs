@@ -215,6 +215,11 @@ fn what_quotes_nothing_known_goes_nowhere() {
     let sent = "up>lan udp 198.51.100.1:4000>203.0.113.9:53 len=20";
     let spoofed = "lan>up icmp 172.19.0.2>198.51.100.1 type=3 code=3";
     tell(&mut bench, WIRE, spoofed, (sent, 100)).dropped(DropReason::SpoofedSource);
+    // From addresses that nobody outside has.
+    for src in ["127.0.0.1", "224.0.0.1", "0.0.0.0", "198.51.100.1"] {
+        let error = format!("lan>up icmp {src}>198.51.100.1 type=3 code=3");
+        tell(&mut bench, WIRE, &error, (sent, 100)).not_ours();
+    }
     // To an address that did not send the quoted packet.
     let sent = "up>lan udp 198.51.100.1:4000>203.0.113.9:53 len=20";
     let error = "lan>up icmp 198.51.100.77>203.0.113.200 type=3 code=3";

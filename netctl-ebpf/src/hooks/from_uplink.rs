@@ -110,11 +110,17 @@ fn is_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
     fragment::track(packet, side::OUTSIDE, Some(A::FROM_UPLINK))
 }
 
+/// Nobody outside has such an address.
+#[inline(always)]
+pub(crate) fn is_martian<A: Family>(src: A) -> bool {
+    src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian()
+}
+
 /// First packet to a published port (walk 4): the client's address is kept.
 #[inline(always)]
 fn open<A: Family>(packet: &mut Packet<A>, published: &Published<A>) -> Result<i32, DropReason> {
     let (src, dst) = (packet.src(), packet.dst());
-    if src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian() {
+    if is_martian(src) {
         return Err(DropReason::MartianAddress);
     }
     if host::is_local(src) {

@@ -17,6 +17,7 @@ use crate::{
     forward::{self, Hook},
     helpers,
     hooks::{from_container, from_host, from_uplink},
+    host,
     packet::{Packet, header::Header as _},
 };
 
@@ -83,6 +84,9 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     packet.load()?;
     packet.parse()?;
     let untracked = from_uplink::untracked(&packet)?;
+    if from_uplink::is_martian(packet.src()) || host::is_local(packet.src()) {
+        return Ok(untracked);
+    }
     match find(&packet, side::OUTSIDE) {
         Some((mut quote, flow)) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
