@@ -210,7 +210,7 @@ fn a_flood_of_first_fragments_hurts_nobody_else() {
         for round in 0..ROUNDS {
             let text = format!("round-{round}");
             sender.listen();
-            sender.send(&text, round, std::slice::from_ref(&PIECES[2]));
+            sender.send(&text, round, &PIECES[2..]);
             let first = |number| fragment(&whole, round * FLOOD + number, PIECES[0].clone());
             let frames: Vec<_> = (0..FLOOD).map(first).collect();
             flood.agent.send_frames(flood.interface, &frames);
