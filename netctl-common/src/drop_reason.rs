@@ -60,9 +60,10 @@ drop_reasons! {
     NdUnanswered = 30, "nd_unanswered", "A neighbour solicitation for an address that nobody in the network has, or an announcement.";
     RouterAdvertisement = 31, "router_advertisement", "A router advertisement or redirect from a container: nobody but the gateway routes.";
     DhcpServer = 32, "dhcp_server", "A DHCP server's answer from a container: addresses come from netctl.";
+    Unsolicited = 33, "unsolicited", "An outside packet for a masqueraded port, from somebody that the container did not send to.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 33;
+pub const DROP_REASONS: u32 = 34;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

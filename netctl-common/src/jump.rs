@@ -21,6 +21,8 @@ jumps! {
     OPEN_FROM_CONTAINER6 = 5, "open_from_container6";
     CREATE4 = 6, "create4";
     CREATE6 = 7, "create6";
+    SEARCH4 = 8, "search4";
+    SEARCH6 = 9, "search6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

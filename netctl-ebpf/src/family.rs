@@ -12,6 +12,7 @@ use netctl_common::{
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
     jump,
+    mapping::{Mapping, MappingKey},
     network::Network,
     packet::{ethertype, icmp, icmpv6, proto},
     publish::{PublishKey, Published},
@@ -25,8 +26,8 @@ use crate::{
     fragment::FragmentKey,
     maps::{
         DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, FRAG4, FRAG6, LOCAL4, LOCAL6,
-        NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6,
-        SUBNET4, SUBNET6,
+        MAPPING4, MAPPING6, NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4,
+        PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
     },
     packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
 };
@@ -39,6 +40,8 @@ pub(crate) trait Family: Address {
     const OPEN_FROM_CONTAINER: Option<u32>;
     /// Program that makes a drafted flow.
     const CREATE: u32;
+    /// Program that goes on with the search for its source port.
+    const SEARCH: u32;
     /// Host order.
     const ETHERTYPE: u16;
     /// AF_INET or AF_INET6.
@@ -69,6 +72,7 @@ pub(crate) trait Family: Address {
     fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
     fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
     fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
+    fn mappings() -> &'static HashMap<MappingKey<Self>, Mapping<Self>>;
     fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
     fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
     fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
@@ -91,6 +95,7 @@ impl Family for V4 {
     type Header = Ipv4;
     const OPEN_FROM_CONTAINER: Option<u32> = None;
     const CREATE: u32 = jump::CREATE4;
+    const SEARCH: u32 = jump::SEARCH4;
     const ETHERTYPE: u16 = ethertype::IPV4;
     const AF: u8 = 2;
     const ICMP: u8 = proto::ICMP;
@@ -134,6 +139,7 @@ impl Family for V4 {
         flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW4;
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW4_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
+        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING4;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
         fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG4;
@@ -148,6 +154,7 @@ impl Family for V6 {
     type Header = Ipv6;
     const OPEN_FROM_CONTAINER: Option<u32> = Some(jump::OPEN_FROM_CONTAINER6);
     const CREATE: u32 = jump::CREATE6;
+    const SEARCH: u32 = jump::SEARCH6;
     const ETHERTYPE: u16 = ethertype::IPV6;
     const AF: u8 = 10;
     const ICMP: u8 = proto::ICMPV6;
@@ -191,6 +198,7 @@ impl Family for V6 {
         flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW6;
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW6_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
+        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING6;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
         fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG6;

@@ -22,6 +22,7 @@ mod fragment;
 mod helpers;
 mod hooks;
 mod host;
+mod mapping;
 mod maps;
 mod masquerade;
 mod nd;

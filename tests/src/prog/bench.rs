@@ -9,6 +9,7 @@ use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     flow::{Flow, FlowKey},
     jump,
+    mapping::{Mapping, MappingKey},
     settings::Settings,
     stats::{PortStats, PortStatsKey},
     wire::{Be16, Mac, V4, V6},
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// What programs jump to for ARP and IPv4.
-const COMMON: [&str; 2] = ["flood", "create4"];
+const COMMON: [&str; 3] = ["flood", "create4", "search4"];
 
 /// A classifier of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,9 +281,11 @@ impl Bench {
         world::gateway_mac(network)
     }
 
-    /// Forgets every flow.
+    /// Forgets every flow and mapping.
     #[track_caller]
     pub fn forget_flows(&mut self) {
+        maps::clear::<MappingKey<V4>, Mapping<V4>>(&mut self.ebpf, "MAPPING4");
+        maps::clear::<MappingKey<V6>, Mapping<V6>>(&mut self.ebpf, "MAPPING6");
         maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
         maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
     }
