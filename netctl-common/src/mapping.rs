@@ -22,6 +22,8 @@ pub mod kind {
     /// As [`OUTSIDE`], with `via` an address that the container has sent to. Only in networks that
     /// filter by address (RFC 4787, section 5).
     pub const PEER: u8 = 2;
+    /// Of no entry: a look-up that must not find anything.
+    pub const NONE: u8 = 3;
 }
 
 /// One name of a mapping.

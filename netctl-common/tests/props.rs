@@ -179,6 +179,7 @@ fn layout_is_that_of_version_3() {
         endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
         event::{Clock, DropEvent},
         host::{Local, Uplink},
+        mapping::{Mapping, MappingKey},
         network::Network,
         settings::Settings,
         sock::{Sock, SockKey},
@@ -215,12 +216,16 @@ fn layout_is_that_of_version_3() {
         size_of::<Published<V6>>(),
         size_of::<FlowKey<V6>>(),
         size_of::<Flow<V6>>(),
+        size_of::<MappingKey<V4>>(),
+        size_of::<Mapping<V4>>(),
+        size_of::<MappingKey<V6>>(),
+        size_of::<Mapping<V6>>(),
     ];
     assert_eq!(
         sizes,
         [
             44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
-            16, 64, 20, 28, 40, 88
+            16, 64, 20, 28, 40, 88, 12, 20, 36, 32
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

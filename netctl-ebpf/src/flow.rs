@@ -11,7 +11,7 @@ use netctl_common::{
     publish::Published,
     stats::{PortStats, PortStatsKey},
     tcp::{self, TcpState, header, seen},
-    wire::{Be16, Mac},
+    wire::{Address, Be16, Mac},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     forward::Hook,
     helpers, host, mapping,
     maps::{PORT_STATS, settings},
-    masquerade::Full,
+    masquerade::{Full, Probes},
     packet::Packet,
 };
 
@@ -145,7 +145,7 @@ pub(crate) struct Leg {
 
 /// A flow to create.
 #[repr(C)]
-pub(crate) struct NewFlow<A> {
+pub(crate) struct NewFlow<A: Address> {
     /// The first packet as it is.
     pub(crate) key: FlowKey<A>,
     /// The same packet as it leaves, `side` being where its replies will come from.
@@ -165,6 +165,7 @@ pub(crate) struct NewFlow<A> {
     pub(crate) seed: u32,
     pub(crate) tries: u32,
     pub(crate) rounds: u32,
+    pub(crate) probes: Probes<A>,
     /// Searches of earlier packets on this CPU that found nothing: for a mapping, for a flow.
     pub(crate) full_mapped: Full<A>,
     pub(crate) full_shared: Full<A>,

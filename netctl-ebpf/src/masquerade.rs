@@ -10,14 +10,16 @@
 //! connections to different destinations share ports, where other protocols are refused. A range
 //! has few thousand ports, and closed connections are remembered for minutes.
 
-use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::{bindings::__sk_buff, maps::lpm_trie::Key};
 use netctl_common::{
     drop_reason::DropReason,
     flow::{Flow, FlowKey},
+    mapping::{MappingKey, kind},
     packet::proto,
     port,
+    publish::PublishKey,
     settings::Settings,
-    wire::{Address, Be16},
+    wire::{Address, Be16, V4},
 };
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     flow::{self, Keep, NewFlow},
     helpers,
     mapping::{self, Claim},
-    maps::settings,
+    maps::{RESERVED, settings},
     publish,
 };
 
@@ -81,17 +83,37 @@ pub(crate) fn draw<A: Family>(new: &mut NewFlow<A>) -> Result<u32, DropReason> {
         return give_up(new);
     }
     new.rounds += 1;
-    // VERIFIER: nothing but a jump follows a find: it is checked for every probe.
+    // VERIFIER: what is done for each probe is checked for each: three lookups, no decision but
+    // theirs, and nothing but a jump follows a find. Keys that need not be asked for match nothing.
+    let probes = &mut new.probes;
+    probes.mapping = MappingKey::outside(new.reply.dst, Be16(0), new.reply.proto);
+    if new.keep != Keep::Mapped && new.key.proto == proto::TCP {
+        // Who shares ports does not ask whose they are.
+        probes.mapping.kind = kind::NONE;
+    }
+    probes.published = publish::reserved_key(Be16(0), new.key.proto);
+    let (echo, other) = if new.key.proto == A::ICMP {
+        (u16::MAX, 0)
+    } else {
+        (0, new.reply.sport.0)
+    };
+    (probes.echo, probes.sport) = (echo, other);
     let mut probe = 0;
     while probe < port::PROBES {
         probe += 1;
         if new.tries >= size {
             break;
         }
-        let candidate = port::candidate(first, size, new.seed, new.tries);
+        let port = Be16::new(port::candidate(first, size, new.seed, new.tries));
         new.tries += 1;
-        new.set_port(Be16::new(candidate));
-        if A::flows().get_ptr(&new.reply).is_none() && !is_mapped(new) && !is_published(new) {
+        new.reply.dport = port;
+        new.reply.sport = Be16(new.probes.sport | port.0 & new.probes.echo);
+        new.probes.mapping.port = port;
+        new.probes.published.data.port = port;
+        if A::mappings().get_ptr(&new.probes.mapping).is_none()
+            && A::flows().get_ptr(&new.reply).is_none()
+            && RESERVED.get(&new.probes.published).is_none()
+        {
             return Ok(A::CREATE);
         }
     }
@@ -155,6 +177,17 @@ fn is_bound<A: Family>(new: &NewFlow<A>, skb: *mut __sk_buff) -> bool {
     let reply = &new.reply;
     let (from, to) = ((reply.src, reply.sport), (reply.dst, reply.dport));
     is_published(new) || helpers::find_socket(skb, reply.proto, from, to) != helpers::Socket::None
+}
+
+/// What [`draw`] looks up for each port, beside the flow. In the draft, where it is written once.
+#[repr(C)]
+pub(crate) struct Probes<A: Address> {
+    mapping: MappingKey<A>,
+    published: Key<PublishKey<V4>>,
+    /// All ones for an echo, whose port is in both places, else 0.
+    echo: u16,
+    /// What stands in the other place, 0 for an echo.
+    sport: u16,
 }
 
 /// Where a search of the whole range has failed, and when.
