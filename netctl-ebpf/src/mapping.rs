@@ -13,7 +13,7 @@ use netctl_common::{
 use crate::{
     family::Family,
     flow::{EEXIST, NewFlow},
-    helpers,
+    helpers, host,
 };
 
 /// What has come of a wish for a port.
@@ -111,13 +111,15 @@ pub(crate) fn note_peer<A: Family>(new: &NewFlow<A>) {
     let _full = A::mappings().insert(&key, &outward(new), u64::from(BPF_ANY));
 }
 
-/// Who is behind an outside port.
+/// The container behind an outside port, if it is still the one that made the mapping.
 #[inline(always)]
 pub(crate) fn behind<A: Family>(addr: A, port: Be16, proto: u8) -> Option<Mapping<A>> {
     let key = MappingKey::outside(addr, port, proto);
     // SAFETY: a live value; a torn one names an endpoint and generation that do not belong
     // together, and a port of nobody.
-    A::mappings().get_ptr(&key).map(|found| unsafe { *found })
+    let found = A::mappings().get_ptr(&key).map(|found| unsafe { *found })?;
+    let endpoint = host::endpoint(found.endpoint)?;
+    (endpoint.generation == found.generation).then_some(found)
 }
 
 /// Whether the container behind an outside port has sent to `peer`, whatever the port there.

@@ -134,13 +134,11 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
         (src, packet.sport),
         (dst, packet.dport),
     );
-    let (ifindex, generation) = match target {
-        Target::Published(published) => (published.endpoint, None),
-        Target::Mapped(mapping) => (mapping.endpoint, Some(mapping.generation)),
+    let (ifindex, is_mapping) = match target {
+        Target::Published(published) => (published.endpoint, false),
+        Target::Mapped(mapping) => (mapping.endpoint, true),
     };
-    if socket == helpers::Socket::Connected
-        || (socket == helpers::Socket::Open && generation.is_some())
-    {
+    if socket == helpers::Socket::Connected || (socket == helpers::Socket::Open && is_mapping) {
         return Ok(verdict::NEXT);
     }
     if !flow::may_open(packet) {
@@ -148,7 +146,7 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
     }
     let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
     let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
-    if generation.is_some_and(|made| made != endpoint.generation || !admits(packet, network)) {
+    if is_mapping && !admits(packet, network) {
         return Err(DropReason::Unsolicited);
     }
     let (to, back) = match target {
