@@ -44,7 +44,7 @@ drop_reasons! {
     NoSourceAddress = 14, "no_source_address", "The uplink has no address to masquerade with.";
     NatPortsExhausted = 15, "nat_ports_exhausted", "No free source port was found.";
     FlowTableFull = 16, "flow_table_full", "The flow table is full; established flows go on.";
-    NoFlow = 17, "no_flow", "A closing packet of a connection that is not known.";
+    NoFlow = 17, "no_flow", "A closing packet of a connection that is not known, or an answer that nobody asked for.";
     TtlExceeded = 18, "ttl_exceeded", "The packet's time to live ran out here.";
     TooBig = 19, "too_big", "Larger than the outgoing interface's MTU.";
     Fragment = 20, "fragment", "A fragment whose first one was not seen.";

@@ -347,8 +347,12 @@ fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
     Ok(())
 }
 
-/// A packet that may start a flow: not the end of a TCP connection that we do not know.
+/// A packet that may start a flow: not the end of a TCP connection that we do not know, and not
+/// the answer to an echo that nobody has asked for.
 #[inline(always)]
 pub(crate) fn may_open<A: Family>(packet: &Packet<A>) -> bool {
+    if packet.proto == A::ICMP {
+        return packet.icmp_type != A::ECHO_REPLY;
+    }
     packet.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
 }
