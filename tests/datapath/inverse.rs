@@ -133,7 +133,7 @@ fn packet(
         proto::TCP => {
             // What opens a connection, and what may be picked up in the middle of one.
             let flags = random.pick(&["S", "SP", "A", "PA", "AU"]);
-            let seq = random.next() as u32;
+            let seq = random.word() as u32;
             format!("tcp {src}:{sport}>{dst}:{dport} flags={flags} seq={seq} {more}")
         }
         proto::UDP => {

@@ -5,11 +5,14 @@
     reason = "test code: a panic with its place is the report"
 )]
 
+mod advisories;
 mod bad_input;
 mod collision;
 mod counters;
+mod differential;
 mod exposure;
 mod firewall;
+mod fragments;
 mod healing;
 mod ipv6_objects;
 mod isolation;

@@ -27,3 +27,4 @@ pub mod parsers;
 pub mod patience;
 pub mod place;
 pub mod prog;
+pub mod twin;

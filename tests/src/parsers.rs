@@ -21,7 +21,10 @@ use netctl::{
 use netctl_common::{checksum, event::DropEvent, port, publish, tcp};
 
 /// A parser's name, and the property that has to hold of it for those bytes: it panics else.
-pub const ALL: [(&str, fn(&[u8])); 9] = [
+pub type Parser = (&'static str, fn(&[u8]));
+
+/// Every parser.
+pub const ALL: &[Parser] = &[
     ("address", address),
     ("api", api),
     ("arithmetic", arithmetic),
@@ -44,10 +47,9 @@ fn address(bytes: &[u8]) {
     if let Ok(addr) = ipam::parse_address::<Ipv4Addr>(text) {
         assert_eq!(addr.to_string(), text);
     }
-    // An IPv6 address may be written in several ways (RFC 5952).
     if let Ok(addr) = ipam::parse_address::<Ipv6Addr>(text) {
-        assert!(text.contains(':') && !text.contains('%'), "{text:?}");
-        assert_eq!(ipam::parse_address(&addr.to_string()).ok(), Some(addr));
+        assert_eq!(addr.to_string().parse(), Ok(addr));
+        assert!(!text.contains(['.', '+', ' ', '%']) || text.contains(':'));
     }
 }
 
@@ -61,16 +63,15 @@ fn subnet_of<F: Family>(text: &str) {
     let Ok(subnet) = ipam::parse_subnet::<F>(text) else {
         return;
     };
-    let (network, last_of_all) = (F::network(&subnet), F::last(&subnet));
-    let truncated = network.subnet(F::prefix(&subnet));
-    assert_eq!(Some(subnet), truncated, "{text:?}: host bits are refused");
     assert_eq!(
         ipam::parse_subnet::<F>(&subnet.to_string()).ok(),
         Some(subnet)
     );
     let (first, last) = ipam::usable::<F>(&subnet);
-    assert!(network < first && first <= last && last <= last_of_all);
-    assert_eq!(last == last_of_all, !F::HAS_BROADCAST);
+    assert!(F::network(&subnet) < first && first <= last && last <= F::last(&subnet));
+    for addr in [first, last] {
+        assert!(ipam::check_address(addr, &subnet).is_ok());
+    }
     assert!(ipam::overlap::<F>(&subnet, &subnet));
 }
 
@@ -96,9 +97,11 @@ fn spec(bytes: &[u8]) {
     let parsed: Spec = match text.parse() {
         Ok(parsed) => parsed,
         Err(error) => {
-            // A refusal names what was refused.
-            let shown = format!("{text:?}");
-            assert!(format!("{error}").contains(&shown), "{error}");
+            // A refusal names what was refused, or the beginning of it.
+            let shown = format!("{error}");
+            let input = text.chars().take(20).collect::<String>();
+            let quoted = format!("{input:?}");
+            assert!(shown.contains(quoted.trim_end_matches('"')), "{error}");
             return;
         }
     };

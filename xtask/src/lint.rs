@@ -14,7 +14,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
     let checks: [(&str, Result<()>); 6] = [
         ("house rules", tidy::check(workspace.root())),
-        ("claims of the README", claims::check(workspace.root())),
+        ("claims of the READMEs", claims::check(workspace.root())),
         (
             "formatting",
             workspace.cargo("fmt").args(["--all", "--check"]).run(),

@@ -9,6 +9,7 @@ mod demo;
 mod fuzz;
 mod kernel;
 mod lint;
+mod parsers;
 mod root;
 mod run;
 mod setup;
@@ -47,6 +48,8 @@ enum Verb {
     Bench(bench::Options),
     /// Put mutated packets through the datapath and judge what comes out (as root)
     Fuzz(fuzz::Options),
+    /// Search for inputs that break a parser, guided by what they reach
+    Parsers(parsers::Options),
     /// Run the tests: those that need no privilege, then those on the real kernel (as root)
     Test(test::Options),
     /// Run the tests on older kernels, each in a virtual machine (needs no root)
@@ -77,6 +80,7 @@ fn execute(verb: Verb) -> Result<()> {
         Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Fuzz(options) => fuzz::run(&workspace, &options),
+        Verb::Parsers(options) => parsers::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Vm(options) => vm::run(&workspace, &options),
         Verb::Lint => lint::run(&workspace),

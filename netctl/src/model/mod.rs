@@ -127,7 +127,8 @@ pub mod mac {
         let mut parts = text.split(':');
         for octet in &mut octets {
             let part = parts.next()?;
-            if part.len() != 2 {
+            // from_str_radix takes a sign for a digit.
+            if part.len() != 2 || !part.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return None;
             }
             *octet = u8::from_str_radix(part, 16).ok()?;

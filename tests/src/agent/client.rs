@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream, UdpSocket},
+    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
     time::Duration,
 };
 
@@ -131,6 +131,20 @@ pub(super) fn http_get(mut stream: &TcpStream, path: &str, close: bool) -> io::R
     let mut body = vec![0_u8; length];
     reader.read_exact(&mut body)?;
     Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Ends a connection; see [`super::protocol::Request::Finish`]. A datagram socket has no end.
+pub(super) fn finish(client: Client, reset: bool) -> io::Result<usize> {
+    let Client::Stream(mut stream) = client else {
+        return Ok(0);
+    };
+    if reset {
+        socket::reset_on_close(&stream)?;
+        return Ok(0);
+    }
+    stream.shutdown(Shutdown::Write)?;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest)
 }
 
 pub(super) fn exchange(ask: &Exchange) -> io::Result<Exchanged> {

@@ -191,6 +191,13 @@ impl Agent {
         }))
     }
 
+    /// Ends a held connection by an RST, or by a FIN and waiting for the peer's; the bytes that
+    /// came before that.
+    pub fn finish(&self, hold: &str, reset: bool) -> Result<usize, String> {
+        let hold = hold.to_owned();
+        self.ask(&Request::Finish { hold, reset })
+    }
+
     /// Closes what is held under a name.
     pub fn release(&self, hold: &str) {
         self.must(&Request::Release {

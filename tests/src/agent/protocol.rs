@@ -44,6 +44,9 @@ pub enum Request {
     Exchange(Exchange),
     /// Binds a socket. Answer: null, or the error.
     Bind(Bind),
+    /// Ends a held connection: by an RST, or by a FIN after which the peer's end is waited for.
+    /// Answer: the bytes that came before that.
+    Finish { hold: String, reset: bool },
     /// Closes what was held under that name.
     Release { hold: String },
     /// ICMP echo; answers how many came back.

@@ -96,6 +96,10 @@ impl State {
             Request::Fetch { target, path } => value(client::fetch(*target, path)?),
             Request::Exchange(ask) => value(client::exchange(ask)?),
             Request::Bind(ask) => value(self.bind(ask)?),
+            Request::Finish { hold, reset } => {
+                let held = self.clients.remove(hold).ok_or(io::ErrorKind::NotFound)?;
+                value(client::finish(held, *reset)?)
+            }
             Request::Release { hold } => {
                 self.clients.remove(hold);
                 self.bound.remove(hold);

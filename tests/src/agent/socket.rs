@@ -81,6 +81,16 @@ pub(super) fn tcp(
     Ok(stream)
 }
 
+/// Has close() send an RST (SO_LINGER of 0, socket(7)).
+pub(super) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    setsockopt(stream, sockopt::Linger, &linger)?;
+    Ok(())
+}
+
 /// A UDP socket, bound to `source` or left to the kernel.
 pub(super) fn udp(
     target: &SocketAddr,

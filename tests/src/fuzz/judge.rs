@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use netctl_common::network::flags::{INTERNAL, MASQUERADE};
 
-use super::scene::{Facts, Member, Seed};
+use super::{
+    scene::{Facts, Member, Seed},
+    told,
+};
 use crate::{
     packet::frame::{ETH, Ip, proto},
     prog::{Program, Verdict},
@@ -22,7 +25,7 @@ pub(super) struct Case<'a> {
 /// Why a packet should not have been treated like that.
 pub(super) type Ruling = Result<(), &'static str>;
 
-fn require(holds: bool, rule: &'static str) -> Ruling {
+pub(super) fn require(holds: bool, rule: &'static str) -> Ruling {
     if holds { Ok(()) } else { Err(rule) }
 }
 
@@ -40,6 +43,7 @@ pub(super) fn judge(facts: &Facts, case: &Case<'_>) -> Ruling {
             }
             Ok(())
         }
+        (Verdict::Redirect, _) if told::is_told(case) => told::judge(facts, case),
         (Verdict::Redirect, _) => sent_on(facts, case),
         (Verdict::Other(_), _) => Err("a verdict that no hook gives"),
     }
@@ -52,6 +56,12 @@ fn left_to_the_stack(facts: &Facts, case: &Case<'_>) -> Ruling {
     };
     // Frames for a group are received by the host itself only: the stack does not forward them.
     let group = case.input[0] & 1 != 0;
+    // Behind extension headers somebody else may see another transport: the anchor's program
+    // refuses what the stack forwards.
+    let plain = ip.src.is_ipv4() || ip.l4 == ip.start + 40;
+    if !plain {
+        return Ok(());
+    }
     require(
         group || !(facts.is_inside(ip.src) || facts.is_inside(ip.dst)),
         "a packet from outside with a container's address is not left to the stack",
@@ -59,6 +69,9 @@ fn left_to_the_stack(facts: &Facts, case: &Case<'_>) -> Ruling {
 }
 
 fn sent_on(facts: &Facts, case: &Case<'_>) -> Ruling {
+    if is_advertised(case) {
+        return advertised(facts, case);
+    }
     require(
         case.input.len() == case.output.len(),
         "a packet that is sent on keeps its length",
@@ -98,15 +111,12 @@ fn answered(facts: &Facts, case: &Case<'_>) -> Ruling {
     } else {
         let mut members = facts.members.iter();
         members
-            .find(|member| member.addr == target && member.net.id == asker.net.id)
+            .find(|member| member.has(target) && member.net.id == asker.net.id)
             .map(|member| member.mac)
     };
     let owner = owner.ok_or("only addresses of the asker's network are answered for")?;
     require(ask[6..8] == [0, 1], "only ARP requests are answered")?;
-    require(
-        target != asker.addr,
-        "nobody is told who has his own address",
-    )?;
+    require(!asker.has(target), "nobody is told who has his own address")?;
     require(
         ask[8..14] == asker.mac && case.input[6..12] == asker.mac,
         "a request in another's name is not answered",
@@ -122,6 +132,59 @@ fn answered(facts: &Facts, case: &Case<'_>) -> Ruling {
     require(
         case.output[..6] == asker.mac && case.output[6..12] == owner,
         "an answer goes to who asked",
+    )
+}
+
+/// A neighbour solicitation that became an advertisement.
+fn is_advertised(case: &Case<'_>) -> bool {
+    let kind = |frame: &[u8]| {
+        let ip = Ip::of_frame(frame).ok()?;
+        (ip.src.is_ipv6() && ip.is_icmp() && ip.has_transport()).then(|| frame[ip.l4])
+    };
+    case.seed.program == Program::FromContainer
+        && kind(case.input) == Some(135)
+        && kind(case.output) == Some(136)
+}
+
+/// Neighbour discovery (RFC 4861), as [`answered`]: one option, which says who has the address.
+fn advertised(facts: &Facts, case: &Case<'_>) -> Ruling {
+    let (Ok(ask), Ok(answer)) = (Ip::of_frame(case.input), Ip::of_frame(case.output)) else {
+        return Err("what cannot be read is not answered");
+    };
+    let own = sender(facts, case)?;
+    let fits = answer.end == case.output.len() && answer.end == answer.l4 + 32;
+    require(
+        fits,
+        "an advertisement has one option and nothing behind it",
+    )?;
+    require(
+        answer.transport_sum(case.output) == Some(0xffff) && answer.ttl == 255,
+        "an advertisement is one that hosts accept",
+    )?;
+    let target = case.input.get(ask.l4 + 8..ask.l4 + 24);
+    let said = &case.output[answer.l4 + 8..answer.l4 + 24];
+    require(
+        target == Some(said),
+        "an advertisement is about what was asked",
+    )?;
+    let mut octets = [0; 16];
+    octets.copy_from_slice(said);
+    let target = IpAddr::from(octets);
+    require(!own.has(target), "nobody is told who has his own address")?;
+    let mut members = facts.members.iter();
+    let member = members.find(|member| member.has(target) && member.net.id == own.net.id);
+    let mac = member.map_or(own.net.mac, |member| member.mac);
+    require(
+        member.is_some() || facts.is_local(target),
+        "only addresses of the asker's network are answered for",
+    )?;
+    require(
+        case.output[answer.l4 + 26..answer.end] == mac && case.output[6..12] == mac,
+        "an advertisement says who has the address",
+    )?;
+    require(
+        case.output[..6] == own.mac && (own.has(answer.dst) || answer.dst.is_multicast()),
+        "an advertisement goes to who asked",
     )
 }
 
@@ -154,7 +217,7 @@ fn is_address_ttl_or_sum(ip: &Ip, at: usize) -> bool {
     let at = at.wrapping_sub(ip.start);
     match ip.src {
         IpAddr::V4(_) => matches!(at, 8 | 10 | 11 | 12..20),
-        IpAddr::V6(_) => matches!(at, 7 | 8..40),
+        IpAddr::V6(_) => matches!(at, 7..40),
     }
 }
 
@@ -197,7 +260,7 @@ fn sender<'f>(facts: &'f Facts, case: &Case<'_>) -> Result<&'f Member, &'static 
 fn by_container(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling {
     let own = sender(facts, case)?;
     require(
-        before.src == own.addr && case.input[6..12] == own.mac,
+        (own.has(before.src) || before.src.is_unspecified()) && case.input[6..12] == own.mac,
         "a container sends in its own name only",
     )?;
     // What goes out by the neighbour table keeps the MACs that it came with until then.
@@ -215,7 +278,7 @@ fn by_container(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruli
     }
     if facts.is_local(after.dst) || after.dst.is_loopback() {
         return require(
-            after.src == own.addr && case.output[..6] == own.net.mac,
+            own.has(after.src) && case.output[..6] == own.net.mac,
             "the host sees a container by its own address",
         );
     }
@@ -229,7 +292,7 @@ fn leaves(facts: &Facts, own: &Member, before: &Ip, after: &Ip) -> Ruling {
         "nothing leaves an internal network",
     )?;
     let translated = facts.uplinks.contains(&after.src);
-    let plain = own.net.flags & MASQUERADE == 0 && after.src == own.addr;
+    let plain = own.net.flags & MASQUERADE == 0 && own.addrs.contains(&after.src);
     require(
         translated || plain,
         "no untranslated private source goes out by an uplink",
@@ -247,7 +310,7 @@ fn leaves(facts: &Facts, own: &Member, before: &Ip, after: &Ip) -> Ruling {
 /// Into a container, translated or routed.
 fn to_container(member: &Member, case: &Case<'_>, after: &Ip) -> Ruling {
     require(
-        after.dst == member.addr,
+        member.has(after.dst),
         "a container gets packets for its own address",
     )?;
     require(
@@ -279,7 +342,7 @@ fn by_uplink(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling 
     )?;
     require(
         facts.is_local(before.dst)
-            || (before.dst == member.addr && member.net.flags & MASQUERADE == 0),
+            || (member.has(before.dst) && member.net.flags & MASQUERADE == 0),
         "containers are reached by the host's addresses only",
     )?;
     require(
@@ -296,7 +359,7 @@ fn by_uplink(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling 
 /// forge) where that container's own flow goes.
 fn by_host(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling {
     let mut members = facts.members.iter();
-    let forged = members.find(|member| member.addr == before.src);
+    let forged = members.find(|member| member.has(before.src));
     if let Some(forged) = forged.filter(|_| !facts.is_inside(after.dst)) {
         if facts.is_local(after.dst) || after.dst.is_loopback() {
             return Ok(());

@@ -129,7 +129,7 @@ impl Draft {
         let limit = if random.once_in(2) { 54 } else { self.length };
         let at = random.below(limit.min(self.length));
         self.bytes[at] = match random.below(3) {
-            0 => random.next() as u8,
+            0 => random.word() as u8,
             1 => self.bytes[at] ^ (1 << random.below(8)),
             _ => *random.pick(&[0, 0xff, 0x7f, 0x80, 0x45, 0x60, 6, 17, 1]),
         };
@@ -138,7 +138,7 @@ impl Draft {
     /// Bytes behind the end: padding, or data where the length says so.
     fn grow(&mut self, random: &mut Random) {
         let more = random.below(64).min(ROOM / 2 - self.length.min(ROOM / 2));
-        self.bytes[self.length..self.length + more].fill(random.next() as u8);
+        self.bytes[self.length..self.length + more].fill(random.word() as u8);
         self.length += more;
     }
 
@@ -211,7 +211,7 @@ impl Draft {
             2 => right.saturating_sub(1),
             3 => 0xffff,
             4 => random.below(64) as u16,
-            _ => random.next() as u16,
+            _ => random.word() as u16,
         };
         self.bytes[at..at + 2].copy_from_slice(&said.to_be_bytes());
     }
@@ -220,6 +220,7 @@ impl Draft {
     fn options(&mut self, random: &mut Random) {
         let Some(layout) = self.layout() else { return };
         if layout.header != 20 {
+            self.extension(random);
             return;
         }
         if random.once_in(4) {
@@ -240,6 +241,27 @@ impl Draft {
         self.bytes[ETH] = 0x45 + (length / 4) as u8;
         let said = (self.length - ETH) as u16;
         self.bytes[layout.length..layout.length + 2].copy_from_slice(&said.to_be_bytes());
+    }
+
+    /// A header of 8 bytes between IPv6 and what follows: padding, routing, or a fragment's.
+    fn extension(&mut self, random: &mut Random) {
+        let (at, next) = (ETH + 40, ETH + 6);
+        if self.length < at || self.length + 8 > ROOM {
+            return;
+        }
+        self.bytes.copy_within(at..self.length, at + 8);
+        let kind = *random.pick(&[0, 60, 60, 43, 44, 44, 51]);
+        let head = match kind {
+            44 => *random.pick(&[[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 17], [0, 0, 1, 0]]),
+            _ => [0, 0, 1, 4],
+        };
+        self.bytes[at..at + 4].copy_from_slice(&head);
+        self.bytes[at + 4..at + 8].fill(if kind == 44 { 9 } else { 0 });
+        self.bytes[at] = self.bytes[next];
+        self.bytes[next] = kind;
+        self.length += 8;
+        let said = (self.length - at) as u16;
+        self.bytes[ETH + 4..ETH + 6].copy_from_slice(&said.to_be_bytes());
     }
 
     fn fragment(&mut self, random: &mut Random) {
@@ -296,7 +318,7 @@ impl Draft {
             ]),
             proto::UDP => *random.pick(&[(4, 0xff), (5, 0), (5, 7), (5, 200)]),
             proto::ICMP | proto::ICMPV6 => (random.below(2), random.below(20) as u8),
-            _ => (random.below(8), random.next() as u8),
+            _ => (random.below(8), random.word() as u8),
         };
         self.bytes[at + offset] = value;
     }

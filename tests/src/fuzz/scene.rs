@@ -1,7 +1,7 @@
 //! What the fuzzed programs find: networks of every kind, members, published ports, live flows;
 //! and the facts about them that the judge goes by.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::{
@@ -13,7 +13,10 @@ use netctl_common::{
 use super::{random::Random, seeds};
 use crate::{
     packet::frame::proto,
-    prog::{ANCHOR, Bench, Endpoint, Network, Program, UPLINK, UPLINK_ADDR, endpoint_mac},
+    prog::{
+        ANCHOR, Bench, Endpoint, Network, Program, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, addr6,
+        endpoint_mac,
+    },
 };
 
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
@@ -34,7 +37,16 @@ pub(super) struct Member {
     pub(super) id: u32,
     pub(super) net: Net,
     pub(super) mac: [u8; 6],
-    pub(super) addr: IpAddr,
+    /// One of each family.
+    pub(super) addrs: [IpAddr; 2],
+    pub(super) link_local: IpAddr,
+}
+
+impl Member {
+    /// Whether the address is its own.
+    pub(super) fn has(&self, addr: IpAddr) -> bool {
+        self.addrs.contains(&addr) || addr == self.link_local
+    }
 }
 
 /// What the judge knows.
@@ -138,8 +150,8 @@ impl Scene {
             nets: Vec::new(),
             members: Vec::new(),
             subnets: Vec::new(),
-            locals: vec![UPLINK_ADDR.into()],
-            uplinks: vec![UPLINK_ADDR.into()],
+            locals: vec![UPLINK_ADDR.into(), UPLINK_ADDR6.into()],
+            uplinks: vec![UPLINK_ADDR.into(), UPLINK_ADDR6.into()],
         };
         for (id, flags) in NETS {
             bench.network(Network { id, flags });
@@ -152,6 +164,12 @@ impl Scene {
             let address = |last| IpAddr::V4(Ipv4Addr::new(172, 17 + id as u8, 0, last));
             facts.subnets.push((address(0), 24));
             facts.locals.push(address(1));
+            let gateway = addr6(id, Ipv4Addr::new(0, 0, 0, 1));
+            facts
+                .subnets
+                .push((addr6(id, Ipv4Addr::UNSPECIFIED).into(), 64));
+            facts.locals.push(gateway.into());
+            facts.locals.push(link_local(mac).into());
         }
         bench.names = bench
             .names
@@ -171,7 +189,8 @@ impl Scene {
                 id,
                 net: facts.nets[network as usize - 1],
                 mac: endpoint_mac(id).0,
-                addr: addr.into(),
+                addrs: [addr.into(), addr6(network, addr).into()],
+                link_local: link_local(endpoint_mac(id)).into(),
             });
         }
         publish(&mut bench);
@@ -204,21 +223,35 @@ impl Scene {
             self.bench
                 .test_run(seed.program, seed.ifindex(), &seed.bytes, None, 1);
         }
-        let flows = self.bench.flows();
-        assert_eq!(flows.len(), 2 * self.opening.len(), "{flows:#?}");
+        let (flows, flows6) = (self.bench.flows(), self.bench.flows6());
+        let entries = flows.len() + flows6.len();
+        assert_eq!(entries, 2 * self.opening.len(), "{flows:#?} {flows6:#?}");
         self.words.tuples.clear();
         self.words.tuples.extend(flows.iter().map(|(key, _)| {
-            (
-                IpAddr::V4(key.src.into()),
-                IpAddr::V4(key.dst.into()),
-                key.sport.get(),
-                key.dport.get(),
-                key.proto,
-            )
+            let ends = (
+                Ipv4Addr::from(key.src).into(),
+                Ipv4Addr::from(key.dst).into(),
+            );
+            (ends.0, ends.1, key.sport.get(), key.dport.get(), key.proto)
+        }));
+        self.words.tuples.extend(flows6.iter().map(|(key, _)| {
+            let ends = (
+                Ipv6Addr::from(key.src).into(),
+                Ipv6Addr::from(key.dst).into(),
+            );
+            (ends.0, ends.1, key.sport.get(), key.dport.get(), key.proto)
         }));
         // The table has no order of its own that would be the same in every run.
         self.words.tuples.sort_unstable();
     }
+}
+
+/// A MAC's link-local address (RFC 4291, appendix A).
+fn link_local(mac: Mac) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0;
+    let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    let [x, y, z, w] = [word(a ^ 2, b), word(c, 0xff), word(0xfe, d), word(e, f)];
+    Ipv6Addr::new(0xfe80, 0, 0, 0, x, y, z, w)
 }
 
 fn publish(bench: &mut Bench) {
@@ -226,13 +259,19 @@ fn publish(bench: &mut Bench) {
     bench.publish(1, proto::TCP, (ANY, 8080, 8080), (1, web, 80));
     bench.publish(2, proto::UDP, (ANY, 5353, 5353), (1, web, 53));
     bench.publish(3, proto::TCP, (ANY, 10_000, 10_099), (3, far, 20_000));
+    let range = (UPLINK_ADDR, 10_000, 10_099);
+    bench.publish(4, proto::UDP, range, (3, far, 20_000));
+    bench.publish(5, proto::SCTP, (ANY, 9_999, 9_999), (1, web, 9_999));
+    let (web, far) = (addr6(1, web), addr6(2, far));
+    let any = Ipv6Addr::UNSPECIFIED;
+    bench.publish(6, proto::TCP, (any, 8080, 8080), (1, web, 80));
+    bench.publish(7, proto::UDP, (any, 5353, 5353), (1, web, 53));
     bench.publish(
-        4,
+        8,
         proto::UDP,
-        (UPLINK_ADDR, 10_000, 10_099),
+        (UPLINK_ADDR6, 10_000, 10_099),
         (3, far, 20_000),
     );
-    bench.publish(5, proto::SCTP, (ANY, 9_999, 9_999), (1, web, 9_999));
 }
 
 fn words(facts: &Facts) -> Dictionary {
@@ -257,10 +296,20 @@ fn words(facts: &Facts) -> Dictionary {
         "203.0.113.9",
         "198.51.100.2",
         "240.0.0.1",
+        "::",
+        "::1",
+        "ff02::1",
+        "ff02::1:ff00:1",
+        "fe80::1",
+        "fd00:0:0:1::9",
+        "2001:db8::9",
+        "2001:db8:100::2",
+        "::ffff:127.0.0.1",
     ];
     let mut addrs: Vec<IpAddr> = text.iter().filter_map(|addr| addr.parse().ok()).collect();
     addrs.extend(&facts.locals);
-    addrs.extend(facts.members.iter().map(|member| member.addr));
+    addrs.extend(facts.members.iter().flat_map(|member| member.addrs));
+    addrs.extend(facts.members.iter().map(|member| member.link_local));
     Dictionary {
         macs,
         addrs,

@@ -41,6 +41,74 @@ const OPENING: &[Line] = &[
     host("gw>web tcp 127.0.0.1:41000>172.18.0.2:80 flags=S"),
 ];
 
+/// The same of IPv6.
+const OPENING6: &[Line] = &[
+    container(
+        1,
+        "web>gw tcp [fd00:0:0:1::2]:4000>[2001:db8::9]:80 flags=S",
+    ),
+    container(1, "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=20"),
+    container(
+        2,
+        "cli>gw icmp6 fd00:0:0:1::3>2001:db8::9 type=128 ident=7 len=20",
+    ),
+    container(
+        1,
+        "web>gw tcp [fd00:0:0:1::2]:4000>[2001:db8:100::1]:8080 flags=S",
+    ),
+    container(
+        2,
+        "cli>gw tcp [fd00:0:0:1::3]:4000>[2001:db8:100::1]:8080 flags=S",
+    ),
+    container(
+        3,
+        "far>gw2 tcp [fd00:0:0:2::2]:4000>[2001:db8:100::1]:8080 flags=S",
+    ),
+    container(
+        5,
+        "plain>gw4 udp [fd00:0:0:4::2]:4000>[2001:db8::9]:53 len=20",
+    ),
+    uplink("lan>up tcp [2001:db8::9]:5000>[2001:db8:100::1]:8080 flags=S"),
+    uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:5353 len=9"),
+    uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:10005 len=9"),
+];
+
+/// What mutations start from beside those.
+const MORE6: &[Line] = &[
+    container(
+        1,
+        "web>gw tcp [fd00:0:0:1::2]:80>[2001:db8::9]:5000 flags=SA",
+    ),
+    container(
+        1,
+        "web>cli tcp [fd00:0:0:1::2]:80>[fd00:0:0:1::3]:4000 flags=SA",
+    ),
+    container(2, "cli>gw udp [fd00:0:0:1::3]:53>[fd00:0:0:1::1]:9 len=3"),
+    container(
+        4,
+        "shut>gw3 udp [fd00:0:0:3::2]:4000>[2001:db8::9]:53 len=20",
+    ),
+    container(
+        1,
+        "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=1452",
+    ),
+    container(
+        1,
+        "web>all nd solicit fd00:0:0:1::2>ff02::1:ff00:1 target=fd00:0:0:1::1 ttl=255 option=1/web",
+    ),
+    container(
+        1,
+        "web>cli nd solicit fd00:0:0:1::2>fd00:0:0:1::3 target=fd00:0:0:1::3 ttl=255",
+    ),
+    uplink("lan>up udp [2001:db8::9]:53>[2001:db8:100::1]:4000 len=77"),
+    uplink("lan>up tcp [2001:db8::9]:80>[2001:db8:100::1]:4000 flags=SA len=4"),
+    uplink("lan>up icmp6 2001:db8::9>2001:db8:100::1 type=129 ident=7 len=20"),
+    uplink("lan>up udp [2001:db8::9]:53>[fd00:0:0:4::2]:4000 len=20"),
+    uplink("lan>up tcp [2001:db8::9]:53>[fd00:0:0:1::2]:80 flags=S"),
+    host("gw>none tcp [fd00:0:0:1::1]:40000>[fd00:0:0:1::2]:80 flags=S"),
+    host("gw>none udp [2001:db8:100::1]:40000>[fd00:0:0:1::3]:53 len=9"),
+];
+
 /// What mutations start from beside those.
 const MORE: &[Line] = &[
     container(1, "web>gw tcp 172.18.0.2:80>203.0.113.9:5000 flags=SA"),
@@ -114,7 +182,8 @@ fn seed(bench: &Bench, (program, endpoint, line): Line) -> Seed {
 
 /// First packets of the flows that every epoch begins with.
 pub(super) fn opening(bench: &Bench) -> Vec<Seed> {
-    OPENING.iter().map(|line| seed(bench, *line)).collect()
+    let both = OPENING.iter().chain(OPENING6);
+    both.map(|line| seed(bench, *line)).collect()
 }
 
 /// What mutations start from: those and more.
@@ -127,7 +196,7 @@ pub(super) fn all(bench: &Bench) -> Vec<Seed> {
             bytes: packet::quoting(&bench.names, line, &quote[frame::ETH..]),
         }
     });
-    let more = MORE.iter().map(|line| seed(bench, *line));
+    let more = MORE.iter().chain(MORE6).map(|line| seed(bench, *line));
     opening(bench)
         .into_iter()
         .chain(more)

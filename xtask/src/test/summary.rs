@@ -1,9 +1,6 @@
 //! What came of each tier, as shown at the end.
 
-use std::{
-    process::ExitStatus,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Tier, libtest::Counts};
 use crate::cmd::Cmd;
@@ -20,23 +17,36 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Runs a command that runs tests; shows and counts them.
     pub(crate) fn of(tier: Tier, command: Cmd) -> Self {
+        let none = Self {
+            tier,
+            counts: Counts::default(),
+            elapsed: Duration::ZERO,
+            trouble: None,
+        };
+        none.and(command)
+    }
+
+    /// Runs another one for the same tier.
+    pub(crate) fn and(mut self, command: Cmd) -> Self {
         let start = Instant::now();
         let mut counts = Counts::default();
         let ended = command.lines(|line| {
             println!("{line}");
             counts.read(line);
         });
-        let mut outcome = Self {
-            tier,
-            counts,
-            elapsed: start.elapsed(),
-            trouble: None,
-        };
+        self.elapsed += start.elapsed();
+        self.counts.passed += counts.passed;
+        self.counts.failed += counts.failed;
+        self.counts.ignored += counts.ignored;
         match ended {
-            Ok(status) => outcome.judge(status),
-            Err(error) => outcome.fail(format!("{error:#}")),
+            // One that crashes, or does not compile, prints no count.
+            Ok(status) if !status.success() && counts.failed == 0 => {
+                self.fail(format!("it did not finish: {status}"));
+            }
+            Ok(_) => {}
+            Err(error) => self.fail(format!("{error:#}")),
         }
-        outcome
+        self
     }
 
     /// A tier whose tests could not even be built or started.
@@ -60,13 +70,6 @@ impl Outcome {
     pub(crate) fn refuse_empty(&mut self) {
         if self.tier.is_privileged() && self.counts.total() == 0 {
             self.fail("it has no tests".to_owned());
-        }
-    }
-
-    /// A test executable that crashes, or does not compile, prints no count.
-    fn judge(&mut self, status: ExitStatus) {
-        if !status.success() && self.counts.failed == 0 {
-            self.fail(format!("it did not finish: {status}"));
         }
     }
 

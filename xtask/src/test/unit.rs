@@ -12,5 +12,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Outcome {
     for package in PACKAGES {
         cargo = cargo.args(["--package", package]);
     }
-    Outcome::of(Tier::Unit, cargo.arg("--").args(options.libtest_args()))
+    // What the other tiers stand on, in the profile that they build it in.
+    let lab = workspace
+        .cargo("test")
+        .args(["--release", "--package", "netctl-tests", "--lib"]);
+    let args = || options.libtest_args();
+    Outcome::of(Tier::Unit, cargo.arg("--").args(args())).and(lab.arg("--").args(args()))
 }

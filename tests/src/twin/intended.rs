@@ -1,0 +1,202 @@
+//! The one list of what netctl does otherwise than the kernel's NAT with netavark's rules, and
+//! why. Nothing else may differ.
+
+use super::{
+    play::Seen,
+    script::{Actor, Step, Target},
+};
+use crate::agent::Proto;
+
+/// A difference that is intended, or a gap that is known.
+pub(super) struct Intended {
+    pub(super) name: &'static str,
+    /// The step, those before it, what was seen by nftables and by netctl.
+    pub(super) applies: fn(&Step, &[Step], &Seen, &Seen) -> bool,
+}
+
+/// First match counts.
+pub(super) const INTENDED: &[Intended] = &[
+    Intended {
+        // Docker and netavark show the gateway, and the server cannot tell its clients apart.
+        // Towards the container itself netctl does as they do.
+        name: "a neighbour is seen with its own address at a published port",
+        applies: |step, _, kernel, netctl| {
+            asks(step, Actor::Client, Target::Published)
+                && caller(kernel) == Some("the gateway")
+                && caller(netctl) == Some("client")
+                && same_answerer(kernel, netctl)
+        },
+    },
+    Intended {
+        // The socket is led to the container at connect(): its packets have the source that the
+        // routes give them there.
+        name: "a host process is seen as the gateway at a published port",
+        applies: |step, _, kernel, netctl| {
+            asks(step, Actor::Host, Target::Published)
+                && caller(kernel) == Some("the host")
+                && caller(netctl) == Some("the gateway")
+                && same_answerer(kernel, netctl)
+        },
+    },
+    Intended {
+        // What the host's own processes may draw at any moment is not kept, or one of the two
+        // would lose its answers (port shadowing).
+        name: "a port that the host could draw is moved",
+        applies: |step, _, kernel, netctl| {
+            matches!(step, Step::Ask { port: 0, .. }) && only_the_port_differs(kernel, netctl)
+        },
+    },
+    Intended {
+        // The kernel gives a port back 5 to 120 seconds after a connection's end and at once where
+        // its table lets it; netctl keeps it for tcp_closing. Either way the flows are told apart.
+        name: "when a port that another had is given again",
+        applies: |step, before, kernel, netctl| {
+            used_by_another(step, before) && only_the_port_differs(kernel, netctl)
+        },
+    },
+    Intended {
+        // A gap: mapping is not endpoint-independent yet (RFC 4787 REQ-1); the kernel leads a
+        // source that it once moved to the same port wherever that is free.
+        name: "a source that was moved for one server is not for the next one yet",
+        applies: |step, before, kernel, netctl| {
+            only_the_port_differs(kernel, netctl)
+                && keeps_port(netctl)
+                && before
+                    .iter()
+                    .any(|one| same_socket(step, one) && one != step)
+        },
+    },
+    Intended {
+        // A gap: answers of the backend to the one flow look like those to the other, and direct
+        // traffic is not tracked. Ports that the client's stack draws are moved for that reason,
+        // one that it insists on is not.
+        name: "a fixed port to a published port and to its backend directly",
+        applies: |step, before, _, netctl| {
+            clash(step, before, netctl, |actor, other| actor == other)
+        },
+    },
+    Intended {
+        // A gap: a container that calls its own published port is seen as the gateway, as a host
+        // process is; whichever comes second from one fixed port loses its answers.
+        name: "a fixed port of a host process and of a container's call to itself",
+        applies: |step, before, _, netctl| {
+            clash(step, before, netctl, |actor, other| {
+                [actor, other]
+                    .iter()
+                    .all(|one| [Actor::Host, Actor::Web].contains(one))
+            })
+        },
+    },
+    Intended {
+        // A gap: ICMP errors are not translated yet (RFC 4787 REQ-12, RFC 5508 REQ-4).
+        name: "a datagram to a closed port is not answered by an error yet",
+        applies: |step, _, kernel, netctl| {
+            matches!(
+                step,
+                Step::Ask {
+                    proto: Proto::Udp,
+                    target: Target::Closed,
+                    ..
+                }
+            ) && *kernel == Seen::Failed("ECONNREFUSED".to_owned())
+                && *netctl == Seen::Failed("ETIMEDOUT".to_owned())
+        },
+    },
+];
+
+fn asks(step: &Step, who: Actor, whom: Target) -> bool {
+    matches!(step, Step::Ask { actor, target, .. } if *actor == who && *target == whom)
+}
+
+fn caller(seen: &Seen) -> Option<&str> {
+    match seen {
+        Seen::Answer { caller, .. } => Some(caller),
+        _ => None,
+    }
+}
+
+fn same_answerer(a: &Seen, b: &Seen) -> bool {
+    match (a, b) {
+        (Seen::Answer { answerer: a, .. }, Seen::Answer { answerer: b, .. }) => a == b,
+        _ => false,
+    }
+}
+
+fn only_the_port_differs(a: &Seen, b: &Seen) -> bool {
+    caller(a) == caller(b) && same_answerer(a, b)
+}
+
+fn keeps_port(seen: &Seen) -> bool {
+    matches!(
+        seen,
+        Seen::Answer {
+            port_kept: true,
+            ..
+        }
+    )
+}
+
+/// Whether both steps are of one socket address of one caller.
+fn same_socket(a: &Step, b: &Step) -> bool {
+    match (a, b) {
+        (
+            Step::Ask {
+                actor: a,
+                proto: by,
+                port: from,
+                ..
+            },
+            Step::Ask {
+                actor: b,
+                proto,
+                port,
+                ..
+            },
+        ) => a == b && by == proto && from == port,
+        _ => false,
+    }
+}
+
+/// Whether netctl gave no answer, and that port was used towards the other one of `web` and its
+/// published port before, by somebody whom `who` accepts. An end of a connection that was refused
+/// for that reason is none either.
+fn clash(step: &Step, before: &[Step], netctl: &Seen, who: fn(Actor, Actor) -> bool) -> bool {
+    let (actor, proto, port) = match *step {
+        Step::Ask {
+            actor,
+            proto,
+            port,
+            target: Target::Web | Target::Published,
+        } => (actor, proto, port),
+        Step::End {
+            actor,
+            port,
+            target: Target::Web | Target::Published,
+            ..
+        } => (actor, Proto::Tcp, port),
+        _ => return false,
+    };
+    let lost = matches!(netctl, Seen::Failed(_));
+    lost && port != 0
+        && before.iter().any(|one| {
+            matches!(*one, Step::Ask { actor: other, proto: by, port: from, target: Target::Web | Target::Published }
+                if by == proto && from == port && who(actor, other))
+        })
+}
+
+/// Whether somebody else called the same server from the same port before.
+fn used_by_another(step: &Step, before: &[Step]) -> bool {
+    let Step::Ask {
+        actor,
+        proto,
+        port,
+        target,
+    } = step
+    else {
+        return false;
+    };
+    before.iter().any(|one| {
+        matches!(one, Step::Ask { actor: other, proto: by, port: from, target: to }
+            if other != actor && by == proto && from == port && to == target)
+    })
+}
