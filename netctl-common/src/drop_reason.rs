@@ -44,7 +44,7 @@ drop_reasons! {
     NoSourceAddress = 14, "no_source_address", "The uplink has no address to masquerade with.";
     NatPortsExhausted = 15, "nat_ports_exhausted", "No free source port was found.";
     FlowTableFull = 16, "flow_table_full", "The flow table is full; established flows go on.";
-    NoFlow = 17, "no_flow", "A closing packet of a connection that is not known.";
+    NoFlow = 17, "no_flow", "A closing packet of a connection that is not known, or an answer that nobody asked for.";
     TtlExceeded = 18, "ttl_exceeded", "The packet's time to live ran out here.";
     TooBig = 19, "too_big", "Larger than the outgoing interface's MTU.";
     Fragment = 20, "fragment", "A fragment that overlaps another one, or whose first one was not seen.";
@@ -60,9 +60,10 @@ drop_reasons! {
     NdUnanswered = 30, "nd_unanswered", "A neighbour solicitation for an address that nobody in the network has, or an announcement.";
     RouterAdvertisement = 31, "router_advertisement", "A router advertisement or redirect from a container: nobody but the gateway routes.";
     DhcpServer = 32, "dhcp_server", "A DHCP server's answer from a container: addresses come from netctl.";
+    Unsolicited = 33, "unsolicited", "An outside packet for a masqueraded port, from somebody that the container did not send to.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 33;
+pub const DROP_REASONS: u32 = 34;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

@@ -106,6 +106,8 @@ pub mod flags {
     pub const SNAT: u16 = 1 << 9;
     /// The destination was a published port (DNAT), for display.
     pub const DNAT: u16 = 1 << 10;
+    /// The container's address and port have a mapping ([`crate::mapping`]), which this rests on.
+    pub const MAPPED: u16 = 1 << 11;
 }
 
 impl<A: Address> FlowKey<A> {

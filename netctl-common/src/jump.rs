@@ -33,6 +33,8 @@ jumps! {
     RELEASE = 17, "release";
     FROM_CONTAINER4 = 18, "from_container";
     FROM_UPLINK4 = 19, "from_uplink";
+    SEARCH4 = 20, "search4";
+    SEARCH6 = 21, "search6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

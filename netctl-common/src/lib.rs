@@ -14,6 +14,7 @@ pub mod event;
 pub mod flow;
 pub mod host;
 pub mod jump;
+pub mod mapping;
 pub mod network;
 pub mod packet;
 pub mod pod;

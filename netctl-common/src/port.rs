@@ -1,23 +1,34 @@
 //! Candidates for a masqueraded source port, pure and bounded.
 
-/// How many ports a flow's creation tries before it gives up: bounded for the verifier.
-pub const TRIES: u32 = 32;
+/// Candidates that one run of the search program looks at: bounded for the verifier.
+pub const PROBES: u32 = 220;
 
-/// The `try_no`-th candidate (host order) of `first..=last` for a random `seed`.
-///
-/// Half of the tries are spread over the range, the rest follow one after the other: a nearly
-/// full range is still searched, and two flows rarely meet. `first <= last` is the caller's duty; else the answer is some port.
+/// Runs of the search program for one packet: the kernel allows 33 jumps in all, and what leads
+/// to the search, takes what it finds and answers a refused packet needs some of them.
+pub const ROUNDS: u32 = 22;
+
+/// A prime above every range's size: its multiples go through a whole range before they return.
+const STEP: u32 = 0x9e37_79b1;
+
+/// How many ports there are in `first..=last`; 0 if the range is upside down.
 #[inline(always)]
-pub const fn candidate(first: u16, last: u16, seed: u32, try_no: u32) -> u16 {
-    let size = (last as u32).wrapping_sub(first as u32).wrapping_add(1);
-    if size == 0 {
-        return first;
+pub const fn size(first: u16, last: u16) -> u32 {
+    if last < first {
+        return 0;
     }
-    // Odd multiplier: distinct tries map to distinct values before the reduction.
-    let spread = if try_no < TRIES / 2 {
-        (seed ^ try_no.wrapping_mul(0x9e37_79b1)) >> 8
-    } else {
-        (seed >> 8).wrapping_add(try_no)
-    };
-    (first as u32 + spread % size) as u16
+    last as u32 - first as u32 + 1
 }
+
+/// The `n`-th candidate (host order) of the range of `size` ports from `first` on, which may not
+/// be empty, for a random `seed`; `n` is below [`PROBES`] times [`ROUNDS`].
+///
+/// `size` candidates one after the other are every port of the range once: what is free is found.
+#[inline(always)]
+pub const fn candidate(first: u16, size: u32, seed: u32, n: u32) -> u16 {
+    // Below 2^16 and 2^29: no overflow.
+    (first as u32 + (seed % size + n * (STEP % size)) % size) as u16
+}
+
+const _: () = assert!((PROBES * ROUNDS) as u64 * 0xffff + 0xffff < u32::MAX as u64);
+// The default range (61000 to 65535) is searched from end to end.
+const _: () = assert!(PROBES * (ROUNDS - 1) > 65_535 - 61_000 + 1);

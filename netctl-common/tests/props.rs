@@ -79,9 +79,9 @@ proptest! {
     }
 
     #[test]
-    fn a_candidate_is_inside_its_range(a in any::<u16>(), b in any::<u16>(), seed in any::<u32>(), n in 0..port::TRIES) {
+    fn a_candidate_is_inside_its_range(a in any::<u16>(), b in any::<u16>(), seed in any::<u32>(), n in 0..port::PROBES * port::ROUNDS) {
         let (first, last) = (a.min(b), a.max(b));
-        let candidate = port::candidate(first, last, seed, n);
+        let candidate = port::candidate(first, port::size(first, last), seed, n);
         prop_assert!((first..=last).contains(&candidate));
     }
 
@@ -135,16 +135,24 @@ fn a_handshake_is_established_with_its_third_packet() {
 }
 
 #[test]
-fn a_full_table_of_candidates_is_spread() {
-    let seen: std::collections::BTreeSet<u16> = (0..port::TRIES)
-        .map(|n| port::candidate(16_384, 32_767, 0x1234_5678, n))
-        .collect();
-    assert!(
-        seen.len() > port::TRIES as usize - 4,
-        "{} distinct of {}",
-        seen.len(),
-        port::TRIES
-    );
+fn as_many_candidates_as_a_range_has_ports_are_all_of_them() {
+    for (first, last) in [
+        (61_000, 65_535),
+        (61_000, 61_099),
+        (1024, 4999),
+        (9, 9),
+        (0, 4095),
+    ] {
+        let size = port::size(first, last);
+        for seed in [0, 1, 0x1234_5678, u32::MAX] {
+            let seen: std::collections::BTreeSet<u16> = (0..size)
+                .map(|n| port::candidate(first, size, seed, n))
+                .collect();
+            assert_eq!(seen, (first..=last).collect());
+        }
+    }
+    assert_eq!(port::size(2, 1), 0);
+    assert_eq!(port::size(0, u16::MAX), 65_536);
 }
 
 #[test]
@@ -171,6 +179,7 @@ fn layout_is_that_of_version_3() {
         endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
         event::{Clock, DropEvent},
         host::{Local, Uplink},
+        mapping::{Mapping, MappingKey},
         network::Network,
         settings::Settings,
         sock::{Sock, SockKey},
@@ -207,12 +216,16 @@ fn layout_is_that_of_version_3() {
         size_of::<Published<V6>>(),
         size_of::<FlowKey<V6>>(),
         size_of::<Flow<V6>>(),
+        size_of::<MappingKey<V4>>(),
+        size_of::<Mapping<V4>>(),
+        size_of::<MappingKey<V6>>(),
+        size_of::<Mapping<V6>>(),
     ];
     assert_eq!(
         sizes,
         [
             44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
-            16, 64, 20, 28, 40, 88
+            16, 64, 20, 28, 40, 88, 12, 20, 36, 32
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

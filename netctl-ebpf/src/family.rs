@@ -12,6 +12,7 @@ use netctl_common::{
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
     jump,
+    mapping::{Mapping, MappingKey},
     network::Network,
     packet::{ethertype, icmp, icmpv6, proto},
     publish::{PublishKey, Published},
@@ -24,8 +25,9 @@ use crate::{
     flow::NewFlow,
     icmp::quote::{find_quoted4, find_quoted6},
     maps::{
-        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6, NEIGH4, NEIGH6,
-        PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
+        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6, MAPPING4,
+        MAPPING6, NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6,
+        SOCK4, SOCK6, SUBNET4, SUBNET6,
     },
     packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
 };
@@ -41,6 +43,8 @@ pub(crate) trait Family: Address {
     const FROM_UPLINK: u32;
     /// Program that makes a drafted flow.
     const CREATE: u32;
+    /// Program that goes on with the search for its source port.
+    const SEARCH: u32;
     /// Programs that translate ICMP errors, by the hook that they came in by.
     const ICMP_FROM_CONTAINER: u32;
     const ICMP_FROM_HOST: u32;
@@ -94,6 +98,7 @@ pub(crate) trait Family: Address {
     fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
     fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
     fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
+    fn mappings() -> &'static HashMap<MappingKey<Self>, Mapping<Self>>;
     fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
     fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
     fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
@@ -117,6 +122,7 @@ impl Family for V4 {
     const FROM_CONTAINER: u32 = jump::FROM_CONTAINER4;
     const FROM_UPLINK: u32 = jump::FROM_UPLINK4;
     const CREATE: u32 = jump::CREATE4;
+    const SEARCH: u32 = jump::SEARCH4;
     const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER4;
     const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST4;
     const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK4;
@@ -206,6 +212,7 @@ impl Family for V4 {
         flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW4;
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW4_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
+        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING4;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
@@ -221,6 +228,7 @@ impl Family for V6 {
     const FROM_CONTAINER: u32 = jump::FROM_CONTAINER6;
     const FROM_UPLINK: u32 = jump::FROM_UPLINK6;
     const CREATE: u32 = jump::CREATE6;
+    const SEARCH: u32 = jump::SEARCH6;
     const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER6;
     const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST6;
     const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK6;
@@ -305,6 +313,7 @@ impl Family for V6 {
         flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW6;
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW6_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
+        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING6;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;

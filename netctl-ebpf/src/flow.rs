@@ -11,18 +11,19 @@ use netctl_common::{
     publish::Published,
     stats::{PortStats, PortStatsKey},
     tcp::{self, TcpState, header, seen},
-    wire::{Be16, Mac},
+    wire::{Address, Be16, Mac},
 };
 
 use crate::{
     family::Family,
     forward::Hook,
-    helpers, host,
+    helpers, host, mapping,
     maps::{PORT_STATS, settings},
+    masquerade::{Full, Probes},
     packet::Packet,
 };
 
-const EEXIST: i32 = -17;
+pub(crate) const EEXIST: i32 = -17;
 
 /// The flow that the packet belongs to, if it is alive. Follows its state and counts.
 #[inline(always)]
@@ -155,7 +156,7 @@ pub(crate) struct Leg {
 
 /// A flow to create.
 #[repr(C)]
-pub(crate) struct NewFlow<A> {
+pub(crate) struct NewFlow<A: Address> {
     /// The first packet as it is.
     pub(crate) key: FlowKey<A>,
     /// The same packet as it leaves, `side` being where its replies will come from.
@@ -169,6 +170,16 @@ pub(crate) struct NewFlow<A> {
     pub(crate) keep: Keep,
     /// Where the packet is.
     pub(crate) hook: Hook,
+    /// Whether a mapping remembers the addresses that were sent to (1) or not (0).
+    pub(crate) notes_peers: u8,
+    /// Where the search for a port begins, how many were tried, and how often it was resumed.
+    pub(crate) seed: u32,
+    pub(crate) tries: u32,
+    pub(crate) rounds: u32,
+    pub(crate) probes: Probes<A>,
+    /// Searches of earlier packets on this CPU that found nothing: for a mapping, for a flow.
+    pub(crate) full_mapped: Full<A>,
+    pub(crate) full_shared: Full<A>,
 }
 
 impl<A: Family> NewFlow<A> {
@@ -185,6 +196,23 @@ impl<A: Family> NewFlow<A> {
         (self.port_id, self.host_port) = (0, Be16(0));
         self.tcp_flags = packet.tcp_flags;
         self.keep = Keep::Always;
+        (self.notes_peers, self.rounds) = (0, 0);
+    }
+
+    /// Has the replies come to that port. Those to an echo have its identifier in both places.
+    #[inline(always)]
+    pub(crate) fn set_port(&mut self, port: Be16) {
+        self.reply.dport = port;
+        if self.key.proto == A::ICMP {
+            self.reply.sport = port;
+        }
+    }
+
+    /// Whether the flow may take a port that others have towards other destinations, rather than
+    /// have none.
+    #[inline(always)]
+    pub(crate) fn may_share(&self) -> bool {
+        self.keep == Keep::Mapped && self.key.proto == proto::TCP
     }
 
     /// Replies come from the published port's container.
@@ -205,12 +233,25 @@ pub(crate) enum Keep {
     Always,
     /// It stays if the host, whose address it gets, does not use the port.
     IfUnused,
+    /// The same, and whatever it becomes it is for all destinations.
+    Mapped,
 }
 
-/// Puts both halves of the flow together in this CPU's scratch space, with the source port that
-/// `new.reply.dport` has so far.
+/// Makes the flow with the source port that `new.reply.dport` has so far; `None`: another flow
+/// has the tuple.
 #[inline(always)]
-pub(crate) fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>; 2], DropReason> {
+pub(crate) fn make<A: Family>(new: &NewFlow<A>) -> Result<Option<&'static Flow<A>>, DropReason> {
+    let [forward, reverse] = draft(new)?;
+    if !reserve(&new.reply, reverse)? {
+        return Ok(None);
+    }
+    complete(new, forward)?;
+    Ok(Some(forward))
+}
+
+/// Puts both halves of the flow together in this CPU's scratch space.
+#[inline(always)]
+fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>; 2], DropReason> {
     let scratch = A::flow_scratch()
         .get_ptr_mut(0)
         .ok_or(DropReason::FlowTableFull)?;
@@ -235,7 +276,7 @@ pub(crate) fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>
 /// Inserts the reverse half: true when the translated tuple was free, or held by the lost half
 /// of this very flow, whose sibling is then made again.
 #[inline(always)]
-pub(crate) fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<bool, DropReason> {
+fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<bool, DropReason> {
     match A::flows().insert(key, half, u64::from(BPF_NOEXIST)) {
         Ok(()) => return Ok(true),
         Err(EEXIST) => {}
@@ -256,13 +297,16 @@ pub(crate) fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<boo
 
 /// Inserts the forward half and opens the flow's published port.
 #[inline(always)]
-pub(crate) fn complete<A: Family>(new: &NewFlow<A>, forward: &Flow<A>) -> Result<(), DropReason> {
+fn complete<A: Family>(new: &NewFlow<A>, forward: &Flow<A>) -> Result<(), DropReason> {
     if A::flows()
         .insert(&new.key, forward, u64::from(BPF_ANY))
         .is_err()
     {
         let _gone = A::flows().remove(&new.reply);
         return Err(DropReason::FlowTableFull);
+    }
+    if new.notes_peers != 0 && new.keep == Keep::Mapped {
+        mapping::note_peer(new);
     }
     if new.port_id != 0 {
         open_port(new)?;
@@ -279,6 +323,9 @@ fn fill<A: Family>(flow: &mut Flow<A>, new: &NewFlow<A>, leg: &Leg, back: &FlowK
     (flow.endpoint, flow.generation) = (leg.endpoint, leg.generation);
     (flow.port_id, flow.host_port) = (new.port_id, new.host_port);
     flow.flags = leg.flags;
+    if new.keep == Keep::Mapped {
+        flow.flags |= flags::MAPPED;
+    }
     (flow.last_seen, flow.created) = (now, now);
     (flow.smac, flow.dmac) = (leg.smac, leg.dmac);
     flow.proto = new.key.proto;
@@ -311,8 +358,12 @@ fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
     Ok(())
 }
 
-/// A packet that may start a flow: not the end of a TCP connection that we do not know.
+/// A packet that may start a flow: not the end of a TCP connection that we do not know, and not
+/// the answer to an echo that nobody has asked for.
 #[inline(always)]
 pub(crate) fn may_open<A: Family>(packet: &Packet<A>) -> bool {
+    if packet.proto == A::ICMP {
+        return packet.icmp_type != A::ECHO_REPLY;
+    }
     packet.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
 }

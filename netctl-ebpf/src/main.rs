@@ -25,6 +25,7 @@ mod helpers;
 mod hooks;
 mod host;
 mod icmp;
+mod mapping;
 mod maps;
 mod masquerade;
 mod nd;

@@ -18,6 +18,7 @@ use netctl_common::{
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
     jump,
+    mapping::{Mapping, MappingKey},
     network::{MAX_NETWORKS, Network},
     publish::{PublishKey, Published},
     settings::Settings,
@@ -151,6 +152,16 @@ pub(crate) static FLOW6_SCRATCH: PerCpuArray<[Flow<V6>; 2]> = PerCpuArray::with_
 /// See DRAFT4.
 #[map]
 pub(crate) static DRAFT6: PerCpuArray<NewFlow<V6>> = PerCpuArray::with_max_entries(1, 0);
+
+/// bpf: outside ports of what containers send from, two entries each. Sized by the daemon.
+#[map]
+pub(crate) static MAPPING4: HashMap<MappingKey<V4>, Mapping<V4>> =
+    HashMap::with_max_entries(131_072, 0);
+
+/// See MAPPING4.
+#[map]
+pub(crate) static MAPPING6: HashMap<MappingKey<V6>, Mapping<V6>> =
+    HashMap::with_max_entries(32_768, 0);
 
 /// bpf: fragmented datagrams of both families, with what the first fragment has told. Every
 /// source has a few places: it takes more than a hundred sources to push another's out.

@@ -62,13 +62,17 @@ fn one<A: Family>(key: &PublishKey<A>, ranges: bool) -> Option<&'static Publishe
 /// Whether any published spec has the port, on whatever address.
 #[inline(always)]
 pub(crate) fn is_reserved(port: Be16, proto: u8) -> bool {
+    RESERVED.get(&reserved_key(port, proto)).is_some()
+}
+
+/// Key of RESERVED.
+#[inline(always)]
+pub(crate) fn reserved_key(port: Be16, proto: u8) -> Key<PublishKey<V4>> {
     let key = PublishKey {
         addr: V4::ANY,
         proto,
         _pad: 0,
         port,
     };
-    RESERVED
-        .get(&Key::new(range_prefix::<V4>(16), key))
-        .is_some()
+    Key::new(range_prefix::<V4>(16), key)
 }

@@ -19,6 +19,7 @@ mod isolation;
 mod lab_itself;
 mod many_namespaces;
 mod namespaces;
+mod nat_behaviour;
 mod offload;
 mod outbound;
 mod purge;

@@ -177,8 +177,9 @@ fn arithmetic(bytes: &[u8]) {
     }
     assert_eq!(next, u32::from(last) + 1);
     let seed = u32::from(word(4)) << 16 | u32::from(word(6));
-    for try_no in 0..port::TRIES {
-        let candidate = port::candidate(first, last, seed, try_no);
+    let size = port::size(first, last);
+    for n in 0..port::PROBES {
+        let candidate = port::candidate(first, size, seed, n);
         assert!((first..=last).contains(&candidate));
     }
     let state = tcp::TcpState::of(head[8], head[9]);

@@ -1,7 +1,9 @@
 //! Makes a drafted flow and sends its first packet: what every hook jumps to.
 //!
-//! A program of its own, so that the search for a source port is verified once, before anything
-//! is known of the packet, and not for every way that leads to it.
+//! Programs of their own, so that the search for a source port is verified once, before anything
+//! is known of the packet, and not for every way that leads to it. `create` tries the port that
+//! the packet has; `search` finds another one and jumps back to `create` with it, or to itself
+//! while there are ports to try.
 
 use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
 use netctl_common::{
@@ -9,7 +11,9 @@ use netctl_common::{
     wire::{V4, V6},
 };
 
-use crate::{drop, family::Family, flow, forward, hooks::routes, masquerade, packet::Packet};
+use crate::{
+    drop, family::Family, flow, forward, helpers, hooks::routes, masquerade, packet::Packet,
+};
 
 /// See the module.
 #[classifier]
@@ -27,10 +31,28 @@ pub(crate) fn create6(ctx: TcContext) -> i32 {
     drop::finish::<V6>(skb, create::<V6>(skb))
 }
 
+/// See the module.
+#[classifier]
+#[inline(always)]
+pub(crate) fn search4(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V4>(skb, search::<V4>(skb))
+}
+
+/// See the module.
+#[classifier]
+#[inline(always)]
+pub(crate) fn search6(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    drop::finish::<V6>(skb, search::<V6>(skb))
+}
+
 #[inline(always)]
 fn create<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let draft = routes::draft::<A>()?;
-    let flow = masquerade::create(draft, skb)?;
+    let Some(flow) = masquerade::keep(draft, skb)? else {
+        return go_on(skb, A::SEARCH);
+    };
     // The hook that came here has parsed it before.
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
@@ -39,4 +61,16 @@ fn create<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         flow::count(flow, &packet);
     }
     forward::by_flow(&mut packet, flow, draft.hook)
+}
+
+#[inline(always)]
+fn search<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let program = masquerade::draw(routes::draft::<A>()?)?;
+    go_on(skb, program)
+}
+
+/// The kernel ends a search that jumps too often.
+#[inline(always)]
+fn go_on(skb: *mut __sk_buff, program: u32) -> Result<i32, DropReason> {
+    helpers::jump(skb, program).map_err(|_| DropReason::NatPortsExhausted)
 }

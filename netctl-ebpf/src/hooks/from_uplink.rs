@@ -6,20 +6,23 @@ use netctl_common::{
     drop_reason::DropReason,
     flow::{flags, side},
     jump,
-    packet::ethertype,
+    mapping::Mapping,
+    network::{Network, flags as network_flags},
+    packet::{ethertype, proto},
     publish::Published,
+    tcp::header,
     wire::{V4, V6},
 };
 
 use crate::{
     drop,
     family::Family,
-    flow::{self, Leg},
+    flow::{self, Keep, Leg},
     forward::{self, Hook},
     fragment,
     helpers::{self, verdict},
     hooks::routes,
-    host,
+    host, mapping,
     packet::Packet,
     publish::{self, Match},
 };
@@ -83,8 +86,12 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         return Ok(verdict::NEXT);
     }
     match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
-        Some(published) => open(packet, published),
-        None => Ok(verdict::NEXT),
+        Some(published) => open(packet, Target::Published(published)),
+        None if !opens(packet) => Ok(verdict::NEXT),
+        None => match mapping::behind(dst, packet.dport, packet.proto) {
+            Some(mapping) => open(packet, Target::Mapped(mapping)),
+            None => Ok(verdict::NEXT),
+        },
     }
 }
 
@@ -116,9 +123,27 @@ pub(crate) fn is_martian<A: Family>(src: A) -> bool {
     src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian()
 }
 
-/// First packet to a published port (walk 4): the client's address is kept.
+/// Whether a packet of no flow may be meant for a mapping: of TCP only what opens a connection,
+/// so that the host's own connections pay nothing.
 #[inline(always)]
-fn open<A: Family>(packet: &mut Packet<A>, published: &Published<A>) -> Result<i32, DropReason> {
+fn opens<A: Family>(packet: &Packet<A>) -> bool {
+    packet.proto == proto::UDP
+        || packet.proto == proto::TCP
+            && packet.tcp_flags & (header::SYN | header::ACK) == header::SYN
+}
+
+/// What a first packet from outside is for.
+#[derive(Clone, Copy)]
+enum Target<A: Family> {
+    /// A published port (walk 4).
+    Published(&'static Published<A>),
+    /// A port that a container sends from.
+    Mapped(Mapping<A>),
+}
+
+/// First packet of a flow that the outside opens: the client's address is kept.
+#[inline(always)]
+fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, DropReason> {
     let (src, dst) = (packet.src(), packet.dst());
     if is_martian(src) {
         return Err(DropReason::MartianAddress);
@@ -128,45 +153,71 @@ fn open<A: Family>(packet: &mut Packet<A>, published: &Published<A>) -> Result<i
     }
     // A process of the host may have drawn the port for a connection of its own, whose packets
     // these are then. What opens a connection goes to the published port: a listener that got
-    // the port by chance does not take it.
+    // the port by chance does not take it. A mapping has no such claim to a port.
     let socket = helpers::find_socket(
         packet.skb,
         packet.proto,
         (src, packet.sport),
         (dst, packet.dport),
     );
-    if socket == helpers::Socket::Connected {
+    let (ifindex, is_mapping) = match target {
+        Target::Published(published) => (published.endpoint, false),
+        Target::Mapped(mapping) => (mapping.endpoint, true),
+    };
+    if socket == helpers::Socket::Connected || (socket == helpers::Socket::Open && is_mapping) {
         return Ok(verdict::NEXT);
     }
     if !flow::may_open(packet) {
         return Err(DropReason::NoFlow);
     }
-    let endpoint = host::endpoint(published.endpoint).ok_or(DropReason::NoEndpoint)?;
+    let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
     let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
+    if is_mapping && !admits(packet, network) {
+        return Err(DropReason::Unsolicited);
+    }
+    let (to, back) = match target {
+        Target::Published(_) => (flags::PORT_RX, flags::PORT_TX),
+        Target::Mapped(_) => (flags::MAPPED, flags::MAPPED),
+    };
     let leg = Leg {
-        out_ifindex: published.endpoint,
-        endpoint: published.endpoint,
+        out_ifindex: ifindex,
+        endpoint: ifindex,
         generation: endpoint.generation,
-        flags: flags::TO_CONTAINER | flags::ROUTED | flags::PORT_RX | flags::DNAT,
+        flags: flags::TO_CONTAINER | flags::ROUTED | flags::DNAT | to,
         smac: network.mac,
         dmac: endpoint.mac,
     };
     let ifindex = packet.ifindex();
     let draft = routes::draft()?;
     draft.begin(packet, side::OUTSIDE, side::INSIDE);
-    draft.lead_to(published, packet.dport);
+    match target {
+        Target::Published(published) => draft.lead_to(published, packet.dport),
+        Target::Mapped(mapping) => {
+            (draft.reply.src, draft.reply.sport) = (mapping.addr, mapping.port);
+            draft.keep = Keep::Only;
+        }
+    }
     draft.forward_leg = leg;
     draft.reply_leg = Leg {
         out_ifindex: ifindex,
         flags: way_back(packet, network.anchor_ifindex, ifindex)
             | flags::ROUTED
-            | flags::PORT_TX
-            | flags::DNAT,
+            | flags::DNAT
+            | back,
         smac: packet.headers.dmac,
         dmac: packet.headers.smac,
         ..leg
     };
     routes::open(packet, draft, Hook::Ingress)
+}
+
+/// Whether the network's filter lets strangers in (RFC 4787, section 5).
+#[inline(always)]
+fn admits<A: Family>(packet: &Packet<A>, network: &Network) -> bool {
+    if network.flags & network_flags::FILTER_BY_ADDRESS != 0 {
+        return mapping::knows(packet.dst(), packet.dport, packet.proto, packet.src());
+    }
+    network.flags & network_flags::FILTER_NONE != 0
 }
 
 /// The reply leaves by the interface that the request came in on: by the routes where they

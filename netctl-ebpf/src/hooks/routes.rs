@@ -78,7 +78,8 @@ pub(crate) fn to_outside<A: Family>(
     draft.begin(packet, side::INSIDE, side::OUTSIDE);
     if masquerade {
         draft.reply.dst = A::of_uplink(uplink);
-        draft.keep = Keep::IfUnused;
+        draft.keep = keep(packet, network);
+        draft.notes_peers = u8::from(network.flags & network_flags::FILTER_BY_ADDRESS != 0);
     }
     draft.forward_leg = Leg {
         out_ifindex: out,
@@ -97,6 +98,18 @@ pub(crate) fn to_outside<A: Family>(
         dmac: endpoint.mac,
     };
     Ok(())
+}
+
+/// Whether what a container of that network sends from gets one port for all destinations.
+#[inline(always)]
+fn keep<A: Family>(packet: &Packet<A>, network: &Network) -> Keep {
+    let mapped =
+        packet.proto == proto::TCP || packet.proto == proto::UDP || packet.proto == A::ICMP;
+    if mapped && network.flags & network_flags::MAPPING_BY_DESTINATION == 0 {
+        Keep::Mapped
+    } else {
+        Keep::IfUnused
+    }
 }
 
 /// To a published port by an address of the host: of another container (walk 6: only the

@@ -2,6 +2,7 @@
 //! has a table; what is done with one is written once.
 
 pub mod counters;
+mod mapping;
 mod pair;
 pub mod show;
 pub mod sweep;
@@ -30,6 +31,8 @@ use crate::{
 pub trait Family: Address + std::hash::Hash + std::fmt::Debug {
     /// Name of the flow table.
     const FLOWS: &'static str;
+    /// Name of the table of mappings.
+    const MAPPINGS: &'static str;
     /// The host's addresses.
     const LOCAL: Table;
 
@@ -38,6 +41,7 @@ pub trait Family: Address + std::hash::Hash + std::fmt::Debug {
 
 impl Family for V4 {
     const FLOWS: &'static str = kept::FLOW4;
+    const MAPPINGS: &'static str = kept::MAPPING4;
     const LOCAL: Table = Table::Local4;
 
     fn ip(self) -> IpAddr {
@@ -47,6 +51,7 @@ impl Family for V4 {
 
 impl Family for V6 {
     const FLOWS: &'static str = kept::FLOW6;
+    const MAPPINGS: &'static str = kept::MAPPING6;
     const LOCAL: Table = Table::Local6;
 
     fn ip(self) -> IpAddr {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netctl_common::{
-    flow::{Flow, FlowKey},
+    flow::{Flow, FlowKey, flags, side},
     packet::proto,
     tcp::TcpState,
     wire::Address,
@@ -36,8 +36,18 @@ pub struct Pair<A> {
 }
 
 impl<A: Address> Pair<A> {
+    /// A datagram from outside does not keep a mapping (RFC 4787, REQ-6a): nobody outside can
+    /// hold on to a port that its container has forgotten. TCP's two sides answer each other.
     fn last_seen(&self) -> u64 {
         let reply = self.reply.map_or(0, |half| half.last_seen);
+        let mapped = self.original.flags & flags::MAPPED != 0 && self.key.proto != proto::TCP;
+        if mapped && self.reply.is_some() {
+            return if self.key.side == side::INSIDE {
+                self.original.last_seen
+            } else {
+                reply
+            };
+        }
         self.original.last_seen.max(reply)
     }
 

@@ -16,7 +16,10 @@ use netctl_common::{
     wire::{V4, V6},
 };
 
-use super::{Clock, Family, Pair, delete, for_each, lookup};
+use super::{
+    Clock, Family, Pair, delete, for_each, lookup,
+    mapping::{self, Rests},
+};
 use crate::{
     kernel::{
         object::Datapath,
@@ -98,8 +101,10 @@ fn sweep_family<A: Family>(
     // Most halves are in use: only the others are looked at again, together with their siblings.
     let mut suspects = Vec::new();
     let mut halves = 0_u32;
+    let mut rests = Rests::default();
     for_each(datapath, |key: FlowKey<A>, half: Flow<A>| {
         halves += 1;
+        rests.add(&key, &half);
         let idle = clock.since(half.last_seen);
         if !ground.carries(&half) || idle >= shortest(&key, &half, timeouts) {
             suspects.push(key);
@@ -141,6 +146,7 @@ fn sweep_family<A: Family>(
         delete(datapath, &sibling_key)?;
         deleted += 1 + usize::from(sibling.is_some());
     }
+    mapping::sweep(datapath, &rests, clock)?;
     Ok(deleted)
 }
 

@@ -205,6 +205,8 @@ pub fn lpm_key<T: Pod>(prefix: u32, data: T) -> Vec<u8> {
 pub mod kept {
     pub const FLOW4: &str = "FLOW4";
     pub const FLOW6: &str = "FLOW6";
+    pub const MAPPING4: &str = "MAPPING4";
+    pub const MAPPING6: &str = "MAPPING6";
     pub const PORT_STATS: &str = "PORT_STATS";
     pub const DROPS: &str = "DROPS";
     pub const EVENTS: &str = "EVENTS";
@@ -213,9 +215,11 @@ pub mod kept {
 
     /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
     /// established connections of host processes rest on.
-    pub const PINNED: [&str; 12] = [
+    pub const PINNED: [&str; 14] = [
         FLOW4,
         FLOW6,
+        MAPPING4,
+        MAPPING6,
         PORT_STATS,
         DROPS,
         EVENTS,

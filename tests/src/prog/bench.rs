@@ -9,6 +9,7 @@ use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     flow::{Flow, FlowKey},
     jump,
+    mapping::{Mapping, MappingKey},
     settings::Settings,
     stats::{PortStats, PortStatsKey},
     wire::{Be16, Mac, V4, V6},
@@ -287,9 +288,11 @@ impl Bench {
         world::gateway_mac(network)
     }
 
-    /// Forgets every flow, and every datagram that is on its way in pieces.
+    /// Forgets every flow and mapping, and every datagram that is on its way in pieces.
     #[track_caller]
     pub fn forget_flows(&mut self) {
+        maps::clear::<MappingKey<V4>, Mapping<V4>>(&mut self.ebpf, "MAPPING4");
+        maps::clear::<MappingKey<V6>, Mapping<V6>>(&mut self.ebpf, "MAPPING6");
         maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
         maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
         // Nobody but the programs reads these: their sizes are all that is known here.

@@ -16,6 +16,8 @@ pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
     let mut ebpf = EbpfLoader::new()
         .map_max_entries("FLOW4", flows)
         .map_max_entries("FLOW6", flows)
+        .map_max_entries("MAPPING4", flows.max(TEST_FLOWS))
+        .map_max_entries("MAPPING6", flows.max(TEST_FLOWS))
         .override_global("HAVE_SET_RETVAL", &set_retval, true)
         .load(netctl::kernel::object::OBJECT)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));

@@ -46,6 +46,9 @@ struct CreateAttr {
     max_entries: u32,
 }
 
+/// linux/bpf.h.
+const BPF_NOEXIST: u64 = 1;
+
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct ElementAttr {
@@ -130,11 +133,25 @@ impl Map {
     }
 
     pub fn update(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        self.write(key, value, 0)
+    }
+
+    /// A new entry; false when the key is there already.
+    pub fn insert(&self, key: &[u8], value: &[u8]) -> io::Result<bool> {
+        match self.write(key, value, BPF_NOEXIST) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
         self.check(key)?;
         if value.len() != self.stride {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let mut attr = self.attr(key.as_ptr(), value.as_ptr());
+        attr.flags = flags;
         call(Command::MapUpdate, &mut attr)?;
         Ok(())
     }

@@ -1,0 +1,258 @@
+//! One outside port for all destinations, nobody else's, up to the last port of the range
+//! (RFC 4787, REQ-1, REQ-3, REQ-11; RFC 5382, REQ-1, REQ-7; RFC 5508, REQ-1).
+
+use std::{collections::BTreeSet, time::Duration};
+
+use netctl_common::{drop_reason::DropReason, network::flags as net};
+use netctl_tests::{
+    eventually::wait_for,
+    prog::{Bench, Endpoint, Network, Outcome, Verdict},
+};
+
+use crate::{ANY, UDP, WEB};
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Both families' names of the same: container, outside address, servers.
+const FAMILIES: [(&str, &str, [&str; 3]); 2] = [
+    (
+        "172.18.0.",
+        "198.51.100.1",
+        ["203.0.113.9", "203.0.113.10", "198.51.100.2"],
+    ),
+    (
+        "[fd00:0:0:1::",
+        "[2001:db8:100::1]",
+        ["[2001:db8:9::9]", "[2001:db8:9::a]", "[2001:db8:100::2]"],
+    ),
+];
+
+/// The source port of a packet line.
+fn port(outcome: &Outcome) -> u16 {
+    let text = outcome.text();
+    assert_eq!(outcome.verdict, Verdict::Redirect, "{outcome:?}");
+    let (source, _) = text.split_once('>').unwrap().1.split_once('>').unwrap();
+    source.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+fn addr(prefix: &str, last: u8) -> String {
+    if prefix.starts_with('[') {
+        format!("{prefix}{last}]")
+    } else {
+        format!("{prefix}{last}")
+    }
+}
+
+fn hundred_ports(bench: &mut Bench) {
+    bench.settings(|settings| (settings.nat_port_first, settings.nat_port_last) = (61_000, 61_099));
+}
+
+/// REQ-1, REQ-3 and REQ-11: at 10, 90, 99 and 100 of 100 ports each socket has the port that it
+/// had first, whomever it sends to, and nobody has another's. The next one is refused.
+#[test]
+fn every_port_of_the_range_is_found_and_kept() {
+    for (prefix, _, servers) in FAMILIES {
+        let mut bench = Bench::usual();
+        hundred_ports(&mut bench);
+        let from = addr(prefix, 2);
+        let send = |bench: &mut Bench, source: u16, server: &str, to: u16| {
+            let line = format!("web>gw udp {from}:{source}>{server}:{to}");
+            bench.from_container(1, &line)
+        };
+        let mut ports = Vec::new();
+        for source in 40_000..40_100 {
+            ports.push(port(&send(&mut bench, source, servers[0], 53)));
+            if ![10, 90, 99, 100].contains(&ports.len()) {
+                continue;
+            }
+            for (source, expected) in (40_000..).zip(&ports) {
+                for (server, to) in [(servers[0], 53), (servers[0], 54), (servers[1], 53)] {
+                    let seen = port(&send(&mut bench, source, server, to));
+                    assert_eq!(seen, *expected, "{from}:{source} to {server}:{to}");
+                }
+            }
+        }
+        let all: BTreeSet<u16> = ports.iter().copied().collect();
+        assert_eq!(all, (61_000..61_100).collect());
+        for server in servers {
+            let refused = send(&mut bench, 40_100, server, 53);
+            refused.dropped(DropReason::NatPortsExhausted);
+        }
+        // Those that have a port go on, also to somebody new.
+        assert_eq!(port(&send(&mut bench, 40_050, servers[2], 53)), ports[50]);
+        // What was given back is found again, after a moment.
+        bench.forget_flows();
+        wait_for("the failed search to be forgotten", SOON, || {
+            send(&mut bench, 40_100, servers[0], 53).verdict == Verdict::Redirect
+        });
+    }
+}
+
+/// The default range has more ports than one run of the search looks at: the last one is found.
+#[test]
+fn the_last_port_of_the_default_range_is_found() {
+    let mut bench = Bench::usual_with_flows(32_768);
+    let mut seen = BTreeSet::new();
+    for source in 0..4536_u16 {
+        let line = format!(
+            "web>gw udp 172.18.0.2:{}>203.0.113.9:53",
+            u32::from(source) + 33_000
+        );
+        assert!(seen.insert(port(&bench.from_container(1, &line))));
+    }
+    assert_eq!(seen, (61_000..=65_535).collect());
+    bench
+        .from_container(1, "web>gw udp 172.18.0.2:60000>203.0.113.10:53")
+        .dropped(DropReason::NatPortsExhausted);
+}
+
+/// REQ-3: a port that the container keeps is nobody else's towards any destination.
+#[test]
+fn a_kept_port_is_not_overloaded() {
+    for protocol in ["udp", "tcp"] {
+        for (prefix, _, servers) in FAMILIES {
+            let mut bench = Bench::usual();
+            let flags = if protocol == "tcp" { " flags=S" } else { "" };
+            let (web, cli) = (addr(prefix, 2), addr(prefix, 3));
+            let first = format!("web>gw {protocol} {web}:4000>{}:53{flags}", servers[0]);
+            assert_eq!(port(&bench.from_container(1, &first)), 4000);
+            let mut others = BTreeSet::new();
+            for server in [servers[1], servers[0], servers[2]] {
+                let line = format!("cli>gw {protocol} {cli}:4000>{server}:53{flags}");
+                others.insert(port(&bench.from_container(2, &line)));
+            }
+            assert_eq!(others.len(), 1, "{others:?}");
+            assert!(!others.contains(&4000));
+        }
+    }
+}
+
+/// RFC 5508, REQ-1a: an identifier is the same for all, and nobody else's.
+#[test]
+fn an_echo_identifier_is_mapped_for_all_destinations() {
+    let mut bench = Bench::usual();
+    let ask = |bench: &mut Bench, id: u32, who: &str, from: &str, to: &str| {
+        let line = format!("{who}>gw icmp {from}>{to} ident=77 len=4");
+        let text = bench.from_container(id, &line).text();
+        let ident = text
+            .split("ident=")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{text}"));
+        ident.split(' ').next().unwrap().to_owned()
+    };
+    let web = ["203.0.113.9", "203.0.113.10"].map(|to| ask(&mut bench, 1, "web", "172.18.0.2", to));
+    let cli = ["203.0.113.10", "203.0.113.9"].map(|to| ask(&mut bench, 2, "cli", "172.18.0.3", to));
+    assert_eq!(web[0], "77");
+    assert_eq!(web[0], web[1]);
+    assert_eq!(cli[0], cli[1]);
+    assert_ne!(web[0], cli[0]);
+}
+
+/// Connections rather share a port than that there are none; each tuple is still one's own.
+#[test]
+fn tcp_shares_ports_when_there_are_none_left() {
+    let mut bench = Bench::usual();
+    hundred_ports(&mut bench);
+    let mut tuples = BTreeSet::new();
+    for (server, sources) in [
+        ("203.0.113.9", 40_000..40_100),
+        ("203.0.113.10", 41_000..41_100),
+    ] {
+        for source in sources {
+            let line = format!("web>gw tcp 172.18.0.2:{source}>{server}:80 flags=S");
+            let port = port(&bench.from_container(1, &line));
+            assert!(tuples.insert((server, port)), "{server} {port}");
+        }
+    }
+    bench
+        .from_container(1, "web>gw tcp 172.18.0.2:42000>203.0.113.9:80 flags=S")
+        .dropped(DropReason::NatPortsExhausted);
+}
+
+#[test]
+fn by_destination_a_port_is_shared() {
+    let mut bench = Bench::usual();
+    hundred_ports(&mut bench);
+    let flags = net::ICC | net::MASQUERADE | net::MAPPING_BY_DESTINATION;
+    bench.network(Network { id: 1, flags });
+    for server in ["203.0.113.9", "203.0.113.10"] {
+        let mut ports = BTreeSet::new();
+        for source in 40_000..40_100 {
+            let line = format!("web>gw udp 172.18.0.2:{source}>{server}:53");
+            assert!(ports.insert(port(&bench.from_container(1, &line))));
+        }
+    }
+    // What a network with mappings holds is not shared with it.
+    let far = port(&bench.from_container(3, "far>gw2 udp 172.19.0.2:4000>203.0.113.9:53"));
+    assert_eq!(far, 4000);
+    let line = "web>gw udp 172.18.0.2:4000>203.0.113.11:53";
+    assert_ne!(port(&bench.from_container(1, line)), 4000);
+}
+
+/// A port that was published, or taken by a process of the host, since it was mapped.
+#[test]
+fn a_mapping_makes_way_for_the_host() {
+    let mut bench = Bench::usual();
+    let line = |to: &str| format!("web>gw udp 172.18.0.2:4000>{to}");
+    assert_eq!(
+        port(&bench.from_container(1, &line("203.0.113.9:53"))),
+        4000
+    );
+    bench.publish(1, UDP, (ANY, 4000, 4000), (2, [172, 18, 0, 3], 53));
+    let moved = port(&bench.from_container(1, &line("203.0.113.10:53")));
+    assert_ne!(moved, 4000);
+    assert_eq!(
+        port(&bench.from_container(1, &line("203.0.113.11:53"))),
+        moved
+    );
+    // The first flow goes on.
+    assert_eq!(
+        port(&bench.from_container(1, &line("203.0.113.9:53"))),
+        4000
+    );
+
+    assert_eq!(
+        port(&bench.from_container(1, "web>gw udp 172.18.0.2:5000>203.0.113.9:53")),
+        5000
+    );
+    let _service = std::net::UdpSocket::bind("0.0.0.0:5000").unwrap();
+    let line = "web>gw udp 172.18.0.2:5000>203.0.113.10:53";
+    assert_ne!(port(&bench.from_container(1, line)), 5000);
+}
+
+/// CVE-2021-3773: the service of the host keeps its port, whatever a container sends from.
+#[test]
+fn a_port_that_the_host_listens_at_is_never_a_source_port() {
+    let mut bench = Bench::usual();
+    let _udp = std::net::UdpSocket::bind("0.0.0.0:1194").unwrap();
+    let _tcp = std::net::TcpListener::bind("0.0.0.0:2222").unwrap();
+    let line = "web>gw udp 172.18.0.2:1194>203.0.113.9:53";
+    assert_ne!(port(&bench.from_container(1, line)), 1194);
+    let line = "web>gw tcp 172.18.0.2:2222>203.0.113.9:53 flags=S";
+    assert_ne!(port(&bench.from_container(1, line)), 2222);
+    for line in [
+        "lan>up udp 203.0.113.9:53>198.51.100.1:1194 len=1",
+        "lan>up tcp 203.0.113.9:53>198.51.100.1:2222 flags=S",
+    ] {
+        bench.from_uplink(line).not_ours();
+    }
+}
+
+#[test]
+fn a_container_that_was_made_anew_goes_on_with_its_port() {
+    let mut bench = Bench::usual();
+    let line = "web>gw udp 172.18.0.2:40000>203.0.113.9:53";
+    let first = port(&bench.from_container(1, line));
+    let web = Endpoint {
+        id: 1,
+        network: 1,
+        name: "web",
+        addr: WEB,
+    };
+    bench.endpoint_value(&web, 1);
+    assert_eq!(port(&bench.from_container(1, line)), first);
+    let reply = format!("lan>up udp 203.0.113.9:53>198.51.100.1:{first} len=1");
+    bench
+        .from_uplink(&reply)
+        .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:40000 ttl=63 len=1");
+}
