@@ -81,7 +81,7 @@ fn a_nearly_full_pool_still_has_its_last_ports() {
     // Who has a port has it for another destination as well; who has none has none there.
     let line = "web>gw udp 172.18.0.2:40031>203.0.113.10:53";
     let out = bench.from_container(1, line);
-    out.dropped(DropReason::NatPortsExhausted);
+    out.answered(DropReason::NatPortsExhausted, PROHIBITED);
     let out = bench.from_container(1, "web>gw udp 172.18.0.2:40000>203.0.113.10:53");
     assert_eq!(out.verdict, Verdict::Redirect);
 }
