@@ -81,9 +81,23 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     untracked(packet)
 }
 
+/// An ICMP error about no flow of ours: to the container as it is.
+// VERIFIER: "invalid read from stack" (5.10): what `published_port` may not give is not asked for.
+#[inline(always)]
+pub(crate) fn untracked_error<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
+    if packet.src().is_loopback() {
+        return Err(DropReason::MartianAddress);
+    }
+    let id = host::network_of(packet.dst()).ok_or(DropReason::UnknownDestination)?;
+    let network = host::network(id).ok_or(DropReason::UnknownDestination)?;
+    let neigh = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;
+    let macs = (network.mac, neigh.mac);
+    forward::to_container_as(packet, neigh.ifindex, macs, Hook::Egress)
+}
+
 /// A packet of no flow yet: to the container, with one if a published port led here.
 #[inline(always)]
-pub(crate) fn untracked<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
+fn untracked<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     let id = host::network_of(packet.dst()).ok_or(DropReason::UnknownDestination)?;
     let network = host::network(id).ok_or(DropReason::UnknownDestination)?;
     let neigh = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;

@@ -54,8 +54,9 @@ fn from_container<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     packet.load()?;
     let sender = from_container::Sender::of(&packet)?;
     packet.parse()?;
-    match find(&packet, side::INSIDE) {
-        Some((mut quote, flow)) => {
+    let mut quote = Quote::new(&packet);
+    match find(&packet, &mut quote, side::INSIDE) {
+        Some(flow) => {
             // It comes from the address that the quoted packet was sent to (REQ-5).
             let (src, dst) = (flow.src, flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
@@ -69,12 +70,13 @@ fn from_host<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
     packet.parse()?;
-    match find(&packet, side::INSIDE) {
-        Some((mut quote, flow)) => {
+    let mut quote = Quote::new(&packet);
+    match find(&packet, &mut quote, side::INSIDE) {
+        Some(flow) => {
             let (src, dst) = (flow.src, flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Egress)
         }
-        None => from_host::untracked(&mut packet),
+        None => from_host::untracked_error(&mut packet),
     }
 }
 
@@ -87,8 +89,9 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     if from_uplink::is_martian(packet.src()) || host::is_local(packet.src()) {
         return Ok(untracked);
     }
-    match find(&packet, side::OUTSIDE) {
-        Some((mut quote, flow)) => {
+    let mut quote = Quote::new(&packet);
+    match find(&packet, &mut quote, side::OUTSIDE) {
+        Some(flow) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
             let (src, dst) = (packet.src(), flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
@@ -97,11 +100,15 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     }
 }
 
-/// The quoted packet and the flow of packets that go where the error goes. An error tells nothing
+/// Reads the quoted packet. The flow of packets that go where the error goes. An error tells nothing
 /// of a flow's state: it is neither refreshed nor ended (REQ-6, RFC 4787 REQ-12).
 #[inline(always)]
-fn find<A: Family>(packet: &Packet<A>, side: u8) -> Option<(Quote<A>, &'static Flow<A>)> {
-    let quote = Quote::load(packet).ok()?;
+fn find<A: Family>(packet: &Packet<A>, quote: &mut Quote<A>, side: u8) -> Option<&'static Flow<A>> {
+    if A::VERSION == 6 && packet.has_options() {
+        // Nobody puts extension headers before an error, and the verifier would walk every one.
+        return None;
+    }
+    quote.load(packet).ok()?;
     // From inside only about packets that the sender itself received; from outside only to the
     // address that sent the quoted packet.
     let is_about_itself = if side == side::INSIDE {
@@ -112,7 +119,7 @@ fn find<A: Family>(packet: &Packet<A>, side: u8) -> Option<(Quote<A>, &'static F
     if !is_about_itself {
         return None;
     }
-    flow::peek(&quote.answer_key(side)).map(|flow| (quote, flow))
+    flow::peek(&quote.answer_key(side))
 }
 
 #[inline(always)]
