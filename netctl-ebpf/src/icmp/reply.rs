@@ -24,8 +24,10 @@ use crate::{
 const RATE: u64 = 1_000;
 /// Bytes that one call of `bpf_csum_diff` takes.
 const CHUNK: usize = 512;
+/// All ones, above every length of a quote.
+const QUOTE_MASK: u32 = 0x7ff;
 /// Room for a quote of either family, whole words of the checksum.
-pub(crate) const ROOM: usize = 1_280;
+pub(crate) const ROOM: usize = QUOTE_MASK as usize + 1;
 
 /// Goes on with the program that answers the packet that was dropped, if that is a reason to tell
 /// the sender of. Returns when there is nothing to say.
@@ -91,28 +93,33 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     let room = unsafe { &mut *room };
     *room = [0; ROOM / 8];
     // Padding behind the packet is not quoted; a length of 0 means more than there is room for.
-    let quoted = match packet.headers.ip.total_length() {
-        length if length == A::Header::NO_LENGTH => A::QUOTE,
-        length => length,
+    let length = packet.headers.ip.total_length();
+    let length = if length == A::Header::NO_LENGTH {
+        A::QUOTE
+    } else {
+        length
     };
-    let quoted = quoted.min(frame.wrapping_sub(ETH_LEN)).min(A::QUOTE);
-    if quoted < A::Header::LEN as u32 || !helpers::load(skb, ETH_LEN, room, 0..quoted as usize) {
+    let quoted = length.min(frame.wrapping_sub(ETH_LEN)).min(A::QUOTE);
+    // VERIFIER: "invalid zero-sized read" before 6.17: the bounds have to be those of the very
+    // register that is the length, so it is made of a masked number.
+    let quoted = (quoted.wrapping_sub(1) & QUOTE_MASK) as usize + 1;
+    if quoted > A::QUOTE as usize || !helpers::load(skb, ETH_LEN, room, 0..quoted) {
         return None;
     }
-    let header = A::Header::made(src, packet.src(), A::ICMP, SHORT_LEN as u16 + quoted as u16);
+    let header = A::Header::made(src, packet.src(), A::ICMP, (SHORT_LEN + quoted) as u16);
     let error = error as u16;
     let [kind, _code] = error.to_ne_bytes();
     let [high, low] = A::second_word(kind, mtu);
     let mut words = [error, 0, high, low];
-    words[1] = checksum_of::<A>(&header, words, room, SHORT_LEN as u32 + quoted);
+    words[1] = checksum_of::<A>(&header, words, room, (SHORT_LEN + quoted) as u32);
     let l4 = ETH_LEN + A::Header::LEN as u32;
-    helpers::set_length(skb, l4 + SHORT_LEN as u32 + quoted).ok()?;
+    helpers::set_length(skb, l4 + (SHORT_LEN + quoted) as u32).ok()?;
     let mut headers = packet.headers;
     (headers.dmac, headers.smac) = (headers.smac, headers.dmac);
     headers.ip = header;
     packet.store_other(&headers).ok()?;
     helpers::store(skb, l4, &words).ok()?;
-    helpers::store_part(skb, l4 + SHORT_LEN as u32, room, 0..quoted as usize).ok()?;
+    helpers::store_part(skb, l4 + SHORT_LEN as u32, room, 0..quoted).ok()?;
     Some(helpers::redirect(packet.ifindex()))
 }
 
@@ -170,7 +177,7 @@ fn checksum_of<A: Family>(
         sum = helpers::sum_of(&room[CHUNK / 8..CHUNK / 8 + 8], sum);
     } else {
         sum = helpers::sum_of(&room[CHUNK / 8..2 * CHUNK / 8], sum);
-        sum = helpers::sum_of(&room[2 * CHUNK / 8..], sum);
+        sum = helpers::sum_of(&room[2 * CHUNK / 8..A::QUOTE as usize / 8], sum);
     }
     !checksum::fold(sum)
 }

@@ -53,7 +53,7 @@ fn from_container<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
     let sender = from_container::Sender::of(&packet)?;
-    packet.parse()?;
+    packet.parse_error()?;
     let mut quote = Quote::new(&packet);
     match find(&packet, &mut quote, side::INSIDE) {
         Some(flow) => {
@@ -69,7 +69,7 @@ fn from_container<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 fn from_host<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
-    packet.parse()?;
+    packet.parse_error()?;
     let mut quote = Quote::new(&packet);
     match find(&packet, &mut quote, side::INSIDE) {
         Some(flow) => {
@@ -84,30 +84,28 @@ fn from_host<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     packet.load()?;
-    packet.parse()?;
-    let untracked = from_uplink::untracked(&packet)?;
-    if from_uplink::is_martian(packet.src()) || host::is_local(packet.src()) {
-        return Ok(untracked);
-    }
+    packet.parse_error()?;
     let mut quote = Quote::new(&packet);
     match find(&packet, &mut quote, side::OUTSIDE) {
-        Some(flow) => {
+        Some(flow) if is_outsider(packet.src()) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
             let (src, dst) = (packet.src(), flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
         }
-        None => Ok(untracked),
+        _ => from_uplink::untracked(&packet),
     }
+}
+
+/// Whether somebody outside may have the address.
+#[inline(always)]
+fn is_outsider<A: Family>(src: A) -> bool {
+    !from_uplink::is_martian(src) && !host::is_local(src) && host::network_of(src).is_none()
 }
 
 /// Reads the quoted packet. The flow of packets that go where the error goes. An error tells nothing
 /// of a flow's state: it is neither refreshed nor ended (REQ-6, RFC 4787 REQ-12).
 #[inline(always)]
 fn find<A: Family>(packet: &Packet<A>, quote: &mut Quote<A>, side: u8) -> Option<&'static Flow<A>> {
-    if A::VERSION == 6 && packet.has_options() {
-        // Nobody puts extension headers before an error, and the verifier would walk every one.
-        return None;
-    }
     quote.load(packet).ok()?;
     // From inside only about packets that the sender itself received; from outside only to the
     // address that sent the quoted packet.

@@ -102,6 +102,23 @@ impl<A: Family> Packet<A> {
     #[inline(always)]
     pub(crate) fn parse(&mut self) -> Result<(), DropReason> {
         A::find_transport(self)?;
+        self.load_known()
+    }
+
+    /// [`Self::parse`] of what a hook has found to be an ICMP error ([`Self::is_icmp_error`]).
+    // VERIFIER: what kernels before 6.12 make of the walk over extension headers is too much here.
+    #[inline(always)]
+    pub(crate) fn parse_error(&mut self) -> Result<(), DropReason> {
+        if A::VERSION == 4 {
+            return self.parse();
+        }
+        self.proto = A::ICMP;
+        self.load_known()
+    }
+
+    /// Checks the length and loads the transport header that was found.
+    #[inline(always)]
+    fn load_known(&mut self) -> Result<(), DropReason> {
         // Several segments may be longer than the field can say: it is 0 then (BIG TCP: of IPv6
         // from 5.19 on, of IPv4 from 6.3).
         // SAFETY: the context of the running program.
@@ -209,7 +226,9 @@ impl<A: Family> Packet<A> {
     /// An ICMP error that may be about a translated flow.
     #[inline(always)]
     pub(crate) fn is_icmp_error(&self) -> bool {
-        self.is_icmp_message() && A::is_error(self.icmp_type)
+        // Nobody puts extension headers before an error.
+        let is_plain = A::VERSION == 4 || !self.has_options();
+        self.is_icmp_message() && A::is_error(self.icmp_type) && is_plain
     }
 
     /// Several segments in one, to be parted by the device or not at all (GSO).
