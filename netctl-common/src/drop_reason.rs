@@ -47,9 +47,9 @@ drop_reasons! {
     NoFlow = 17, "no_flow", "A closing packet of a connection that is not known.";
     TtlExceeded = 18, "ttl_exceeded", "The packet's time to live ran out here.";
     TooBig = 19, "too_big", "Larger than the outgoing interface's MTU.";
-    Fragment = 20, "fragment", "A fragment whose first one was not seen.";
+    Fragment = 20, "fragment", "A fragment that overlaps another one, or whose first one was not seen.";
     UnknownProtocol = 21, "unknown_protocol", "An IP protocol that cannot be translated.";
-    IcmpUnsupported = 22, "icmp_unsupported", "An ICMP type other than echo that would need translation.";
+    IcmpUnsupported = 22, "icmp_unsupported", "An ICMP message that cannot be translated: neither an echo nor an error about a known flow.";
     FloodLimit = 23, "flood_limit", "More broadcasts and multicasts a second than an endpoint may send.";
     FromOutside = 24, "from_outside", "An outside packet for a container's own address: only published ports are open.";
     NotFromHost = 25, "not_from_host", "A packet towards a container that the host did not send itself.";

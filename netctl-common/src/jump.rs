@@ -21,6 +21,18 @@ jumps! {
     OPEN_FROM_CONTAINER6 = 5, "open_from_container6";
     CREATE4 = 6, "create4";
     CREATE6 = 7, "create6";
+    ICMP_FROM_CONTAINER4 = 8, "icmp_from_container4";
+    ICMP_FROM_CONTAINER6 = 9, "icmp_from_container6";
+    ICMP_FROM_HOST4 = 10, "icmp_from_host4";
+    ICMP_FROM_HOST6 = 11, "icmp_from_host6";
+    ICMP_FROM_UPLINK4 = 12, "icmp_from_uplink4";
+    ICMP_FROM_UPLINK6 = 13, "icmp_from_uplink6";
+    ICMP_REPLY4 = 14, "icmp_reply4";
+    ICMP_REPLY6 = 15, "icmp_reply6";
+    HOLD = 16, "hold";
+    RELEASE = 17, "release";
+    FROM_CONTAINER4 = 18, "from_container";
+    FROM_UPLINK4 = 19, "from_uplink";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

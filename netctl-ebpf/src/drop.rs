@@ -7,6 +7,7 @@ use aya_ebpf::bindings::__sk_buff;
 use crate::{
     family::Family,
     helpers::{self, verdict},
+    icmp::reply,
     maps::{DROPS, EVENTS, settings},
     packet::Packet,
 };
@@ -22,6 +23,7 @@ pub(crate) fn finish<A: Family>(skb: *mut __sk_buff, result: Result<i32, DropRea
         Ok(code) => code,
         Err(reason) => {
             count::<A>(skb, reason);
+            reply::start::<A>(skb, reason);
             verdict::DROP
         }
     }

@@ -22,11 +22,10 @@ use netctl_common::{
 
 use crate::{
     flow::NewFlow,
-    fragment::FragmentKey,
+    icmp::quote::{find_quoted4, find_quoted6},
     maps::{
-        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, FRAG4, FRAG6, LOCAL4, LOCAL6,
-        NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6,
-        SUBNET4, SUBNET6,
+        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6, NEIGH4, NEIGH6,
+        PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
     },
     packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
 };
@@ -37,8 +36,20 @@ pub(crate) trait Family: Address {
     /// Program that goes on with a container's packet that has no flow yet, where its keys leave
     /// no room on the stack to do so in place.
     const OPEN_FROM_CONTAINER: Option<u32>;
+    /// The hooks' programs, for those that come back to them.
+    const FROM_CONTAINER: u32;
+    const FROM_UPLINK: u32;
     /// Program that makes a drafted flow.
     const CREATE: u32;
+    /// Programs that translate ICMP errors, by the hook that they came in by.
+    const ICMP_FROM_CONTAINER: u32;
+    const ICMP_FROM_HOST: u32;
+    const ICMP_FROM_UPLINK: u32;
+    /// Program that tells a sender why its packet was dropped.
+    const ICMP_REPLY: u32;
+    /// Bytes of a packet that an error quotes at most (RFC 1812, section 4.3.2.3: 576 in all; RFC
+    /// 4443, section 2.4 c: 1280).
+    const QUOTE: u32;
     /// Host order.
     const ETHERTYPE: u16;
     /// AF_INET or AF_INET6.
@@ -50,6 +61,20 @@ pub(crate) trait Family: Address {
 
     /// Checks the IP header and finds the transport header.
     fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason>;
+    /// Checks the header of a packet that an ICMP error quotes at `at`. Where its transport header
+    /// starts in the frame, and its protocol.
+    fn find_quoted(
+        packet: &Packet<Self>,
+        at: u32,
+        ip: &Self::Header,
+    ) -> Result<(u32, u8), DropReason>;
+    /// Whether an ICMP message of that type is an error that quotes a packet and is translated.
+    /// Source quench and redirects are not (RFC 5508, REQ-10).
+    fn is_error(icmp_type: u8) -> bool;
+    /// Type and code of the error that tells a sender of that drop; `None`: it is not told.
+    fn error_of(reason: DropReason) -> Option<(u8, u8)>;
+    /// What stands behind the checksum of a message of that type.
+    fn second_word(kind: u8, mtu: u32) -> [u16; 2];
     /// The address in four words, the rest zero, as `bpf_fib_lookup` takes it.
     fn words(self) -> [u32; 4];
     /// The address that a socket is connected to.
@@ -71,7 +96,6 @@ pub(crate) trait Family: Address {
     fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
     fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
     fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
-    fn fragments() -> &'static LruHashMap<FragmentKey<Self>, u32>;
     fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
     fn locals() -> &'static HashMap<Self, Local>;
     fn subnets() -> &'static LpmTrie<Self, u32>;
@@ -90,7 +114,14 @@ macro_rules! maps {
 impl Family for V4 {
     type Header = Ipv4;
     const OPEN_FROM_CONTAINER: Option<u32> = None;
+    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER4;
+    const FROM_UPLINK: u32 = jump::FROM_UPLINK4;
     const CREATE: u32 = jump::CREATE4;
+    const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER4;
+    const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST4;
+    const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK4;
+    const ICMP_REPLY: u32 = jump::ICMP_REPLY4;
+    const QUOTE: u32 = 576 - 20 - 8;
     const ETHERTYPE: u16 = ethertype::IPV4;
     const AF: u8 = 2;
     const ICMP: u8 = proto::ICMP;
@@ -100,6 +131,47 @@ impl Family for V4 {
     #[inline(always)]
     fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason> {
         packet.find_transport4()
+    }
+    #[inline(always)]
+    fn find_quoted(
+        _packet: &Packet<Self>,
+        at: u32,
+        ip: &Self::Header,
+    ) -> Result<(u32, u8), DropReason> {
+        find_quoted4(at, ip)
+    }
+    #[inline(always)]
+    fn is_error(icmp_type: u8) -> bool {
+        matches!(
+            icmp_type,
+            icmp::UNREACHABLE | icmp::TIME_EXCEEDED | icmp::PARAMETER_PROBLEM
+        )
+    }
+    #[inline(always)]
+    fn error_of(reason: DropReason) -> Option<(u8, u8)> {
+        // RFC 792; code 13, "administratively prohibited", is RFC 1812's and RFC 5508's (REQ-8).
+        match reason {
+            DropReason::TtlExceeded => Some((icmp::TIME_EXCEEDED, 0)),
+            DropReason::TooBig => Some((icmp::UNREACHABLE, 4)),
+            DropReason::NoRoute => Some((icmp::UNREACHABLE, 0)),
+            DropReason::NatPortsExhausted | DropReason::FlowTableFull => {
+                Some((icmp::UNREACHABLE, 13))
+            }
+            _ => None,
+        }
+    }
+    #[inline(always)]
+    fn second_word(kind: u8, mtu: u32) -> [u16; 2] {
+        // RFC 1191, section 4.
+        let is_unreachable = kind == icmp::UNREACHABLE;
+        [
+            0,
+            if is_unreachable {
+                (mtu as u16).to_be()
+            } else {
+                0
+            },
+        ]
     }
     #[inline(always)]
     fn words(self) -> [u32; 4] {
@@ -136,7 +208,6 @@ impl Family for V4 {
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
-        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG4;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
         locals: HashMap<Self, Local> = LOCAL4;
         subnets: LpmTrie<Self, u32> = SUBNET4;
@@ -147,7 +218,14 @@ impl Family for V4 {
 impl Family for V6 {
     type Header = Ipv6;
     const OPEN_FROM_CONTAINER: Option<u32> = Some(jump::OPEN_FROM_CONTAINER6);
+    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER6;
+    const FROM_UPLINK: u32 = jump::FROM_UPLINK6;
     const CREATE: u32 = jump::CREATE6;
+    const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER6;
+    const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST6;
+    const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK6;
+    const ICMP_REPLY: u32 = jump::ICMP_REPLY6;
+    const QUOTE: u32 = 1280 - 40 - 8;
     const ETHERTYPE: u16 = ethertype::IPV6;
     const AF: u8 = 10;
     const ICMP: u8 = proto::ICMPV6;
@@ -157,6 +235,42 @@ impl Family for V6 {
     #[inline(always)]
     fn find_transport(packet: &mut Packet<Self>) -> Result<(), DropReason> {
         packet.find_transport6()
+    }
+    #[inline(always)]
+    fn find_quoted(
+        packet: &Packet<Self>,
+        at: u32,
+        ip: &Self::Header,
+    ) -> Result<(u32, u8), DropReason> {
+        find_quoted6(packet, at, ip)
+    }
+    #[inline(always)]
+    fn is_error(icmp_type: u8) -> bool {
+        matches!(
+            icmp_type,
+            icmpv6::UNREACHABLE
+                | icmpv6::TOO_BIG
+                | icmpv6::TIME_EXCEEDED
+                | icmpv6::PARAMETER_PROBLEM
+        )
+    }
+    #[inline(always)]
+    fn error_of(reason: DropReason) -> Option<(u8, u8)> {
+        // RFC 4443, section 3.
+        match reason {
+            DropReason::TtlExceeded => Some((icmpv6::TIME_EXCEEDED, 0)),
+            DropReason::TooBig => Some((icmpv6::TOO_BIG, 0)),
+            DropReason::NoRoute => Some((icmpv6::UNREACHABLE, 0)),
+            DropReason::NatPortsExhausted | DropReason::FlowTableFull => {
+                Some((icmpv6::UNREACHABLE, 1))
+            }
+            _ => None,
+        }
+    }
+    #[inline(always)]
+    fn second_word(kind: u8, mtu: u32) -> [u16; 2] {
+        let mtu = if kind == icmpv6::TOO_BIG { mtu } else { 0 };
+        [((mtu >> 16) as u16).to_be(), (mtu as u16).to_be()]
     }
     #[inline(always)]
     fn words(self) -> [u32; 4] {
@@ -193,7 +307,6 @@ impl Family for V6 {
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
-        fragments: LruHashMap<FragmentKey<Self>, u32> = FRAG6;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;
         locals: HashMap<Self, Local> = LOCAL6;
         subnets: LpmTrie<Self, u32> = SUBNET6;

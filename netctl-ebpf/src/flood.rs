@@ -4,9 +4,7 @@
 //! not once for each way that leads to it.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, BPF_ANY},
-    helpers::generated::bpf_clone_redirect,
-    macros::classifier,
+    bindings::__sk_buff, helpers::generated::bpf_clone_redirect, macros::classifier,
     programs::TcContext,
 };
 use netctl_common::{
@@ -17,7 +15,7 @@ use netctl_common::{
 };
 
 use crate::{
-    drop,
+    bucket, drop,
     helpers::{self, verdict},
     host,
     maps::{self, FLOOD, FLOOD_BUDGET},
@@ -28,20 +26,11 @@ use crate::{
 const CHUNKS_A_JUMP: u32 = 8;
 const _: () = assert!(FLOOD_CHUNKS / CHUNKS_A_JUMP < 32);
 
-/// Token bucket of an endpoint: a second's worth of packets may be sent at once.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct FloodBudget {
-    /// Jiffies when `tokens` was last filled.
-    filled: u64,
-    /// Packets that may still be sent.
-    tokens: u64,
-}
-
 /// Jumps to `flood` if the endpoint has not sent too many. Returns only on failure.
 #[inline(always)]
 pub(crate) fn start(skb: *mut __sk_buff, ifindex: u32) -> Result<i32, DropReason> {
-    if !take_token(ifindex) {
+    let rate = maps::settings().map_or(0, |s| u64::from(s.flood_rate));
+    if !bucket::take(&FLOOD_BUDGET, ifindex, rate) {
         return Err(DropReason::FloodLimit);
     }
     jump(skb, 0)
@@ -53,37 +42,6 @@ fn jump(skb: *mut __sk_buff, chunk: u32) -> Result<i32, DropReason> {
     // SAFETY: the context of the running program.
     unsafe { (*skb).cb[0] = chunk };
     helpers::jump(skb, jump::FLOOD)
-}
-
-#[inline(always)]
-fn take_token(ifindex: u32) -> bool {
-    let Some(settings) = maps::settings() else {
-        return false;
-    };
-    let (rate, hz, now) = (
-        u64::from(settings.flood_rate),
-        u64::from(settings.hz),
-        helpers::now(),
-    );
-    let Some(budget) = FLOOD_BUDGET.get_ptr_mut(&ifindex) else {
-        let full = FloodBudget {
-            filled: now,
-            tokens: rate.saturating_sub(1),
-        };
-        // A table that takes no more means no limit yet, not no broadcast.
-        let _stored = FLOOD_BUDGET.insert(&ifindex, &full, u64::from(BPF_ANY));
-        return rate > 0;
-    };
-    // SAFETY: a live value; a race between two CPUs costs or gives a token.
-    let budget = unsafe { &mut *budget };
-    if now.wrapping_sub(budget.filled) >= hz {
-        (budget.filled, budget.tokens) = (now, rate);
-    }
-    if budget.tokens == 0 {
-        return false;
-    }
-    budget.tokens -= 1;
-    true
 }
 
 /// Clones the packet to every other member of its sender's network.

@@ -78,6 +78,17 @@ pub(crate) fn follow<A: Family>(
     Some(flow)
 }
 
+/// The flow of that key, if it is alive, untouched.
+#[inline(always)]
+pub(crate) fn peek<A: Family>(key: &FlowKey<A>) -> Option<&'static Flow<A>> {
+    let found = A::flows().get_ptr(key)?;
+    // SAFETY: see `follow`.
+    let flow = unsafe { &*found };
+    let endpoint = host::endpoint(flow.endpoint)?;
+    let published = flow.port_id == 0 || stats(flow.port_id, flow.host_port).is_some();
+    (endpoint.generation == flow.generation && published).then_some(flow)
+}
+
 /// A SYN on a closing connection starts a new one on the same tuple (RFC 9293, section 3.6.1).
 #[inline(always)]
 fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {

@@ -9,7 +9,9 @@ use netctl_common::{
 
 use crate::{
     family::Family,
-    helpers, host, maps,
+    helpers, host,
+    icmp::reply,
+    maps,
     packet::{Packet, header::Header as _},
     rewrite,
 };
@@ -33,7 +35,13 @@ pub(crate) fn by_flow<A: Family>(
         return Err(DropReason::TooBig);
     }
     rewrite::apply(packet, flow)?;
-    let code = if flow.flags & flags::TO_CONTAINER != 0 {
+    Ok(deliver(packet, flow, hook))
+}
+
+/// Sends a packet that is rewritten already.
+#[inline(always)]
+pub(crate) fn deliver<A: Family>(packet: &Packet<A>, flow: &Flow<A>, hook: Hook) -> i32 {
+    if flow.flags & flags::TO_CONTAINER != 0 {
         to_container(packet, flow.out_ifindex, hook)
     } else if flow.flags & flags::TO_UPLINK != 0 {
         helpers::redirect_neigh(flow.out_ifindex)
@@ -41,8 +49,7 @@ pub(crate) fn by_flow<A: Family>(
         helpers::redirect(flow.out_ifindex)
     } else {
         helpers::redirect_ingress(flow.out_ifindex)
-    };
-    Ok(code)
+    }
 }
 
 /// Into the container behind `ifindex`, MACs already right.
@@ -79,5 +86,8 @@ pub(crate) fn is_too_big<A: Family>(packet: &Packet<A>, uplink: u32) -> bool {
     let length = packet.headers.ip.total_length();
     length > SMALL
         && packet.segments() <= 1
-        && host::uplink(uplink).is_some_and(|uplink| length > uplink.mtu)
+        && host::uplink(uplink).is_some_and(|uplink| {
+            reply::note_mtu(packet.skb, uplink.mtu);
+            length > uplink.mtu
+        })
 }

@@ -172,6 +172,22 @@ pub(crate) fn sum_changed(skb: *mut __sk_buff, diff: u32) {
     let _none = unsafe { bpf::generated::bpf_csum_update(skb, diff) };
 }
 
+/// Ones' complement sum of whole words, at most 512 bytes of them, on top of `sum`.
+#[inline(always)]
+pub(crate) fn sum_of(words: &[u64], sum: u32) -> u32 {
+    // SAFETY: nothing is taken away, and as much is read as `words` has.
+    let sum = unsafe {
+        bpf::generated::bpf_csum_diff(
+            core::ptr::null_mut(),
+            0,
+            words.as_ptr().cast_mut().cast(),
+            size_of_val(words) as u32,
+            sum,
+        )
+    };
+    sum as u32
+}
+
 /// Into the network namespace at the other end of the veth `ifindex`, in the same softirq.
 /// From TC ingress only. Falls back to the veth's own queue.
 #[inline(always)]

@@ -12,6 +12,7 @@
 )]
 
 mod arp;
+mod bucket;
 mod clock;
 mod drop;
 mod family;
@@ -19,9 +20,11 @@ mod flood;
 mod flow;
 mod forward;
 mod fragment;
+mod held;
 mod helpers;
 mod hooks;
 mod host;
+mod icmp;
 mod maps;
 mod masquerade;
 mod nd;

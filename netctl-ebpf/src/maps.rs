@@ -26,7 +26,13 @@ use netctl_common::{
     wire::{V4, V6},
 };
 
-use crate::{flood::FloodBudget, flow::NewFlow, fragment::FragmentKey};
+use crate::{
+    bucket::Bucket,
+    flow::NewFlow,
+    fragment::{Datagram, DatagramKey},
+    held::{Held, HeldKey, Piece},
+    icmp::reply,
+};
 
 /// user → every hook: who is behind a veth, by the slot of its interface index. Written in place:
 /// a packet that comes while one endpoint takes another's slot may see half of each, and then
@@ -59,8 +65,16 @@ pub(crate) static FLOOD: HashMap<FloodKey, Flood> =
 
 /// bpf: tokens for broadcasts, one bucket an endpoint.
 #[map]
-pub(crate) static FLOOD_BUDGET: LruHashMap<u32, FloodBudget> =
-    LruHashMap::with_max_entries(16_384, 0);
+pub(crate) static FLOOD_BUDGET: LruHashMap<u32, Bucket> = LruHashMap::with_max_entries(16_384, 0);
+
+/// bpf: tokens for ICMP errors, one bucket an interface.
+#[map]
+pub(crate) static ICMP_BUDGET: LruHashMap<u32, Bucket> = LruHashMap::with_max_entries(16_384, 0);
+
+/// bpf: what an ICMP error quotes, while it is made.
+#[map]
+pub(crate) static ICMP_QUOTE: PerCpuArray<[u64; reply::ROOM / 8]> =
+    PerCpuArray::with_max_entries(1, 0);
 
 /// user → every hook: single published ports.
 #[map]
@@ -138,13 +152,18 @@ pub(crate) static FLOW6_SCRATCH: PerCpuArray<[Flow<V6>; 2]> = PerCpuArray::with_
 #[map]
 pub(crate) static DRAFT6: PerCpuArray<NewFlow<V6>> = PerCpuArray::with_max_entries(1, 0);
 
-/// bpf: ports of fragmented datagrams, from the first fragment.
+/// bpf: fragmented datagrams of both families, with what the first fragment has told. Every
+/// source has a few places: it takes more than a hundred sources to push another's out.
 #[map]
-pub(crate) static FRAG4: LruHashMap<FragmentKey<V4>, u32> = LruHashMap::with_max_entries(8_192, 0);
+pub(crate) static FRAG: LruHashMap<DatagramKey, Datagram> = LruHashMap::with_max_entries(8_192, 0);
 
-/// See FRAG4.
+/// bpf: fragments that wait for their first one. See FRAG; about 2 MiB.
 #[map]
-pub(crate) static FRAG6: LruHashMap<FragmentKey<V6>, u32> = LruHashMap::with_max_entries(8_192, 0);
+pub(crate) static HELD: LruHashMap<HeldKey, Held> = LruHashMap::with_max_entries(1_024, 0);
+
+/// bpf: the fragment that is being looked at. See FLOW4_SCRATCH.
+#[map]
+pub(crate) static PIECE: PerCpuArray<Piece> = PerCpuArray::with_max_entries(1, 0);
 
 /// bpf: sockets of host processes that were led to a container.
 #[map]

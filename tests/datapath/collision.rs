@@ -11,6 +11,10 @@ fn source_port(text: &str) -> u16 {
         .unwrap()
 }
 
+/// What the sender of a new flow is told when there is no room for it (RFC 5508, REQ-8).
+const PROHIBITED: &str =
+    "gw>web icmp 172.18.0.1>172.18.0.2 type=3 code=13 ident=0 seq=0 ttl=64 len=28";
+
 #[test]
 fn two_containers_with_one_source_port() {
     let mut bench = Bench::usual();
@@ -65,10 +69,10 @@ fn a_nearly_full_pool_still_has_its_last_ports() {
     for source in 40000..40032 {
         let line = format!("web>gw udp 172.18.0.2:{source}>203.0.113.9:53");
         let out = bench.from_container(1, &line);
-        if out.verdict == Verdict::Redirect {
+        if out.drops.is_empty() {
             assert!(ports.insert(source_port(&out.text())), "{out:?}");
         } else {
-            out.dropped(DropReason::NatPortsExhausted);
+            out.answered(DropReason::NatPortsExhausted, PROHIBITED);
             exhausted += 1;
         }
     }
@@ -90,8 +94,8 @@ fn a_full_table_refuses_new_flows_and_keeps_the_old() {
     for source in 1000..1200 {
         let line = format!("web>gw udp 172.18.0.2:{source}>203.0.113.9:53");
         let out = bench.from_container(1, &line);
-        if out.verdict == Verdict::Drop {
-            out.dropped(DropReason::FlowTableFull);
+        if !out.drops.is_empty() {
+            out.answered(DropReason::FlowTableFull, PROHIBITED);
             refused += 1;
         }
     }
@@ -102,7 +106,10 @@ fn a_full_table_refuses_new_flows_and_keeps_the_old() {
         .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:4000 ttl=63 len=1");
     bench
         .from_uplink("lan>up udp 203.0.113.9:53>198.51.100.1:5353 len=1")
-        .dropped(DropReason::FlowTableFull);
+        .answered(
+            DropReason::FlowTableFull,
+            "up>lan icmp 198.51.100.1>203.0.113.9 type=3 code=13 ident=0 seq=0 ttl=64 len=29",
+        );
 }
 
 #[test]

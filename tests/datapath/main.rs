@@ -14,6 +14,7 @@ mod fuzz;
 mod golden;
 mod hairpin;
 mod host;
+mod icmp_error;
 mod inverse;
 mod ipv6;
 mod isolation;

@@ -92,10 +92,6 @@ fn what_cannot_leave_says_why() {
             DropReason::MartianAddress,
         ),
         (
-            "udp 172.18.0.2:4000>203.0.113.9:53 ttl=1",
-            DropReason::TtlExceeded,
-        ),
-        (
             "tcp 172.18.0.2:4000>203.0.113.9:80 flags=FA",
             DropReason::NoFlow,
         ),
@@ -126,7 +122,10 @@ fn a_packet_larger_than_the_uplink_takes() {
     fits.redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=1472");
     bench
         .from_container(1, &format!("{line} len=1473"))
-        .dropped(DropReason::TooBig);
+        .answered(
+            DropReason::TooBig,
+            "gw>web icmp 172.18.0.1>172.18.0.2 type=3 code=4 ident=0 seq=1500 ttl=64 len=548",
+        );
 }
 
 #[test]
@@ -139,7 +138,10 @@ fn without_a_route_or_an_address() {
     bench.ip("route del default");
     bench
         .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53")
-        .dropped(DropReason::NoRoute);
+        .answered(
+            DropReason::NoRoute,
+            "gw>web icmp 172.18.0.1>172.18.0.2 type=3 code=0 ident=0 seq=0 ttl=64 len=28",
+        );
     assert!(bench.flows().is_empty());
 }
 

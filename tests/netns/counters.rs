@@ -1,16 +1,20 @@
 //! Acceptance 7: counters equal exactly what was sent and received.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Agent, Exchange, Proto},
-    lab::HOST,
+    lab::{HOST, HOST6},
     metrics::Scrape,
 };
 
 use crate::usual::{PUBLISHED, Usual};
 
-const IP_UDP: usize = 28;
+const UDP: usize = 8;
+/// Bytes of the IP header.
+fn ip(target: IpAddr) -> usize {
+    if target.is_ipv4() { 20 } else { 40 }
+}
 
 /// rx packets, rx bytes, tx packets, tx bytes, connections opened.
 fn port(scrape: &Scrape, host_port: u16, proto: &str) -> [u64; 5] {
@@ -27,7 +31,7 @@ fn port(scrape: &Scrape, host_port: u16, proto: &str) -> [u64; 5] {
     ]
 }
 
-fn udp(agent: &Agent, target: Ipv4Addr, count: u32, size: usize) {
+fn udp(agent: &Agent, target: IpAddr, count: u32, size: usize) {
     let done = agent.exchange(Exchange {
         proto: Proto::Udp,
         target: (target, PUBLISHED).into(),
@@ -48,25 +52,29 @@ fn udp_is_counted_to_the_byte_on_every_path() {
         lab,
     } = Usual::start();
     let (mut packets, mut bytes, mut flows) = (0, 0, 0);
-    let cases: [(&Agent, Ipv4Addr, u32, usize); 7] = [
-        (lab.lan(), HOST, 100, 1),
-        (lab.lan(), HOST, 10, 1400),
-        (lab.host(), HOST, 20, 33),
-        (lab.host(), Ipv4Addr::LOCALHOST, 30, 500),
-        (&client, HOST, 40, 0),
-        (&other, HOST, 50, 77),
-        (&web, HOST, 60, 1000),
-    ];
-    for (agent, target, count, size) in cases {
+    let cases = |host: IpAddr, loopback: IpAddr| {
+        [
+            (lab.lan(), host, 100, 1),
+            (lab.lan(), host, 10, 1400),
+            (lab.host(), host, 20, 33),
+            (lab.host(), loopback, 30, 500),
+            (&client, host, 40, 0),
+            (&other, host, 50, 77),
+            (&web, host, 60, 1000),
+        ]
+    };
+    let v4 = cases(HOST.into(), Ipv4Addr::LOCALHOST.into());
+    let v6 = cases(HOST6.into(), Ipv6Addr::LOCALHOST.into());
+    for (agent, target, count, size) in v4.into_iter().chain(v6) {
         udp(agent, target, count, size);
         packets += u64::from(count);
-        bytes += u64::from(count) * (size + IP_UDP) as u64;
+        bytes += u64::from(count) * (size + UDP + ip(target)) as u64;
         flows += 1;
         let now = port(&lab.scrape(), PUBLISHED, "udp");
         assert_eq!(
             now,
             [packets, bytes, packets, bytes, flows],
-            "after {count} x {size}"
+            "after {count} x {size} to {target}"
         );
     }
     // The TCP port of the same number saw nothing of it.

@@ -55,6 +55,8 @@ fn every_path(usual: &Usual) {
 #[test]
 fn with_no_rule_at_all() {
     let lab = Lab::bare();
+    // A new namespace starts with the machine's own setting.
+    lab.sh(&["sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"]);
     let (rules_before, sysctls_before) = (rules(&lab), global_sysctls(&lab));
     std::fs::write(lab.config_path(), CONFIG).unwrap();
     lab.start_daemon();

@@ -1,11 +1,11 @@
 //! Acceptance 8: what others take away comes back, and `netctl status` tells.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
     eventually::wait_for,
-    lab::{HOST, LAN, Lab},
+    lab::{HOST, HOST6, LAN, LAN6, Lab},
 };
 
 use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual};
@@ -150,6 +150,29 @@ fn an_address_that_changes() {
             .client
             .connect(ask)
             .is_ok_and(|answer| answer.seen.ip() == new)
+    });
+}
+
+#[test]
+fn an_ipv6_address_that_changes() {
+    let usual = Usual::start();
+    let new = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 0x77);
+    let out = || {
+        let ask = Connect::to(Proto::Udp, (LAN6, 7000))
+            .hold("out")
+            .within_ms(500);
+        usual.client.connect(ask).map(|answer| answer.seen.ip())
+    };
+    assert_eq!(out(), Ok(HOST6.into()));
+    usual.lab.ip(&format!("addr add {new}/64 dev up0 nodad"));
+    usual.lab.ip(&format!("addr del {HOST6}/64 dev up0"));
+    wait_for("the port at the new address", HEALED_WITHIN, || {
+        let ask = Connect::to(Proto::Tcp, (new, PUBLISHED)).within_ms(500);
+        usual.lab.lan().connect(ask).is_ok()
+    });
+    // The same socket: its old flow went with the address.
+    wait_for("the new address as source", HEALED_WITHIN, || {
+        out() == Ok(new.into())
     });
 }
 

@@ -188,12 +188,12 @@ fn drift_is_healed() {
     wait_for("address and route inside", HEALED_WITHIN, is_whole);
     set_in(lab, "web", "eth0", "disable_ipv6", "1");
     wait_for("IPv6 inside", HEALED_WITHIN, is_whole);
+    // A container may be a router by its own choice.
+    set_in(lab, "web", "eth0", "forwarding", "1");
     set_in(lab, "web", "eth0", "accept_ra", "1");
     wait_for("accept_ra inside", HEALED_WITHIN, || {
         conf_in(lab, "web", "eth0", "accept_ra") == "0"
     });
-    // A container may be a router by its own choice.
-    set_in(lab, "web", "eth0", "forwarding", "1");
     wait_for("a healthy status", HEALED_WITHIN, || {
         lab.netctl("status -o json").json()["healthy"] == true
     });

@@ -12,6 +12,7 @@ mod counters;
 mod differential;
 mod exposure;
 mod firewall;
+mod fragments;
 mod healing;
 mod ipv6_objects;
 mod isolation;

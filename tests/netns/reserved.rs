@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use netctl_tests::{
     agent::{Connect, Proto},
     eventually::wait_for,
-    lab::{HOST, LAN, Lab},
+    lab::{HOST, HOST6, LAN, Lab},
 };
 
 use crate::usual::{self, HEALED_WITHIN, PUBLISHED, Usual};
@@ -37,8 +37,10 @@ fn a_host_process_cannot_take_a_published_port() {
             let bound = host.bind(proto, (addr, PUBLISHED), None);
             assert!(is_taken(&bound), "{proto:?} {addr}: {bound:?}");
         }
-        let bound = host.bind(proto, (Ipv6Addr::UNSPECIFIED, PUBLISHED), None);
-        assert!(is_taken(&bound), "{proto:?} [::]: {bound:?}");
+        for addr in [Ipv6Addr::UNSPECIFIED, HOST6, Ipv6Addr::LOCALHOST] {
+            let bound = host.bind(proto, (addr, PUBLISHED), None);
+            assert!(is_taken(&bound), "{proto:?} {addr}: {bound:?}");
+        }
         host.bind(proto, (HOST, PUBLISHED + 100), None).unwrap();
     }
     // A container's ports are its own.

@@ -1,12 +1,16 @@
 //! Acceptance 5: the daemon's end and return are not noticed.
 
-use std::{fs, net::Ipv4Addr, time::Duration};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use netctl_tests::{
     agent::{Agent, Load, LoadReport},
     daemon,
     eventually::wait_for,
-    lab::{HOST, LAN, Lab},
+    lab::{HOST, HOST6, LAN, LAN6, Lab},
 };
 
 use crate::usual::{PUBLISHED, PUBLISHED_HTTP, Usual, WEB};
@@ -18,13 +22,13 @@ const CONFIG: &str = "[daemon]\nresync_seconds = 2\n";
 
 /// HTTP with kept and with new connections from everywhere, and two UDP probes at 1 kHz.
 fn start_load(usual: &Usual) {
-    let http = |targets: &[Ipv4Addr]| -> Vec<std::net::SocketAddr> {
+    let http = |targets: &[IpAddr]| -> Vec<std::net::SocketAddr> {
         targets
             .iter()
             .map(|addr| (*addr, PUBLISHED_HTTP).into())
             .collect()
     };
-    let both = |targets: Vec<std::net::SocketAddr>, probes: &[Ipv4Addr]| Load {
+    let both = |targets: Vec<std::net::SocketAddr>, probes: &[IpAddr]| Load {
         keep_alive: targets.clone(),
         connections: targets,
         probes: probes
@@ -33,16 +37,20 @@ fn start_load(usual: &Usual) {
             .collect(),
         limit_ms: 300_000,
     };
-    usual.lab.lan().load_start(both(http(&[HOST]), &[HOST]));
-    usual.lab.host().load_start(both(
-        http(&[HOST, Ipv4Addr::LOCALHOST]),
-        &[Ipv4Addr::LOCALHOST],
-    ));
-    let mut from_client = http(&[HOST]);
+    let (host, host6) = (IpAddr::from(HOST), IpAddr::from(HOST6));
+    let (loopback, loopback6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    let from_lan = both(http(&[host, host6]), &[host, host6]);
+    usual.lab.lan().load_start(from_lan);
+    usual
+        .lab
+        .host()
+        .load_start(both(http(&[host, loopback, loopback6]), &[loopback]));
+    let mut from_client = http(&[host, host6]);
     from_client.push((WEB, 81).into());
     usual.client.load_start(both(from_client, &[]));
-    let mut from_web = http(&[HOST]);
+    let mut from_web = http(&[host]);
     from_web.push((LAN, 7001).into());
+    from_web.push((LAN6, 7001).into());
     usual.web.load_start(both(from_web, &[]));
 }
 

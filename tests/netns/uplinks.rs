@@ -1,6 +1,6 @@
 //! Interfaces and addresses that come and go while the daemon runs.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
@@ -16,19 +16,26 @@ fn an_uplink_that_comes_later_is_served() {
     let usual = Usual::start();
     let more = usual.lab.add_lan_host();
     more.agent.serve_all(7000);
-    wait_for("the port on the new uplink", HEALED_WITHIN, || {
-        let ask = Connect::to(Proto::Tcp, (more.host, PUBLISHED)).within_ms(500);
-        more.agent
-            .connect(ask)
-            .is_ok_and(|answer| answer.seen.ip() == more.addr)
-    });
-    wait_for("the way out by the new uplink", HEALED_WITHIN, || {
-        let ask = Connect::to(Proto::Udp, (more.addr, 7000)).within_ms(500);
-        usual
-            .client
-            .connect(ask)
-            .is_ok_and(|answer| answer.seen.ip() == more.host)
-    });
+    more.agent.serve_all6(7000);
+    let both: [(IpAddr, IpAddr); 2] = [
+        (more.host.into(), more.addr.into()),
+        (more.host6.into(), more.addr6.into()),
+    ];
+    for (host, addr) in both {
+        wait_for("the port on the new uplink", HEALED_WITHIN, || {
+            let ask = Connect::to(Proto::Tcp, (host, PUBLISHED)).within_ms(500);
+            more.agent
+                .connect(ask)
+                .is_ok_and(|answer| answer.seen.ip() == addr)
+        });
+        wait_for("the way out by the new uplink", HEALED_WITHIN, || {
+            let ask = Connect::to(Proto::Udp, (addr, 7000)).within_ms(500);
+            usual
+                .client
+                .connect(ask)
+                .is_ok_and(|answer| answer.seen.ip() == host)
+        });
+    }
     assert!(usual.answers());
 }
 
@@ -37,21 +44,27 @@ fn the_answer_leaves_where_the_question_came_in() {
     let usual = Usual::start();
     let more = usual.lab.add_lan_host();
     // A client behind the second uplink whose address the routes would send to the first.
-    let strange = Ipv4Addr::new(203, 0, 113, 77);
     let place = &more.place;
-    let added = place
-        .command("ip")
-        .args(["addr", "add", "203.0.113.77/32", "dev", "lo"])
-        .status();
-    assert!(added.unwrap().success());
-    wait_for("the port on the new uplink", HEALED_WITHIN, || {
-        let ask = Connect::to(Proto::Tcp, (more.host, PUBLISHED)).within_ms(500);
-        more.agent.connect(ask).is_ok()
-    });
-    for proto in [Proto::Tcp, Proto::Udp] {
-        let ask = Connect::to(proto, (more.host, PUBLISHED)).from((strange, 0));
-        let answer = more.agent.connect(ask).unwrap();
-        assert_eq!(answer.seen.ip(), strange, "{proto:?}");
+    for (host, strange, length) in [
+        (IpAddr::from(more.host), "203.0.113.77", 32),
+        (more.host6.into(), "2001:db8:cafe::77", 128),
+    ] {
+        let added = place
+            .command("ip")
+            .args(["addr", "add", &format!("{strange}/{length}"), "dev", "lo"])
+            .args((length == 128).then_some("nodad"))
+            .status();
+        assert!(added.unwrap().success());
+        wait_for("the port on the new uplink", HEALED_WITHIN, || {
+            let ask = Connect::to(Proto::Tcp, (host, PUBLISHED)).within_ms(500);
+            more.agent.connect(ask).is_ok()
+        });
+        let strange: IpAddr = strange.parse().unwrap();
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let ask = Connect::to(proto, (host, PUBLISHED)).from((strange, 0));
+            let answer = more.agent.connect(ask).unwrap();
+            assert_eq!(answer.seen.ip(), strange, "{proto:?}");
+        }
     }
 }
 

@@ -107,6 +107,12 @@ fn run_pairs(
     let emulator = setup::emulator(workspace)?;
     let kernels: BTreeSet<Kernel> = pairs.iter().map(|(kernel, _)| *kernel).collect();
     let kernels = setup::kernels(workspace, &kernels.into_iter().collect::<Vec<_>>(), refresh);
+    // Before the build, so that a refusal does not come minutes later.
+    if let Some((_, Err(error))) = kernels.first()
+        && kernels.iter().all(|(_, found)| found.is_err())
+    {
+        bail!("{error:#}");
+    }
     setup::build_tools(workspace)?;
     setup::test_tools()?;
     let tiers: BTreeSet<Tier> = pairs.iter().map(|(_, tier)| *tier).collect();

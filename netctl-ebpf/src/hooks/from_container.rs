@@ -55,7 +55,7 @@ fn try_from_container(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 
 /// Who sends.
 #[derive(Clone, Copy)]
-pub(super) struct Sender {
+pub(crate) struct Sender {
     pub(super) ifindex: u32,
     pub(super) endpoint: &'static Endpoint,
     pub(super) network: &'static Network,
@@ -64,7 +64,7 @@ pub(super) struct Sender {
 impl Sender {
     /// By the interface; the frame must be the endpoint's own.
     #[inline(always)]
-    pub(super) fn of<A: Family>(packet: &Packet<A>) -> Result<Self, DropReason> {
+    pub(crate) fn of<A: Family>(packet: &Packet<A>) -> Result<Self, DropReason> {
         let ifindex = packet.ifindex();
         let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
         let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
@@ -106,6 +106,16 @@ pub(super) fn walk<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<
     to_neighbour(packet, sender)
 }
 
+/// To the host itself; from an internal network to its gateway address only.
+#[inline(always)]
+fn to_host<A: Family>(packet: &Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    let internal = sender.has(network_flags::INTERNAL);
+    if internal && packet.dst() != A::of_gateway(sender.network) {
+        return Err(DropReason::InternalNetwork);
+    }
+    Ok(forward::to_host(sender.network.anchor_ifindex))
+}
+
 /// What a DHCP server says to its clients (RFC 2131, section 4.1; RFC 8415, section 7.2).
 #[inline(always)]
 fn is_dhcp_server<A: Family>(packet: &Packet<A>) -> bool {
@@ -117,16 +127,37 @@ fn is_dhcp_server<A: Family>(packet: &Packet<A>) -> bool {
     packet.proto == proto::UDP && packet.sport.get() == server && packet.dport.get() == client
 }
 
+/// An ICMP error about no flow of ours: of a packet that was not translated.
+#[inline(always)]
+pub(crate) fn untracked<A: Family>(packet: &Packet<A>, sender: Sender) -> Result<i32, DropReason> {
+    if packet.headers.dmac != sender.network.mac {
+        return to_member(packet, sender);
+    }
+    if !host::is_local(packet.dst()) {
+        return Err(DropReason::IcmpUnsupported);
+    }
+    to_host(packet, sender)
+}
+
 /// A frame for another member: forwarded as it is, unless it answers a translated flow.
 #[inline(always)]
 fn to_neighbour<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
     if sender.endpoint.flags & endpoint_flags::PUBLISHED != 0 {
-        // A later fragment whose first one was not seen is no reply of ours: forward as is.
-        let known = fragment::track(packet, side::INSIDE).is_ok();
+        // What cannot be held and was not seen from its start is no reply of ours.
+        let known = fragment::track(packet, side::INSIDE, Some(A::FROM_CONTAINER))?;
+        if packet.is_icmp_error() {
+            return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
+        }
         if known && let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
             return forward::by_flow(packet, flow, Hook::Ingress);
         }
     }
+    to_member(packet, sender)
+}
+
+/// To another member by its MAC, as it is.
+#[inline(always)]
+fn to_member<A: Family>(packet: &Packet<A>, sender: Sender) -> Result<i32, DropReason> {
     if !sender.has(network_flags::ICC) {
         return Err(DropReason::IccDisabled);
     }
@@ -146,7 +177,12 @@ fn to_neighbour<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32
 /// A frame for the gateway: to be routed, or for the host itself.
 #[inline(always)]
 fn to_gateway<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, DropReason> {
-    fragment::track(packet, side::INSIDE)?;
+    if !fragment::track(packet, side::INSIDE, Some(A::FROM_CONTAINER))? {
+        return Err(DropReason::Fragment);
+    }
+    if packet.is_icmp_error() {
+        return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
+    }
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
@@ -171,14 +207,11 @@ pub(super) fn open<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<
     let draft = routes::draft()?;
     let internal = sender.has(network_flags::INTERNAL);
     if host::is_local(dst) {
-        if internal && dst != A::of_gateway(network) {
-            return Err(DropReason::InternalNetwork);
-        }
         match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
             Some(published) if !internal && packet.has_l4 => {
                 routes::to_published(packet, endpoint, ifindex, published, draft)?;
             }
-            _ => return Ok(forward::to_host(network.anchor_ifindex)),
+            _ => return to_host(packet, sender),
         }
     } else {
         match host::network_of(dst) {
@@ -190,6 +223,7 @@ pub(super) fn open<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<
             None if internal => return Err(DropReason::InternalNetwork),
             None => {}
         }
+        // Neither an echo nor an error that could be translated by what it quotes.
         if packet.is_icmp_message() {
             return Err(DropReason::IcmpUnsupported);
         }

@@ -67,7 +67,9 @@ fn try_open(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let sender = Sender::of(&packet)?;
     packet.parse()?;
     // A later fragment got its ports there; here it asks again.
-    fragment::track(&mut packet, side::INSIDE)?;
+    if !fragment::track(&mut packet, side::INSIDE, None)? {
+        return Err(DropReason::Fragment);
+    }
     open(&mut packet, sender)
 }
 

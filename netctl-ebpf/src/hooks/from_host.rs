@@ -68,10 +68,22 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.dst().is_multicast() || packet.headers.dmac.is_group() {
         return Ok(verdict::NEXT);
     }
-    fragment::track(packet, side::INSIDE)?;
+    // The host's stack sends the first one first.
+    if !fragment::track(packet, side::INSIDE, None)? {
+        return Err(DropReason::Fragment);
+    }
+    if packet.is_icmp_error() {
+        return helpers::jump(packet.skb, A::ICMP_FROM_HOST);
+    }
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Egress);
     }
+    untracked(packet)
+}
+
+/// A packet of no flow yet: to the container, with one if a published port led here.
+#[inline(always)]
+pub(crate) fn untracked<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     let id = host::network_of(packet.dst()).ok_or(DropReason::UnknownDestination)?;
     let network = host::network(id).ok_or(DropReason::UnknownDestination)?;
     let neigh = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;

@@ -70,17 +70,15 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.headers.dmac.is_group() || packet.parse().is_err() {
         return Ok(verdict::NEXT);
     }
-    let known = fragment::track(packet, side::OUTSIDE).is_ok();
+    let known = !packet.is_fragment() || is_known(packet)?;
+    if packet.is_icmp_error() {
+        return helpers::jump(packet.skb, A::ICMP_FROM_UPLINK);
+    }
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
-    let (src, dst) = (packet.src(), packet.dst());
-    if host::network_of(src).is_some() {
-        return Err(DropReason::SpoofedSource);
-    }
-    if host::network_of(dst).is_some() {
-        return Err(DropReason::FromOutside);
-    }
+    untracked(packet)?;
+    let dst = packet.dst();
     if !packet.has_l4 || packet.proto == A::ICMP || !host::is_local(dst) {
         return Ok(verdict::NEXT);
     }
@@ -90,11 +88,39 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     }
 }
 
+/// The stack's, unless it claims to be a container's, or is for one.
+#[inline(always)]
+pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason> {
+    if host::network_of(packet.src()).is_some() {
+        return Err(DropReason::SpoofedSource);
+    }
+    if host::network_of(packet.dst()).is_some() {
+        return Err(DropReason::FromOutside);
+    }
+    Ok(verdict::NEXT)
+}
+
+/// Whether the ports of a fragment are known. It is looked at only if it is for the host: what
+/// goes elsewhere is none of ours, in whatever order.
+#[inline(always)]
+fn is_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
+    if !host::is_local(packet.dst()) {
+        return Ok(false);
+    }
+    fragment::track(packet, side::OUTSIDE, Some(A::FROM_UPLINK))
+}
+
+/// Nobody outside has such an address.
+#[inline(always)]
+pub(crate) fn is_martian<A: Family>(src: A) -> bool {
+    src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian()
+}
+
 /// First packet to a published port (walk 4): the client's address is kept.
 #[inline(always)]
 fn open<A: Family>(packet: &mut Packet<A>, published: &Published<A>) -> Result<i32, DropReason> {
     let (src, dst) = (packet.src(), packet.dst());
-    if src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian() {
+    if is_martian(src) {
         return Err(DropReason::MartianAddress);
     }
     if host::is_local(src) {

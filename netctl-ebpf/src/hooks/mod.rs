@@ -2,8 +2,8 @@
 //! ARP and IPv4, and the one that it jumps to for IPv6; what both do is written once.
 
 mod create;
-mod from_container;
+pub(crate) mod from_container;
 mod from_container6;
-mod from_host;
-mod from_uplink;
+pub(crate) mod from_host;
+pub(crate) mod from_uplink;
 mod routes;

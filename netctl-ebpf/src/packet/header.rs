@@ -15,6 +15,8 @@ pub(crate) trait Header<A: Address>: Copy + Default {
     const SRC: usize;
     const DST: usize;
 
+    /// A header of our own.
+    fn made(src: A, dst: A, proto: u8, payload: u16) -> Self;
     fn src(&self) -> A;
     fn dst(&self) -> A;
     fn set_addresses(&mut self, src: A, dst: A);
@@ -27,6 +29,8 @@ pub(crate) trait Header<A: Address>: Copy + Default {
     /// What [`Self::total_length`] says when the header does not tell the length.
     const NO_LENGTH: u32;
 
+    /// Where a checksum of the header's own stands in it, and its value.
+    fn checksum_field(&self) -> Option<(u32, u16)>;
     /// Length of the whole packet, this header included.
     fn total_length(&self) -> u32;
     /// Writes the fields that are neither addresses nor MACs back into the packet.

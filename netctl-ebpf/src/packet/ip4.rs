@@ -32,6 +32,9 @@ const _: () = assert!(size_of::<Ipv4>() == IPV4_LEN as usize);
 
 const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+const DONT_FRAGMENT: u16 = 0x4000;
+/// Time to live of packets of our own (RFC 1700).
+pub(super) const OWN_TTL: u8 = 64;
 
 impl Header<V4> for Ipv4 {
     const HAS_CHECKSUM: bool = true;
@@ -39,6 +42,24 @@ impl Header<V4> for Ipv4 {
     const SRC: usize = offset_of!(Self, src);
     const DST: usize = offset_of!(Self, dst);
 
+    #[inline(always)]
+    fn made(src: V4, dst: V4, proto: u8, payload: u16) -> Self {
+        let mut header = Self {
+            version_ihl: 0x45,
+            // Internetwork control (RFC 1812, section 4.3.2.5).
+            tos: 0xc0,
+            tot_len: Be16::new(IPV4_LEN as u16 + payload),
+            id: Be16(0),
+            frag: Be16::new(DONT_FRAGMENT),
+            ttl: OWN_TTL,
+            proto,
+            check: 0,
+            src,
+            dst,
+        };
+        header.check = !checksum::fold(header.sum());
+        header
+    }
     #[inline(always)]
     fn src(&self) -> V4 {
         self.src
@@ -67,6 +88,10 @@ impl Header<V4> for Ipv4 {
         self.check = checksum::update(self.check, difference);
     }
     #[inline(always)]
+    fn checksum_field(&self) -> Option<(u32, u16)> {
+        Some((offset_of!(Self, check) as u32, self.check))
+    }
+    #[inline(always)]
     fn total_length(&self) -> u32 {
         u32::from(self.tot_len.get())
     }
@@ -79,6 +104,34 @@ impl Header<V4> for Ipv4 {
                 .cast::<u16>()
                 .write(self.check);
         }
+    }
+}
+
+impl Ipv4 {
+    /// Whether the checksum of a header without options is right.
+    #[inline(always)]
+    pub(crate) fn is_intact(&self) -> bool {
+        checksum::fold(self.sum()) == u16::MAX
+    }
+
+    /// Sum of the header's words, without options.
+    #[inline(always)]
+    fn sum(&self) -> u32 {
+        let word = |a, b| u32::from(u16::from_ne_bytes([a, b]));
+        let parts = [
+            word(self.version_ihl, self.tos),
+            u32::from(self.tot_len.0),
+            u32::from(self.id.0),
+            u32::from(self.frag.0),
+            word(self.ttl, self.proto),
+            u32::from(self.check),
+            self.src.0,
+        ];
+        let mut sum = self.dst.0;
+        for part in parts {
+            sum = checksum::add(sum, part);
+        }
+        sum
     }
 }
 

@@ -5,11 +5,11 @@ use core::mem::offset_of;
 use netctl_common::{
     checksum,
     drop_reason::DropReason,
-    packet::{ETH_LEN, IPV6_LEN, proto},
+    packet::{IPV6_LEN, proto},
     wire::{Be16, V6},
 };
 
-use super::{Packet, header::Header};
+use super::{Packet, header::Header, ip4::OWN_TTL};
 use crate::helpers;
 
 /// The fixed header.
@@ -41,6 +41,17 @@ impl Header<V6> for Ipv6 {
     const DST: usize = offset_of!(Self, dst);
 
     #[inline(always)]
+    fn made(src: V6, dst: V6, proto: u8, payload: u16) -> Self {
+        Self {
+            version: [0x60, 0, 0, 0],
+            payload_len: Be16::new(payload),
+            next: proto,
+            hops: OWN_TTL,
+            src,
+            dst,
+        }
+    }
+    #[inline(always)]
     fn src(&self) -> V6 {
         self.src
     }
@@ -65,6 +76,10 @@ impl Header<V6> for Ipv6 {
     }
     #[inline(always)]
     fn update_checksum(&mut self, _difference: u32) {}
+    #[inline(always)]
+    fn checksum_field(&self) -> Option<(u32, u16)> {
+        None
+    }
     #[inline(always)]
     fn total_length(&self) -> u32 {
         IPV6_LEN + u32::from(self.payload_len.get())
@@ -119,8 +134,9 @@ impl Packet<V6> {
     }
 }
 
+/// Whether a header of that number is followed by another one.
 #[inline(always)]
-fn is_extension(next: u8) -> bool {
+pub(crate) fn is_extension(next: u8) -> bool {
     matches!(
         next,
         proto::HOP_BY_HOP

@@ -194,12 +194,6 @@ impl<A: Family> Packet<A> {
         self.fragment.offset != 0 || self.fragment.more
     }
 
-    /// The first of several fragments.
-    #[inline(always)]
-    pub(crate) fn is_first_fragment(&self) -> bool {
-        self.fragment.offset == 0 && self.fragment.more
-    }
-
     /// Of the family's ICMP, an echo or its reply.
     #[inline(always)]
     fn is_echo(&self) -> bool {
@@ -210,6 +204,12 @@ impl<A: Family> Packet<A> {
     #[inline(always)]
     pub(crate) fn is_icmp_message(&self) -> bool {
         self.proto == A::ICMP && !self.is_later_fragment() && !self.is_echo()
+    }
+
+    /// An ICMP error that may be about a translated flow.
+    #[inline(always)]
+    pub(crate) fn is_icmp_error(&self) -> bool {
+        self.is_icmp_message() && A::is_error(self.icmp_type)
     }
 
     /// Several segments in one, to be parted by the device or not at all (GSO).

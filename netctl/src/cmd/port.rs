@@ -4,7 +4,7 @@ use std::{net::IpAddr, process::ExitCode};
 
 use anyhow::Result;
 
-use super::output::{Output, table};
+use super::output::{Output, or_dash, table};
 use crate::{
     api::types::{Port, Specs, Target},
     cli,
@@ -58,18 +58,20 @@ fn bracketed(ip: IpAddr) -> String {
 }
 
 pub(super) fn list(ports: &[Port]) -> String {
-    let rows = ports.iter().flat_map(|p| {
-        p.targets.iter().map(|target| {
-            [
-                p.ns.clone(),
-                target.host_ip.to_string(),
-                spec::range(p.host_port, p.count),
-                target.container_ip.to_string(),
-                spec::range(p.container_port, p.count),
-                p.proto.name().to_owned(),
-                target.network.clone(),
-            ]
-        })
+    let row = |p: &Port, target: Option<&Target>| {
+        [
+            p.ns.clone(),
+            or_dash(target.map(|target| target.host_ip).or(p.host_ip)),
+            spec::range(p.host_port, p.count),
+            or_dash(target.map(|target| target.container_ip)),
+            spec::range(p.container_port, p.count),
+            p.proto.name().to_owned(),
+            or_dash(target.map(|target| &target.network)),
+        ]
+    };
+    let rows = ports.iter().flat_map(|p| match p.targets.as_slice() {
+        [] => vec![row(p, None)],
+        targets => targets.iter().map(|target| row(p, Some(target))).collect(),
     });
     let header = [
         "NS",

@@ -180,5 +180,5 @@ fn the_sample_shows_the_defaults() {
         text.push('\n');
     }
     assert_eq!(parse(&text), Ok(Config::default()));
-    assert_eq!(keys, 18, "keys in the sample");
+    assert_eq!(keys, 19, "keys in the sample");
 }

@@ -17,7 +17,6 @@ use super::{
         link::{Frame, Link},
         route::Route,
     },
-    sysctl,
 };
 use crate::view;
 
@@ -40,9 +39,7 @@ impl Host {
         let links = netlink.links()?;
         let addresses = netlink.addresses()?;
         let routes = netlink.routes()?;
-        let mut host = Self::from_parts(&links, &addresses, &routes, only);
-        host.view.no_ipv6 = sysctl::no_ipv6()?;
-        Ok(host)
+        Ok(Self::from_parts(&links, &addresses, &routes, only))
     }
 
     fn from_parts(

@@ -129,7 +129,9 @@ impl Machine {
 
     /// The host's own network, read anew.
     pub fn host(&mut self) -> io::Result<Host> {
-        Host::read(&mut self.netlink, &self.options.uplinks)
+        let mut host = Host::read(&mut self.netlink, &self.options.uplinks)?;
+        host.view.no_ipv6 = self.ipv6.missing()?;
+        Ok(host)
     }
 
     /// Removes pins that layouts before this one left: their programs come off their hooks.

@@ -268,6 +268,10 @@ fn load_programs(object: &mut Ebpf) -> Result<HashMap<String, Loaded>, ObjectErr
         .chain(jump::ALL.iter().map(|(_, name)| *name))
         .chain([CLOCK])
     {
+        // A hook's program is also jumped to where others come back to it.
+        if programs.contains_key(name) {
+            continue;
+        }
         let program = object
             .program_mut(name)
             .ok_or(ObjectError::NoProgram(name))?;

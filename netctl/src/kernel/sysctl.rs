@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::fd::OwnedFd,
 };
 
@@ -22,6 +22,8 @@ pub fn make_anchor(interface: &str) -> io::Result<()> {
     write("route_localnet")
 }
 
+const CONF: &str = "/proc/sys/net/ipv6/conf";
+
 /// The IPv6 settings of the interfaces of one namespace, for who changes many of them.
 ///
 /// The kernel's cache of names has /proc/sys/net/ipv6 once for each namespace, all in one list
@@ -33,7 +35,7 @@ impl Ipv6Settings {
     /// Those of the calling thread's namespace.
     pub fn open() -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        match open("/proc/sys/net/ipv6/conf", flags, Mode::empty()) {
+        match open(CONF, flags, Mode::empty()) {
             Ok(folder) => Ok(Self(Some(folder))),
             Err(nix::errno::Errno::ENOENT) => Ok(Self(None)),
             Err(error) => Err(error.into()),
@@ -56,7 +58,10 @@ impl Ipv6Settings {
                 self.write(interface, "accept_ra", number(accept_ra))
                     .map_err(explain_absent)?;
                 self.write(interface, "addr_gen_mode", number(!eui64))?;
-                self.write(interface, "forwarding", number(forwarding))?;
+                // Off as it comes; a container that switched it on may have it so.
+                if forwarding {
+                    self.write(interface, "forwarding", "1")?;
+                }
                 self.write(interface, "disable_ipv6", "0")
             }
         }
@@ -67,29 +72,38 @@ impl Ipv6Settings {
         self.write(interface, "disable_ipv6", "0")
     }
 
-    fn write(&self, interface: &str, name: &str, value: &str) -> io::Result<()> {
-        let Some(folder) = &self.0 else {
-            // The kernel may have learnt IPv6 since.
-            return fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/{name}"), value);
-        };
-        let path = format!("{interface}/{name}");
-        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        let file = openat(folder, path.as_str(), flags, Mode::empty())?;
-        File::from(file).write_all(value.as_bytes())
+    /// Why interfaces of this namespace cannot have IPv6; none: they can.
+    pub fn missing(&self) -> io::Result<Option<String>> {
+        let mut value = String::new();
+        let read = self
+            .file("all", "disable_ipv6", OFlag::O_RDONLY)
+            .and_then(|mut file| file.read_to_string(&mut value));
+        match read {
+            Ok(_) if value.trim() == "0" => Ok(None),
+            Ok(_) => Ok(Some(
+                "the sysctl net.ipv6.conf.all.disable_ipv6 switches it off; set it to 0".into(),
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(
+                "its kernel has no IPv6; boot one that has, without ipv6.disable=1".into(),
+            )),
+            Err(error) => Err(error),
+        }
     }
-}
 
-/// Why interfaces of this namespace cannot have IPv6; none: they can.
-pub fn no_ipv6() -> io::Result<Option<String>> {
-    match fs::read_to_string("/proc/sys/net/ipv6/conf/all/disable_ipv6") {
-        Ok(value) if value.trim() == "0" => Ok(None),
-        Ok(_) => Ok(Some(
-            "the sysctl net.ipv6.conf.all.disable_ipv6 switches it off; set it to 0".into(),
-        )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(
-            "its kernel has no IPv6; boot one that has, without ipv6.disable=1".into(),
-        )),
-        Err(error) => Err(error),
+    fn write(&self, interface: &str, name: &str, value: &str) -> io::Result<()> {
+        let mut file = self.file(interface, name, OFlag::O_WRONLY)?;
+        file.write_all(value.as_bytes())
+    }
+
+    fn file(&self, interface: &str, name: &str, mode: OFlag) -> io::Result<File> {
+        let path = format!("{interface}/{name}");
+        let flags = mode | OFlag::O_CLOEXEC;
+        let opened = match &self.0 {
+            Some(folder) => openat(folder, path.as_str(), flags, Mode::empty()),
+            // The kernel may have learnt IPv6 since.
+            None => open(format!("{CONF}/{path}").as_str(), flags, Mode::empty()),
+        };
+        Ok(File::from(opened?))
     }
 }
 

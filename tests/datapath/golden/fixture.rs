@@ -19,7 +19,7 @@ pub(super) struct Step {
     pub(super) hook: String,
     /// A packet line.
     pub(super) input: String,
-    /// `redirect`, `leave`, or `drop REASON`.
+    /// `redirect`, `leave`, `drop REASON`, `hold` (taken away and not lost), or `tell REASON`: dropped, and an ICMP error sent back.
     pub(super) verdict: String,
     /// Rows of [`netctl_tests::packet::annotate`]; none for a drop.
     pub(super) output: Vec<String>,

@@ -96,19 +96,11 @@ fn happens(bench: &mut Bench, step: &Step) -> (String, Vec<String>) {
     };
     let out = bench.run_bytes(program, ifindex, &bytes, None);
     let verdict = match out.verdict {
-        Verdict::Redirect => "redirect".to_owned(),
+        Verdict::Redirect if out.drops.is_empty() => "redirect".to_owned(),
+        Verdict::Redirect => format!("tell {}", reasons(&out)),
         Verdict::NotOurs => "leave".to_owned(),
-        Verdict::Drop => {
-            let reasons: Vec<String> = out
-                .drops
-                .iter()
-                .map(|(name, count)| match count {
-                    1 => (*name).to_owned(),
-                    count => format!("{name}*{count}"),
-                })
-                .collect();
-            format!("drop {}", reasons.join(" "))
-        }
+        Verdict::Drop if out.drops.is_empty() => "hold".to_owned(),
+        Verdict::Drop => format!("drop {}", reasons(&out)),
         Verdict::Other(code) => format!("verdict {code}"),
     };
     if out.verdict == Verdict::Drop {
@@ -116,6 +108,19 @@ fn happens(bench: &mut Bench, step: &Step) -> (String, Vec<String>) {
     }
     assert_sums(&out);
     (verdict, annotate(&out.packet))
+}
+
+/// The reasons of drops that were counted.
+fn reasons(out: &Outcome) -> String {
+    let reasons: Vec<String> = out
+        .drops
+        .iter()
+        .map(|(name, count)| match count {
+            1 => (*name).to_owned(),
+            count => format!("{name}*{count}"),
+        })
+        .collect();
+    reasons.join(" ")
 }
 
 /// A fixture that was written down by the machine must not hold a wrong checksum.

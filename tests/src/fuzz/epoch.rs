@@ -8,8 +8,12 @@ use super::{
     mutate::{Draft, ROOM},
     random::Random,
     scene::{Scene, Seed},
+    told,
 };
-use crate::prog::{Program, Shot, Verdict};
+use crate::{
+    packet::frame::Ip,
+    prog::{Program, Shot, Verdict},
+};
 
 /// Packets of an epoch.
 pub(super) const PACKETS: u64 = 16_384;
@@ -57,9 +61,18 @@ pub(super) fn shoot(
     }
 }
 
-/// Whether a packet that was dropped may be one that `flood` had copied: no loss, not counted.
-pub(super) fn may_be_copied(seed: &Seed, bytes: &[u8]) -> bool {
-    seed.program == Program::FromContainer && bytes[0] & 1 != 0
+/// Whether a packet that was dropped may be no loss, and then not counted: `flood` had copied it,
+/// or it is a fragment that waits for its first one.
+pub(super) fn may_be_no_loss(seed: &Seed, bytes: &[u8]) -> bool {
+    match seed.program {
+        Program::FromContainer => bytes[0] & 1 != 0 || is_later_fragment(bytes),
+        Program::FromUplink => is_later_fragment(bytes),
+        Program::FromHost => false,
+    }
+}
+
+fn is_later_fragment(bytes: &[u8]) -> bool {
+    Ip::of_frame(bytes).is_ok_and(|ip| ip.fragment.0 != 0)
 }
 
 /// Runs an epoch.
@@ -151,7 +164,9 @@ fn packets(
         judge(&scene.facts, &case).map_err(|rule| finding(rule, Some(number)))?;
         if ran.verdict == Verdict::Drop {
             most += 1;
-            least += u64::from(!may_be_copied(from, draft.bytes()));
+            least += u64::from(!may_be_no_loss(from, draft.bytes()));
+        } else if told::is_told(&case) {
+            (least, most) = (least + 1, most + 1);
         }
         if (number + 1) % between == 0 {
             let risen = scene.bench.dropped() - counted;

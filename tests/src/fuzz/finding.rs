@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{
-    epoch::{may_be_copied, shoot},
+    epoch::{may_be_no_loss, shoot},
     judge::{Case, judge},
     mutate::ROOM,
     scene::Scene,
+    told,
 };
 use crate::{
     packet::{Names, frame::ETH, hex, show},
@@ -133,8 +134,8 @@ fn breaks(scene: &mut Scene, epoch: u64, finding: &Finding, bytes: &[u8]) -> Opt
         output,
     };
     let risen = scene.bench.dropped() - before;
-    let dropped = u64::from(ran.verdict == Verdict::Drop);
-    let miscounted = risen != dropped && !(risen < dropped && may_be_copied(seed, bytes));
+    let dropped = u64::from(ran.verdict == Verdict::Drop || told::is_told(&case));
+    let miscounted = risen != dropped && !(risen < dropped && may_be_no_loss(seed, bytes));
     let broken = match judge(&scene.facts, &case) {
         Err(rule) => rule == finding.rule,
         Ok(()) => miscounted && finding.rule.contains("counted"),

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use netctl_common::network::flags::{INTERNAL, MASQUERADE};
 
-use super::scene::{Facts, Member, Seed};
+use super::{
+    scene::{Facts, Member, Seed},
+    told,
+};
 use crate::{
     packet::frame::{ETH, Ip, proto},
     prog::{Program, Verdict},
@@ -22,7 +25,7 @@ pub(super) struct Case<'a> {
 /// Why a packet should not have been treated like that.
 pub(super) type Ruling = Result<(), &'static str>;
 
-fn require(holds: bool, rule: &'static str) -> Ruling {
+pub(super) fn require(holds: bool, rule: &'static str) -> Ruling {
     if holds { Ok(()) } else { Err(rule) }
 }
 
@@ -40,6 +43,7 @@ pub(super) fn judge(facts: &Facts, case: &Case<'_>) -> Ruling {
             }
             Ok(())
         }
+        (Verdict::Redirect, _) if told::is_told(case) => told::judge(facts, case),
         (Verdict::Redirect, _) => sent_on(facts, case),
         (Verdict::Other(_), _) => Err("a verdict that no hook gives"),
     }

@@ -13,6 +13,7 @@ mod mutate;
 mod random;
 mod scene;
 mod seeds;
+mod told;
 
 use std::{
     collections::BTreeMap,

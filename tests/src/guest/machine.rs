@@ -8,8 +8,12 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     mount::{MsFlags, mount},
-    sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr},
+    sys::{
+        stat::{Mode, SFlag, makedev, mknod},
+        termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr},
+    },
 };
 
 /// Filesystem, folder. No bpffs: labs mount their own.
@@ -37,6 +41,18 @@ pub(super) fn set_up() -> io::Result<()> {
     // What udev makes elsewhere.
     if !Path::new("/dev/fd").exists() {
         symlink("/proc/self/fd", "/dev/fd")?;
+    }
+    // The kernel loads the module when it is opened (Documentation/admin-guide/devices.txt).
+    fs::create_dir_all("/dev/net")?;
+    let tun = makedev(10, 200);
+    match mknod(
+        "/dev/net/tun",
+        SFlag::S_IFCHR,
+        Mode::from_bits_truncate(0o666),
+        tun,
+    ) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(at("/dev/net/tun", &errno.into())),
     }
     fs::create_dir_all("/run/netns")
 }

@@ -17,6 +17,7 @@
 
 mod annotate;
 mod build;
+mod fragment;
 pub mod frame;
 pub mod hex;
 mod ip;
@@ -27,6 +28,7 @@ mod transport;
 
 pub use annotate::annotate;
 pub use build::{build, quoting};
+pub use fragment::fragment;
 pub use names::Names;
 pub use show::show;
 

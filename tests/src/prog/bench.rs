@@ -25,8 +25,11 @@ use crate::{
     packet::{self, Names},
 };
 
-/// What programs jump to for ARP and IPv4.
-const COMMON: [&str; 2] = ["flood", "create4"];
+/// Whether a program is jumped to for ARP and IPv4 as well.
+fn is_common(name: &str) -> bool {
+    let is_jumped_to = jump::ALL.iter().any(|(_, program)| *program == name);
+    is_jumped_to && !name.ends_with('6') && !name.starts_with("from_") && name != "nd"
+}
 
 /// A classifier of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +74,10 @@ impl Bench {
     pub fn with_flows(flows: u32) -> Self {
         world::enter();
         // Programs are loaded when they are first run: the verifier takes its time.
-        let mut ebpf = object::load(flows, |name| COMMON.contains(&name));
-        maps::connect_jumps(&mut ebpf, &COMMON);
+        let mut ebpf = object::load(flows, is_common);
+        let common = jump::ALL.iter().map(|(_, name)| *name);
+        let common: Vec<&str> = common.filter(|name| is_common(name)).collect();
+        maps::connect_jumps(&mut ebpf, &common);
         let settings = Settings {
             flags: 0,
             default_uplink: UPLINK,
@@ -220,8 +225,10 @@ impl Bench {
         let loaded = self.ebpf.program_mut(program.name()).unwrap();
         if loaded.fd().is_err() {
             object::load_program(program.name(), loaded);
+            maps::connect_jumps(&mut self.ebpf, &[program.name()]);
         }
-        (&*loaded).try_into().unwrap()
+        let loaded = self.ebpf.program(program.name()).unwrap();
+        loaded.try_into().unwrap()
     }
 
     /// The run alone: return code, packet, time for each of `repeat` runs.
@@ -280,11 +287,14 @@ impl Bench {
         world::gateway_mac(network)
     }
 
-    /// Forgets every flow.
+    /// Forgets every flow, and every datagram that is on its way in pieces.
     #[track_caller]
     pub fn forget_flows(&mut self) {
         maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
         maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
+        // Nobody but the programs reads these: their sizes are all that is known here.
+        maps::clear::<[u8; 20], [u8; 36]>(&mut self.ebpf, "FRAG");
+        maps::clear::<[u8; 20], [u8; 2040]>(&mut self.ebpf, "HELD");
     }
 
     /// The flow table.

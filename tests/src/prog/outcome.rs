@@ -53,6 +53,11 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
+    /// Names of MACs in packet lines.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The packet as a line.
     pub fn text(&self) -> String {
         crate::packet::show(&self.names, &self.packet)
@@ -63,6 +68,14 @@ impl Outcome {
     pub fn dropped(&self, reason: netctl_common::drop_reason::DropReason) {
         assert_eq!(self.verdict, Verdict::Drop, "{self:?}");
         assert_eq!(self.drops, BTreeMap::from([(reason.name(), 1)]), "{self:?}");
+    }
+
+    /// Dropped for that reason, once, and its sender told so by that packet.
+    #[track_caller]
+    pub fn answered(&self, reason: netctl_common::drop_reason::DropReason, expected: &str) {
+        assert_eq!(self.verdict, Verdict::Redirect, "{self:?}");
+        assert_eq!(self.drops, BTreeMap::from([(reason.name(), 1)]), "{self:?}");
+        assert_packet(&self.names, &self.packet, expected);
     }
 
     /// Redirected as that packet, nothing counted.

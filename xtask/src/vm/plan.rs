@@ -16,6 +16,10 @@ const LEFT_OUT: [(&str, &str); 1] = [(
 /// How many times longer than usual a test may wait (`netctl_tests::patience`).
 const PATIENCE: u32 = 10;
 
+/// Mutated packets of the datapath tier: a few seconds' worth. The kernels are alike in what the
+/// programs make of a packet; the machine's own and `cargo xtask fuzz` see many more.
+const FUZZ_COUNT: u32 = 32_768;
+
 /// Tests side by side on the one processor: while one waits, another works.
 const THREADS: usize = 3;
 
@@ -79,6 +83,7 @@ impl Job {
                 "NETCTL_BIN": format!("{TESTS}/netctl"),
                 "NETCTL_AGENT": format!("{TESTS}/agent"),
                 "NETCTL_TEST_PATIENCE": PATIENCE.to_string(),
+                "NETCTL_FUZZ_COUNT": FUZZ_COUNT.to_string(),
                 "PATH": "/usr/bin",
                 "HOME": "/root",
             },

@@ -1,0 +1,176 @@
+//! Tells a sender why its packet went nowhere (RFC 792, RFC 4443, RFC 1812 section 4.3).
+
+use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use netctl_common::{
+    checksum,
+    drop_reason::DropReason,
+    packet::ETH_LEN,
+    wire::{Be16, V4, V6},
+};
+
+use crate::{
+    bucket,
+    family::Family,
+    helpers::{self, verdict},
+    host,
+    maps::{ICMP_BUDGET, ICMP_QUOTE},
+    packet::{
+        Packet,
+        header::{Header, SHORT_LEN},
+    },
+};
+
+/// Errors a second that go out by one interface (net.ipv4.icmp_msgs_per_sec).
+const RATE: u64 = 1_000;
+/// Bytes that one call of `bpf_csum_diff` takes.
+const CHUNK: usize = 512;
+/// Room for a quote of either family, whole words of the checksum.
+pub(crate) const ROOM: usize = 1_280;
+
+/// Goes on with the program that answers the packet that was dropped, if that is a reason to tell
+/// the sender of. Returns when there is nothing to say.
+#[inline(always)]
+pub(crate) fn start<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+    if let Some((kind, code)) = A::error_of(reason) {
+        // An MTU is noted by whoever found the packet too big; nothing else has one to tell.
+        let mtu = reason == DropReason::TooBig;
+        // SAFETY: the context of the running program.
+        unsafe {
+            (*skb).cb[ERROR] = u32::from(u16::from_ne_bytes([kind, code]));
+            if !mtu {
+                (*skb).cb[MTU] = 0;
+            }
+        }
+        let _no_such_program = helpers::jump(skb, A::ICMP_REPLY);
+    }
+}
+
+/// Words of the packet's control block: type and code as they stand in the packet, and the MTU
+/// that was too small.
+const ERROR: usize = 0;
+const MTU: usize = 1;
+
+/// Notes the MTU that the packet does not fit, for the sender to be told.
+#[inline(always)]
+pub(crate) fn note_mtu(skb: *mut __sk_buff, mtu: u32) {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[MTU] = mtu };
+}
+
+/// See the module. Jumped to when a hook has dropped the packet.
+#[classifier]
+#[inline(always)]
+pub(crate) fn icmp_reply4(ctx: TcContext) -> i32 {
+    answer::<V4>(ctx.skb.skb).unwrap_or(verdict::DROP)
+}
+
+/// See the module.
+#[classifier]
+#[inline(always)]
+pub(crate) fn icmp_reply6(ctx: TcContext) -> i32 {
+    answer::<V6>(ctx.skb.skb).unwrap_or(verdict::DROP)
+}
+
+/// The drop is counted already: what cannot be answered is only not answered.
+#[inline(always)]
+fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
+    // SAFETY: the context of the running program.
+    let (error, mtu, frame) = unsafe { ((*skb).cb[ERROR], (*skb).cb[MTU], (*skb).len) };
+    let mut packet = Packet::<A>::new(skb);
+    packet.load().ok()?;
+    packet.parse().ok()?;
+    if !may_be_told(&packet) {
+        return None;
+    }
+    let src = own_address(&packet)?;
+    if !bucket::take(&ICMP_BUDGET, packet.ifindex(), RATE) {
+        return None;
+    }
+    let room = ICMP_QUOTE.get_ptr_mut(0)?;
+    // SAFETY: a per-CPU value; nothing else on this CPU runs now.
+    let room = unsafe { &mut *room };
+    *room = [0; ROOM / 8];
+    // Padding behind the packet is not quoted; a length of 0 means more than there is room for.
+    let quoted = match packet.headers.ip.total_length() {
+        length if length == A::Header::NO_LENGTH => A::QUOTE,
+        length => length,
+    };
+    let quoted = quoted.min(frame.wrapping_sub(ETH_LEN)).min(A::QUOTE);
+    if quoted < A::Header::LEN as u32 || !helpers::load(skb, ETH_LEN, room, 0..quoted as usize) {
+        return None;
+    }
+    let header = A::Header::made(src, packet.src(), A::ICMP, SHORT_LEN as u16 + quoted as u16);
+    let error = error as u16;
+    let [kind, _code] = error.to_ne_bytes();
+    let [high, low] = A::second_word(kind, mtu);
+    let mut words = [error, 0, high, low];
+    words[1] = checksum_of::<A>(&header, words, room, SHORT_LEN as u32 + quoted);
+    let l4 = ETH_LEN + A::Header::LEN as u32;
+    helpers::set_length(skb, l4 + SHORT_LEN as u32 + quoted).ok()?;
+    let mut headers = packet.headers;
+    (headers.dmac, headers.smac) = (headers.smac, headers.dmac);
+    headers.ip = header;
+    packet.store_other(&headers).ok()?;
+    helpers::store(skb, l4, &words).ok()?;
+    helpers::store_part(skb, l4 + SHORT_LEN as u32, room, 0..quoted as usize).ok()?;
+    Some(helpers::redirect(packet.ifindex()))
+}
+
+/// Not about errors, parts of datagrams, and what many received (RFC 1122, section 3.2.2; RFC
+/// 4443, section 2.4 e).
+#[inline(always)]
+fn may_be_told<A: Family>(packet: &Packet<A>) -> bool {
+    let (src, dst) = (packet.src(), packet.dst());
+    !packet.is_icmp_message()
+        && !packet.is_later_fragment()
+        && !packet.headers.dmac.is_group()
+        && !dst.is_multicast()
+        && src != A::ANY
+        && !src.is_loopback()
+        && !src.is_multicast()
+        && !src.is_martian()
+}
+
+/// Whom the error comes from: the gateway, for a container; for others the address of the host
+/// that they sent to.
+#[inline(always)]
+fn own_address<A: Family>(packet: &Packet<A>) -> Option<A> {
+    let ifindex = packet.ifindex();
+    if let Some(endpoint) = host::endpoint(ifindex) {
+        let gateway = A::of_gateway(host::network(endpoint.network)?);
+        return (gateway != A::ANY).then_some(gateway);
+    }
+    host::uplink(ifindex)?;
+    let dst = packet.dst();
+    host::is_local(dst).then_some(dst)
+}
+
+/// Of the message with the quote in `room`, which is zero behind it.
+#[inline(always)]
+fn checksum_of<A: Family>(
+    header: &A::Header,
+    words: [u16; 4],
+    room: &[u64; ROOM / 8],
+    length: u32,
+) -> u16 {
+    let mut sum = 0;
+    for word in words {
+        sum = checksum::add(sum, u32::from(word));
+    }
+    if !A::Header::HAS_CHECKSUM {
+        let ends = checksum::add(header.src().sum(), header.dst().sum());
+        let numbers = checksum::add(
+            u32::from(Be16::new(length as u16).0),
+            u32::from(u16::from_ne_bytes([0, A::ICMP])),
+        );
+        sum = checksum::add(sum, checksum::add(ends, numbers));
+    }
+    sum = helpers::sum_of(&room[..CHUNK / 8], sum);
+    if A::QUOTE as usize <= CHUNK + 64 {
+        sum = helpers::sum_of(&room[CHUNK / 8..CHUNK / 8 + 8], sum);
+    } else {
+        sum = helpers::sum_of(&room[CHUNK / 8..2 * CHUNK / 8], sum);
+        sum = helpers::sum_of(&room[2 * CHUNK / 8..], sum);
+    }
+    !checksum::fold(sum)
+}

@@ -1,0 +1,221 @@
+//! RFC 4787, REQ-14 and 14a: datagrams in pieces, in every order, both ways, both families.
+
+use std::{net::SocketAddr, ops::Range};
+
+use netctl::model::mac;
+use netctl_common::wire::Mac;
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    lab::{HOST, HOST_MAC, HOST6, LAN, LAN_MAC, LAN6},
+    packet::{Names, build, fragment},
+};
+
+use crate::usual::{PUBLISHED, Usual};
+
+/// From whom to which echo server, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From the LAN to a published port.
+    In,
+    /// From a container, masqueraded, to the LAN.
+    Out,
+}
+
+const WAYS: [(Way, u8); 4] = [(Way::In, 4), (Way::In, 6), (Way::Out, 4), (Way::Out, 6)];
+
+/// Data of each datagram, the UDP header of 8 bytes included.
+const LENGTH: usize = 64;
+/// Its pieces.
+const PIECES: [Range<usize>; 3] = [0..24, 24..48, 48..LENGTH];
+
+struct Sender<'a> {
+    agent: &'a Agent,
+    interface: &'static str,
+    names: Names,
+    ends: &'static str,
+    server: SocketAddr,
+    /// Bytes of a whole datagram's frame.
+    whole: usize,
+}
+
+impl<'a> Sender<'a> {
+    fn new(usual: &'a Usual, way: Way, family: u8) -> Self {
+        let names = Names::default()
+            .with("lan", Mac(LAN_MAC))
+            .with("up", Mac(HOST_MAC));
+        let (agent, interface, names) = match way {
+            Way::In => (usual.lab.lan(), "lan0", names),
+            Way::Out => {
+                let shown = usual.lab.netctl("network inspect net1 -o json").json();
+                let gateway = mac::parse(shown["mac"].as_str().unwrap()).unwrap();
+                let client = usual.client.link("eth0").mac.unwrap();
+                let names = names.with("client", Mac(client)).with("gw", gateway);
+                (&usual.client, "eth0", names)
+            }
+        };
+        let (ends, server) = match (way, family) {
+            (Way::In, 4) => (
+                "lan>up udp 198.51.100.2:5000>198.51.100.1:8080",
+                (HOST, PUBLISHED).into(),
+            ),
+            (Way::In, _) => (
+                "lan>up udp [2001:db8:64::2]:5000>[2001:db8:64::1]:8080",
+                (HOST6, PUBLISHED).into(),
+            ),
+            (Way::Out, 4) => (
+                "client>gw udp 172.18.0.3:5000>198.51.100.2:7000",
+                (LAN, 7000).into(),
+            ),
+            (Way::Out, _) => (
+                "client>gw udp [fd00:18::3]:5000>[2001:db8:64::2]:7000",
+                (LAN6, 7000).into(),
+            ),
+        };
+        Self {
+            agent,
+            interface,
+            names,
+            ends,
+            server,
+            whole: LENGTH + if family == 4 { 34 } else { 54 },
+        }
+    }
+
+    /// A whole datagram, with text that no other has.
+    fn datagram(&self, text: &str) -> Vec<u8> {
+        let text = format!("{text:-<width$}", width = LENGTH - 8);
+        build(&self.names, &format!("{} data={text}", self.ends))
+    }
+
+    /// Sends a datagram's pieces.
+    fn send(&self, text: &str, id: u16, pieces: &[Range<usize>]) {
+        let whole = self.datagram(text);
+        let frames: Vec<_> = pieces
+            .iter()
+            .map(|piece| fragment(&whole, id, piece.clone()))
+            .collect();
+        self.agent.send_frames(self.interface, &frames);
+    }
+
+    /// Starts to record the answers.
+    fn listen(&self) {
+        self.agent.sniff(self.interface);
+    }
+
+    /// The texts that the server answered since [`Self::listen`], in order.
+    fn answered(&self) -> Vec<String> {
+        // The server answers one after the other, and this one last.
+        let ask = Connect::to(Proto::Udp, self.server);
+        self.agent.connect(ask).unwrap();
+        let frames = self.agent.sniffed(self.interface, b"", 0, 5000);
+        frames
+            .iter()
+            .filter(|frame| frame.len() == self.whole)
+            .map(|frame| frame.split_at(self.whole - LENGTH).1)
+            // To the sender's port: not what was sent.
+            .filter(|datagram| datagram[2..4] == 5000_u16.to_be_bytes())
+            .map(|datagram| String::from_utf8_lossy(&datagram[8..]).into_owned())
+            .map(|text| text.trim_end_matches('-').to_owned())
+            .collect()
+    }
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(count - 1);
+    (0..count)
+        .flat_map(|at| shorter.iter().map(move |order| (at, order)))
+        .map(|(at, order)| {
+            let mut order = order.clone();
+            order.insert(at, count - 1);
+            order
+        })
+        .collect()
+}
+
+#[test]
+fn pieces_arrive_in_every_order() {
+    let usual = Usual::start();
+    for (way, family) in WAYS {
+        let sender = Sender::new(&usual, way, family);
+        sender.listen();
+        let mut expected = Vec::new();
+        for (number, order) in orders(PIECES.len()).iter().enumerate() {
+            let pieces: Vec<_> = order.iter().map(|&at| PIECES[at].clone()).collect();
+            let text = format!("order-{order:?}").replace(", ", "-");
+            sender.send(&text, 100 + number as u16, &pieces);
+            expected.push(text);
+        }
+        assert_eq!(sender.answered(), expected, "{way:?} IPv{family}");
+    }
+}
+
+#[test]
+fn duplicates_do_no_harm() {
+    let usual = Usual::start();
+    for (way, family) in WAYS {
+        let sender = Sender::new(&usual, way, family);
+        sender.listen();
+        let mut expected = Vec::new();
+        for (number, order) in orders(PIECES.len()).iter().enumerate() {
+            let again = [0, 0, 1, 0, 1, 2].map(|at: usize| PIECES[order[at]].clone());
+            let text = format!("twice-{order:?}").replace(", ", "-");
+            sender.send(&text, 200 + number as u16, &again);
+            expected.push(text);
+        }
+        assert_eq!(sender.answered(), expected, "{way:?} IPv{family}");
+    }
+}
+
+/// RFC 5722 for both families. A piece that comes after the datagram was complete cannot take it
+/// back, so the overlapping one is never the last.
+#[test]
+fn what_overlaps_never_arrives() {
+    let usual = Usual::start();
+    for (way, family) in WAYS {
+        let sender = Sender::new(&usual, way, family);
+        sender.listen();
+        let mut id = 300;
+        // Over the end of the first, and over the end of the second.
+        for overlap in [16..40, 32..56] {
+            for order in orders(4).into_iter().filter(|order| order[3] != 3) {
+                let pieces: Vec<_> = order
+                    .iter()
+                    .map(|&at| PIECES.get(at).unwrap_or(&overlap).clone())
+                    .collect();
+                sender.send(&format!("overlap-{id}"), id, &pieces);
+                id += 1;
+            }
+        }
+        assert_eq!(sender.answered(), [""; 0], "{way:?} IPv{family}");
+    }
+}
+
+/// Each side floods while datagrams of the other, in pieces and out of order, go through: all of
+/// them, since the flood has only its own source's places.
+#[test]
+fn a_flood_of_first_fragments_hurts_nobody_else() {
+    const ROUNDS: u16 = 50;
+    const FLOOD: u16 = 1000;
+    for (flooding, other) in [(Way::In, Way::Out), (Way::Out, Way::In)] {
+        // The receiver of a flood runs out of room for fragments, its own kernel's: another lab
+        // has another.
+        let usual = Usual::start();
+        let flood = Sender::new(&usual, flooding, 4);
+        let sender = Sender::new(&usual, other, 4);
+        let whole = flood.datagram("flood");
+        for round in 0..ROUNDS {
+            let text = format!("round-{round}");
+            sender.listen();
+            sender.send(&text, round, &PIECES[2..]);
+            let first = |number| fragment(&whole, round * FLOOD + number, PIECES[0].clone());
+            let frames: Vec<_> = (0..FLOOD).map(first).collect();
+            flood.agent.send_frames(flood.interface, &frames);
+            sender.send(&text, round, &[PIECES[0].clone(), PIECES[1].clone()]);
+            assert_eq!(sender.answered(), [text], "{flooding:?}");
+        }
+    }
+}
