@@ -5,7 +5,7 @@ use super::{
     scene::Facts,
 };
 use crate::{
-    packet::frame::{ETH, Ip, proto},
+    packet::frame::{ETH, Ip},
     prog::Verdict,
 };
 
@@ -16,9 +16,9 @@ pub(super) fn is_told(case: &Case<'_>) -> bool {
     };
     let quoted = case.output.get(after.l4 + 8..after.end);
     case.verdict == Verdict::Redirect
-        && matches!(after.proto, proto::ICMP | proto::ICMPV6)
+        && after.is_error(case.output)
         && after.dst == before.src
-        && quoted.is_some_and(|quoted| case.input[ETH..].starts_with(quoted))
+        && quoted.is_some_and(|quoted| !quoted.is_empty() && case.input[ETH..].starts_with(quoted))
 }
 
 /// The rules of RFC 1122 (3.2.2), RFC 1812 (4.3.2) and RFC 4443 (2.4).

@@ -87,21 +87,6 @@ pub(super) const INTENDED: &[Intended] = &[
             })
         },
     },
-    Intended {
-        // A gap: ICMP errors are not translated yet (RFC 4787 REQ-12, RFC 5508 REQ-4).
-        name: "a datagram to a closed port is not answered by an error yet",
-        applies: |step, _, kernel, netctl| {
-            matches!(
-                step,
-                Step::Ask {
-                    proto: Proto::Udp,
-                    target: Target::Closed,
-                    ..
-                }
-            ) && *kernel == Seen::Failed("ECONNREFUSED".to_owned())
-                && *netctl == Seen::Failed("ETIMEDOUT".to_owned())
-        },
-    },
 ];
 
 fn asks(step: &Step, who: Actor, whom: Target) -> bool {
