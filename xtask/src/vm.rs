@@ -85,19 +85,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     run_pairs(workspace, &plan, &pairs, *jobs, *refresh)
 }
 
-/// As much as CI has time for: every kernel loads every program, and on the oldest one, where the
-/// most is different, the daemon carries traffic in every way that it can attach and redirect.
-pub(crate) fn run_for_ci(workspace: &Workspace) -> Result<()> {
-    let plan = |filter: &str| Plan {
-        filter: filter.to_owned(),
-        limit: Duration::from_secs(10 * 60),
-    };
-    let every_kernel = Kernel::ALL.map(|kernel| (kernel, Tier::Datapath));
-    run_pairs(workspace, &plan("verifier::"), &every_kernel, None, false)?;
-    let oldest = [(Kernel::V5_10, Tier::Netns)];
-    run_pairs(workspace, &plan("ways::"), &oldest, None, false)
-}
-
 fn run_pairs(
     workspace: &Workspace,
     plan: &Plan,

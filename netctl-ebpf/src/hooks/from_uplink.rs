@@ -75,6 +75,10 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     }
     let known = !packet.is_fragment() || is_known(packet)?;
     if packet.is_icmp_error() {
+        let src = packet.src();
+        if is_martian(src) || host::is_local(src) || host::network_of(src).is_some() {
+            return untracked(packet);
+        }
         return helpers::jump(packet.skb, A::ICMP_FROM_UPLINK);
     }
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
@@ -119,7 +123,7 @@ fn is_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
 
 /// Nobody outside has such an address.
 #[inline(always)]
-pub(crate) fn is_martian<A: Family>(src: A) -> bool {
+fn is_martian<A: Family>(src: A) -> bool {
     src.is_loopback() || src.is_multicast() || src == A::ANY || src.is_martian()
 }
 

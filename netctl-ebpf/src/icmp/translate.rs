@@ -17,7 +17,6 @@ use crate::{
     forward::{self, Hook},
     helpers,
     hooks::{from_container, from_host, from_uplink},
-    host,
     packet::{Packet, header::Header as _},
 };
 
@@ -87,19 +86,13 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     packet.parse_error()?;
     let mut quote = Quote::new(&packet);
     match find(&packet, &mut quote, side::OUTSIDE) {
-        Some(flow) if is_outsider(packet.src()) => {
+        Some(flow) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
             let (src, dst) = (packet.src(), flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
         }
-        _ => from_uplink::untracked(&packet),
+        None => from_uplink::untracked(&packet),
     }
-}
-
-/// Whether somebody outside may have the address.
-#[inline(always)]
-fn is_outsider<A: Family>(src: A) -> bool {
-    !from_uplink::is_martian(src) && !host::is_local(src) && host::network_of(src).is_none()
 }
 
 /// Reads the quoted packet. The flow of packets that go where the error goes. An error tells nothing
