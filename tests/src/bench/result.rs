@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(percentile(&[7.0], 0.5), Some(7.0));
         let series = Series {
             peer: "x",
-            values: vec![90.0, 100.0, 110.0, 100.0],
+            values: vec![90.0, 95.0, 110.0, 105.0],
             missing: None,
         };
         assert_eq!(series.spread(), Some(0.05));

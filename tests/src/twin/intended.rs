@@ -55,15 +55,12 @@ pub(super) const INTENDED: &[Intended] = &[
         },
     },
     Intended {
-        // A gap: mapping is not endpoint-independent yet (RFC 4787 REQ-1); the kernel leads a
-        // source that it once moved to the same port wherever that is free.
-        name: "a source that was moved for one server is not for the next one yet",
+        // RFC 4787, REQ-1: the first of two sockets with one port has it for all destinations, the
+        // other one another port for all. The kernel decides anew for each destination.
+        name: "which of two sockets with one port has it outside, for all destinations",
         applies: |step, before, kernel, netctl| {
             only_the_port_differs(kernel, netctl)
-                && keeps_port(netctl)
-                && before
-                    .iter()
-                    .any(|one| same_socket(step, one) && one != step)
+                && before.iter().any(|one| same_port_of_another(step, one))
         },
     },
     Intended {
@@ -111,18 +108,8 @@ fn only_the_port_differs(a: &Seen, b: &Seen) -> bool {
     caller(a) == caller(b) && same_answerer(a, b)
 }
 
-fn keeps_port(seen: &Seen) -> bool {
-    matches!(
-        seen,
-        Seen::Answer {
-            port_kept: true,
-            ..
-        }
-    )
-}
-
-/// Whether both steps are of one socket address of one caller.
-fn same_socket(a: &Step, b: &Step) -> bool {
+/// Whether both steps send from one port of two callers.
+fn same_port_of_another(a: &Step, b: &Step) -> bool {
     match (a, b) {
         (
             Step::Ask {
@@ -137,7 +124,7 @@ fn same_socket(a: &Step, b: &Step) -> bool {
                 port,
                 ..
             },
-        ) => a == b && by == proto && from == port,
+        ) => a != b && by == proto && from == port,
         _ => false,
     }
 }
