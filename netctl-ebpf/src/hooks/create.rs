@@ -72,5 +72,5 @@ fn search<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 /// The kernel ends a search that jumps too often.
 #[inline(always)]
 fn go_on(skb: *mut __sk_buff, program: u32) -> Result<i32, DropReason> {
-    helpers::jump(skb, program).map_err(|_| DropReason::NatPortsExhausted)
+    helpers::jump(skb, program).map_err(|_no_more_jumps| DropReason::NatPortsExhausted)
 }
