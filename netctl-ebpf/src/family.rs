@@ -39,18 +39,19 @@ pub(crate) trait Family: Address {
     /// no room on the stack to do so in place.
     const OPEN_FROM_CONTAINER: Option<u32>;
     /// The hooks' programs, for those that come back to them.
-    const FROM_CONTAINER: u32;
-    const FROM_UPLINK: u32;
+    const FROM_CONTAINER: u32 = own::<Self>(jump::FROM_CONTAINER4, jump::FROM_CONTAINER6);
+    const FROM_UPLINK: u32 = own::<Self>(jump::FROM_UPLINK4, jump::FROM_UPLINK6);
     /// Program that makes a drafted flow.
-    const CREATE: u32;
+    const CREATE: u32 = own::<Self>(jump::CREATE4, jump::CREATE6);
     /// Program that goes on with the search for its source port.
-    const SEARCH: u32;
+    const SEARCH: u32 = own::<Self>(jump::SEARCH4, jump::SEARCH6);
     /// Programs that translate ICMP errors, by the hook that they came in by.
-    const ICMP_FROM_CONTAINER: u32;
-    const ICMP_FROM_HOST: u32;
-    const ICMP_FROM_UPLINK: u32;
+    const ICMP_FROM_CONTAINER: u32 =
+        own::<Self>(jump::ICMP_FROM_CONTAINER4, jump::ICMP_FROM_CONTAINER6);
+    const ICMP_FROM_HOST: u32 = own::<Self>(jump::ICMP_FROM_HOST4, jump::ICMP_FROM_HOST6);
+    const ICMP_FROM_UPLINK: u32 = own::<Self>(jump::ICMP_FROM_UPLINK4, jump::ICMP_FROM_UPLINK6);
     /// Program that tells a sender why its packet was dropped.
-    const ICMP_REPLY: u32;
+    const ICMP_REPLY: u32 = own::<Self>(jump::ICMP_REPLY4, jump::ICMP_REPLY6);
     /// Bytes of a packet that an error quotes at most (RFC 1812, section 4.3.2.3: 576 in all; RFC
     /// 4443, section 2.4 c: 1280).
     const QUOTE: u32;
@@ -107,6 +108,11 @@ pub(crate) trait Family: Address {
     fn socks() -> &'static LruHashMap<SockKey<Self>, Sock<Self>>;
 }
 
+/// The family's own of two programs.
+const fn own<A: Address>(v4: u32, v6: u32) -> u32 {
+    if A::VERSION == 4 { v4 } else { v6 }
+}
+
 macro_rules! maps {
     ($($get:ident: $type:ty = $map:ident;)+) => {
         $(#[inline(always)]
@@ -119,14 +125,6 @@ macro_rules! maps {
 impl Family for V4 {
     type Header = Ipv4;
     const OPEN_FROM_CONTAINER: Option<u32> = None;
-    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER4;
-    const FROM_UPLINK: u32 = jump::FROM_UPLINK4;
-    const CREATE: u32 = jump::CREATE4;
-    const SEARCH: u32 = jump::SEARCH4;
-    const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER4;
-    const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST4;
-    const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK4;
-    const ICMP_REPLY: u32 = jump::ICMP_REPLY4;
     const QUOTE: u32 = 576 - 20 - 8;
     const ETHERTYPE: u16 = ethertype::IPV4;
     const AF: u8 = 2;
@@ -225,14 +223,6 @@ impl Family for V4 {
 impl Family for V6 {
     type Header = Ipv6;
     const OPEN_FROM_CONTAINER: Option<u32> = Some(jump::OPEN_FROM_CONTAINER6);
-    const FROM_CONTAINER: u32 = jump::FROM_CONTAINER6;
-    const FROM_UPLINK: u32 = jump::FROM_UPLINK6;
-    const CREATE: u32 = jump::CREATE6;
-    const SEARCH: u32 = jump::SEARCH6;
-    const ICMP_FROM_CONTAINER: u32 = jump::ICMP_FROM_CONTAINER6;
-    const ICMP_FROM_HOST: u32 = jump::ICMP_FROM_HOST6;
-    const ICMP_FROM_UPLINK: u32 = jump::ICMP_FROM_UPLINK6;
-    const ICMP_REPLY: u32 = jump::ICMP_REPLY6;
     const QUOTE: u32 = 1280 - 40 - 8;
     const ETHERTYPE: u16 = ethertype::IPV6;
     const AF: u8 = 10;
