@@ -136,16 +136,17 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
         .collect()
 }
 
-#[test]
-fn pieces_arrive_in_every_order() {
+/// Sends a datagram for each order of the pieces, on every way; each has to arrive once.
+#[track_caller]
+fn each_order_arrives(name: &str, sent: impl Fn(&[usize]) -> Vec<usize>) {
     let usual = Usual::start();
     for (way, family) in WAYS {
         let sender = Sender::new(&usual, way, family);
         sender.listen();
         let mut expected = Vec::new();
         for (number, order) in orders(PIECES.len()).iter().enumerate() {
-            let pieces: Vec<_> = order.iter().map(|&at| PIECES[at].clone()).collect();
-            let text = format!("order-{order:?}").replace(", ", "-");
+            let pieces: Vec<_> = sent(order).iter().map(|&at| PIECES[at].clone()).collect();
+            let text = format!("{name}-{order:?}").replace(", ", "-");
             sender.send(&text, 100 + number as u16, &pieces);
             expected.push(text);
         }
@@ -154,20 +155,15 @@ fn pieces_arrive_in_every_order() {
 }
 
 #[test]
+fn pieces_arrive_in_every_order() {
+    each_order_arrives("order", <[usize]>::to_vec);
+}
+
+#[test]
 fn duplicates_do_no_harm() {
-    let usual = Usual::start();
-    for (way, family) in WAYS {
-        let sender = Sender::new(&usual, way, family);
-        sender.listen();
-        let mut expected = Vec::new();
-        for (number, order) in orders(PIECES.len()).iter().enumerate() {
-            let again = [0, 0, 1, 0, 1, 2].map(|at: usize| PIECES[order[at]].clone());
-            let text = format!("twice-{order:?}").replace(", ", "-");
-            sender.send(&text, 200 + number as u16, &again);
-            expected.push(text);
-        }
-        assert_eq!(sender.answered(), expected, "{way:?} IPv{family}");
-    }
+    each_order_arrives("twice", |order| {
+        [0, 0, 1, 0, 1, 2].map(|at: usize| order[at]).to_vec()
+    });
 }
 
 /// RFC 5722 for both families. A piece that comes after the datagram was complete cannot take it
