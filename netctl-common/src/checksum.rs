@@ -8,11 +8,13 @@ pub const fn fold(mut sum: u32) -> u16 {
     sum as u16
 }
 
-/// Ones' complement sum of two sums.
+/// Ones' complement sum of two sums, of less than 18 bits. The carry is added together with the
+/// upper half: by itself the compiler makes it a comparison, and the verifier then follows two
+/// ways from each addition.
 #[inline(always)]
 pub const fn add(a: u32, b: u32) -> u32 {
     let sum = a as u64 + b as u64;
-    (sum as u32).wrapping_add((sum >> 32) as u32)
+    ((sum & 0xffff) + (sum >> 16)) as u32
 }
 
 /// What a sum changes by when a 16 or 32-bit word of what it covers becomes `new`.

@@ -35,6 +35,8 @@ jumps! {
     FROM_UPLINK4 = 19, "from_uplink";
     SEARCH4 = 20, "search4";
     SEARCH6 = 21, "search6";
+    SAMPLE4 = 22, "sample4";
+    SAMPLE6 = 23, "sample6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

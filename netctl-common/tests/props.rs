@@ -38,6 +38,15 @@ proptest! {
     }
 
     #[test]
+    fn sums_of_words_fold_to_their_remainder(words in prop::collection::vec(any::<u32>(), 1..40)) {
+        let sum = words.iter().fold(0, |sum, word| checksum::add(sum, *word));
+        let total: u64 = words.iter().map(|word| u64::from(*word)).sum();
+        prop_assert_eq!(u64::from(checksum::fold(sum)) % 0xffff, total % 0xffff);
+        // Zero only of zeroes: a UDP checksum of 0 means something else.
+        prop_assert_eq!(checksum::fold(sum) == 0, total == 0);
+    }
+
+    #[test]
     fn a_changed_address_leaves_a_valid_header(
         mut header in prop::array::uniform20(any::<u8>()),
         new in any::<u32>(),

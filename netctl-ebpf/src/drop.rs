@@ -1,8 +1,11 @@
 //! The one exit of a hook that drops: one counter, one sample.
 
-use netctl_common::{drop_reason::DropReason, event::DropEvent};
-
-use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use netctl_common::{
+    drop_reason::DropReason,
+    event::DropEvent,
+    wire::{V4, V6},
+};
 
 use crate::{
     family::Family,
@@ -22,33 +25,59 @@ pub(crate) fn finish<A: Family>(skb: *mut __sk_buff, result: Result<i32, DropRea
     match result {
         Ok(code) => code,
         Err(reason) => {
-            count::<A>(skb, reason);
-            reply::start::<A>(skb, reason);
+            reply::note::<A>(skb, reason);
+            if count(reason) {
+                let _no_such_program = helpers::jump(skb, A::SAMPLE);
+            }
+            reply::start::<A>(skb);
             verdict::DROP
         }
     }
 }
 
+/// Counts a drop. Whether it is one of those to be shown.
 #[inline(always)]
-fn count<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+fn count(reason: DropReason) -> bool {
     let Some(counter) = DROPS.get_ptr_mut(reason as u32) else {
-        return;
+        return false;
     };
     let hz = settings().map_or(0, |s| u64::from(s.hz));
     let now = helpers::now();
     // SAFETY: a per-CPU value; nothing else on this CPU runs now.
     unsafe {
         (*counter).packets += 1;
-        if now.wrapping_sub((*counter).sampled) < hz / SAMPLES {
-            return;
+        let is_due = now.wrapping_sub((*counter).sampled) >= hz / SAMPLES;
+        if is_due {
+            (*counter).sampled = now;
         }
-        (*counter).sampled = now;
+        is_due
     }
-    sample::<A>(skb, reason);
+}
+
+/// Shows a packet that a hook has dropped and counted. A program of its own: in each hook it
+/// would be verified once for every way that leads to a drop.
+#[classifier]
+#[inline(always)]
+pub(crate) fn sample4(ctx: TcContext) -> i32 {
+    shown::<V4>(ctx.skb.skb)
+}
+
+/// See [`sample4`].
+#[classifier]
+#[inline(always)]
+pub(crate) fn sample6(ctx: TcContext) -> i32 {
+    shown::<V6>(ctx.skb.skb)
 }
 
 #[inline(always)]
-fn sample<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+fn shown<A: Family>(skb: *mut __sk_buff) -> i32 {
+    sample::<A>(skb, reply::reason(skb));
+    reply::start::<A>(skb);
+    verdict::DROP
+}
+
+#[inline(always)]
+fn sample<A: Family>(skb: *mut __sk_buff, reason: u32) {
     let mut packet = Packet::<A>::new(skb);
     let Ok(ethertype) = packet.load() else {
         return;
@@ -59,7 +88,7 @@ fn sample<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
     aya_log_ebpf::debug!(
         &aya_ebpf::programs::TcContext::new(skb),
         "drop {} on {}",
-        reason as u32,
+        reason,
         packet.ifindex()
     );
     let Some(mut entry) = EVENTS.reserve::<DropEvent>(0) else {
@@ -67,7 +96,7 @@ fn sample<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
     };
     let headers = &packet.headers;
     let mut event = DropEvent {
-        reason: reason as u32,
+        reason,
         ifindex: packet.ifindex(),
         ethertype: headers.ethertype,
         smac: headers.smac,

@@ -50,6 +50,8 @@ pub(crate) trait Family: Address {
         own::<Self>(jump::ICMP_FROM_CONTAINER4, jump::ICMP_FROM_CONTAINER6);
     const ICMP_FROM_HOST: u32 = own::<Self>(jump::ICMP_FROM_HOST4, jump::ICMP_FROM_HOST6);
     const ICMP_FROM_UPLINK: u32 = own::<Self>(jump::ICMP_FROM_UPLINK4, jump::ICMP_FROM_UPLINK6);
+    /// Program that shows the daemon a dropped packet.
+    const SAMPLE: u32 = own::<Self>(jump::SAMPLE4, jump::SAMPLE6);
     /// Program that tells a sender why its packet was dropped.
     const ICMP_REPLY: u32 = own::<Self>(jump::ICMP_REPLY4, jump::ICMP_REPLY6);
     /// Bytes of a packet that an error quotes at most (RFC 1812, section 4.3.2.3: 576 in all; RFC

@@ -29,28 +29,41 @@ const QUOTE_MASK: u32 = 0x7ff;
 /// Room for a quote of either family, whole words of the checksum.
 pub(crate) const ROOM: usize = QUOTE_MASK as usize + 1;
 
-/// Goes on with the program that answers the packet that was dropped, if that is a reason to tell
-/// the sender of. Returns when there is nothing to say.
+/// Words of the packet's control block: what [`note`] has to say, and the MTU
+/// that was too small.
+const DROP: usize = 0;
+const MTU: usize = 1;
+
+/// Notes why the packet was dropped, and the error that its sender is told, if any.
+// VERIFIER: "dereference of modified ctx ptr": one store, which has no other to be merged with.
 #[inline(always)]
-pub(crate) fn start<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
-    if let Some((kind, code)) = A::error_of(reason) {
-        // An MTU is noted by whoever found the packet too big; nothing else has one to tell.
-        let mtu = reason == DropReason::TooBig;
-        // SAFETY: the context of the running program.
-        unsafe {
-            (*skb).cb[ERROR] = u32::from(u16::from_ne_bytes([kind, code]));
-            if !mtu {
-                (*skb).cb[MTU] = 0;
-            }
-        }
+pub(crate) fn note<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[DROP] = (reason as u32) << 16 | u32::from(error_of::<A>(reason)) };
+}
+
+/// Number of the reason that was noted.
+#[inline(always)]
+pub(crate) fn reason(skb: *mut __sk_buff) -> u32 {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[DROP] >> 16 }
+}
+
+/// Type and code as they stand in the packet; 0, which is an echo reply's: no error.
+#[inline(always)]
+fn error_of<A: Family>(reason: DropReason) -> u16 {
+    A::error_of(reason).map_or(0, |(kind, code)| u16::from_ne_bytes([kind, code]))
+}
+
+/// Goes on with the program that answers the packet that was dropped, if an error was noted.
+/// Returns when there is nothing to say.
+#[inline(always)]
+pub(crate) fn start<A: Family>(skb: *mut __sk_buff) {
+    // SAFETY: the context of the running program.
+    if unsafe { (*skb).cb[DROP] } as u16 != 0 {
         let _no_such_program = helpers::jump(skb, A::ICMP_REPLY);
     }
 }
-
-/// Words of the packet's control block: type and code as they stand in the packet, and the MTU
-/// that was too small.
-const ERROR: usize = 0;
-const MTU: usize = 1;
 
 /// Notes the MTU that the packet does not fit, for the sender to be told.
 #[inline(always)]
@@ -77,7 +90,11 @@ pub(crate) fn icmp_reply6(ctx: TcContext) -> i32 {
 #[inline(always)]
 fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     // SAFETY: the context of the running program.
-    let (error, mtu, frame) = unsafe { ((*skb).cb[ERROR], (*skb).cb[MTU], (*skb).len) };
+    let (noted, mtu, frame) = unsafe { ((*skb).cb[DROP], (*skb).cb[MTU], (*skb).len) };
+    let error = noted as u16;
+    // Whoever finds a packet too big notes an MTU; nothing else has one to tell.
+    let has_mtu = error == error_of::<A>(DropReason::TooBig);
+    let mtu = if has_mtu { mtu } else { 0 };
     let mut packet = Packet::<A>::new(skb);
     packet.load().ok()?;
     packet.parse().ok()?;
@@ -107,7 +124,6 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
         return None;
     }
     let header = A::Header::made(src, packet.src(), A::ICMP, (SHORT_LEN + quoted) as u16);
-    let error = error as u16;
     let [kind, _code] = error.to_ne_bytes();
     let [high, low] = A::second_word(kind, mtu);
     let mut words = [error, 0, high, low];
