@@ -29,10 +29,25 @@ pub(crate) fn finish<A: Family>(skb: *mut __sk_buff, result: Result<i32, DropRea
     }
 }
 
+/// Counts a drop without a sample; the return code.
+#[inline(always)]
+pub(crate) fn unseen(reason: DropReason) -> i32 {
+    is_due(reason);
+    verdict::DROP
+}
+
 #[inline(always)]
 fn count<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
+    if is_due(reason) {
+        sample::<A>(skb, reason);
+    }
+}
+
+/// Counts a drop. Whether there may be a sample of it.
+#[inline(always)]
+fn is_due(reason: DropReason) -> bool {
     let Some(counter) = DROPS.get_ptr_mut(reason as u32) else {
-        return;
+        return false;
     };
     let hz = settings().map_or(0, |s| u64::from(s.hz));
     let now = helpers::now();
@@ -40,11 +55,11 @@ fn count<A: Family>(skb: *mut __sk_buff, reason: DropReason) {
     unsafe {
         (*counter).packets += 1;
         if now.wrapping_sub((*counter).sampled) < hz / SAMPLES {
-            return;
+            return false;
         }
         (*counter).sampled = now;
     }
-    sample::<A>(skb, reason);
+    true
 }
 
 #[inline(always)]

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 use super::{
     load::{Load, LoadReport},
-    protocol::{Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed},
+    protocol::{
+        Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Segments, Sniffed,
+    },
 };
 use crate::packet::hex;
 
@@ -283,6 +285,18 @@ impl Agent {
     pub fn big_segments(&self, interface: &str, bytes: u32) -> Result<(), String> {
         let interface = interface.to_owned();
         self.ask(&Request::BigSegments { interface, bytes })
+    }
+
+    /// Makes the tun interfaces `interface` here and `far_interface` where `far` is, and carries
+    /// packets between them.
+    #[track_caller]
+    pub fn wire(&self, interface: &str, far: &Self, far_interface: &str, segments: Segments) {
+        self.must(&Request::Wire {
+            interface: interface.to_owned(),
+            far_netns: format!("/proc/{}/ns/net", far.pid()).into(),
+            far_interface: far_interface.to_owned(),
+            segments,
+        })
     }
 
     /// Interfaces of the namespace.

@@ -15,11 +15,12 @@ mod protocol;
 mod raw;
 mod serve;
 mod socket;
+mod wire;
 
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed, Style,
+    Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Segments, Sniffed, Style,
 };
 pub use raw::raw_ip;
 pub use serve::{Role, run};

@@ -26,7 +26,7 @@ use super::{
     machine, offload, ping,
     protocol::{Bind, Link, Proto, Request},
     raw::{self, Sniffer},
-    socket,
+    socket, wire,
 };
 use crate::patience::patient;
 
@@ -143,6 +143,12 @@ impl State {
             Request::BigSegments { interface, bytes } => {
                 value(offload::big_segments(interface, *bytes)?)
             }
+            Request::Wire {
+                interface,
+                far_netns,
+                far_interface,
+                segments,
+            } => value(wire::lay(interface, far_netns, far_interface, *segments)?),
             Request::Links => value(links()?),
             Request::In { netns, ask } => self.perform_in(netns, ask),
         }
