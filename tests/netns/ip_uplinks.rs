@@ -22,6 +22,7 @@ fn every_path_works_over_a_tun_interface() {
     over::every_path_works(&usual, &more, TUN);
     over::everything_arrives(&usual, &more, TUN);
     over::errors_arrive(&usual, &more, TUN);
+    over::containers_follow_its_mtu(&usual, &more);
 }
 
 /// As WireGuard's, whose packets are joined before we see them.

@@ -19,6 +19,7 @@ mod ip_uplinks;
 mod isolation;
 mod lab_itself;
 mod many_namespaces;
+mod modular;
 mod namespaces;
 mod nat_behaviour;
 mod offload;

@@ -142,3 +142,27 @@ pub(crate) fn errors_arrive(usual: &Usual, more: &Neighbour, medium: Medium) {
         }
     }
 }
+
+/// Containers' interfaces fit the smallest uplink in use, while they run.
+#[track_caller]
+pub(crate) fn containers_follow_its_mtu(usual: &Usual, more: &Neighbour) {
+    let mtu = || {
+        let shown = usual.lab.ip_in("client", "-o link show dev eth0");
+        let mut words = shown.split(' ').skip_while(|word| *word != "mtu");
+        words.nth(1).unwrap().to_owned()
+    };
+    let uplink = &more.uplink;
+    // A tunnel counts where it is the way out.
+    for words in [
+        format!("route replace default dev {uplink}"),
+        format!("-6 route replace default dev {uplink}"),
+        format!("link set {uplink} mtu 1340"),
+    ] {
+        usual.lab.ip(&words);
+    }
+    wait_for("the smaller MTU", HEALED_WITHIN, || mtu() == "1340");
+    usual.lab.ip(&format!("link set {uplink} mtu 1300"));
+    wait_for("the smallest MTU", HEALED_WITHIN, || mtu() == "1300");
+    usual.lab.ip(&format!("link del {uplink}"));
+    wait_for("the MTU of the first uplink", HEALED_WITHIN, || mtu() == "1500");
+}

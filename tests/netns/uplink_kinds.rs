@@ -1,11 +1,18 @@
-//! Uplinks of every kind, as `netctl status` shows them.
+//! Uplinks of every kind: what `netctl status` shows of them, and traffic.
 
 use std::fs;
 
-use netctl_tests::{daemon::Daemon, eventually::wait_for, lab::Lab};
+use netctl_tests::{
+    daemon::Daemon,
+    eventually::wait_for,
+    lab::{Lab, Medium},
+};
 use serde_json::Value;
 
-use crate::usual::{self, CONFIG, HEALED_WITHIN};
+use crate::{
+    over,
+    usual::{self, CONFIG, HEALED_WITHIN},
+};
 
 fn uplinks(lab: &Lab) -> Vec<Value> {
     let status = lab.netctl("status -o json").json();
@@ -108,4 +115,15 @@ fn containers_follow_the_uplinks_mtu() {
     assert!(shown.contains("inet6 fd"), "{shown}");
     lab.ip("link set up0 mtu 1500");
     wait_for("1500", HEALED_WITHIN, || all() == ["1500", "1500", "1300"]);
+}
+
+/// The address is the bridge's, the wire is a port of it.
+#[test]
+fn every_path_works_over_a_bridge_of_others() {
+    let medium = Medium::Bridge;
+    let (usual, more) = over::start(medium);
+    over::every_path_works(&usual, &more, medium);
+    over::everything_arrives(&usual, &more, medium);
+    over::errors_arrive(&usual, &more, medium);
+    over::containers_follow_its_mtu(&usual, &more);
 }

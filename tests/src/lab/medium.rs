@@ -26,15 +26,6 @@ impl Medium {
         self != Self::Tunnel("ipip")
     }
 
-    /// Bytes that it takes of each packet of the Ethernet link below.
-    pub fn overhead(self) -> u32 {
-        match self {
-            Self::Veth | Self::Bridge | Self::Vlan | Self::Bond | Self::Tun(_) => 0,
-            Self::Tunnel("gre") => 24,
-            Self::Tunnel(_) => 20,
-        }
-    }
-
     #[track_caller]
     pub(super) fn lay(self, lab: &Lab, to: &Neighbour) {
         let (uplink, part) = (&to.uplink, &to.part());
