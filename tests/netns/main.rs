@@ -28,6 +28,7 @@ mod over;
 mod purge;
 mod ranges;
 mod rebind;
+mod renumbering;
 mod reserved;
 mod restart;
 mod rfc;
