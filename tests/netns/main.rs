@@ -20,6 +20,7 @@ mod isolation;
 mod lab_itself;
 mod many_namespaces;
 mod modular;
+mod multicast;
 mod namespaces;
 mod nat_behaviour;
 mod offload;
