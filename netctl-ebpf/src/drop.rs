@@ -35,6 +35,13 @@ pub(crate) fn finish<A: Family>(skb: *mut __sk_buff, result: Result<i32, DropRea
     }
 }
 
+/// Counts a drop without a sample; the return code.
+#[inline(always)]
+pub(crate) fn unseen(reason: DropReason) -> i32 {
+    let _not_to_be_shown = count(reason);
+    verdict::DROP
+}
+
 /// Counts a drop. Whether it is one of those to be shown.
 #[inline(always)]
 fn count(reason: DropReason) -> bool {

@@ -247,9 +247,10 @@ const _: () = assert!(size_of::<Fib>() == 64);
 
 const FIB_SUCCESS: i64 = 0;
 const FIB_NO_NEIGH: i64 = 7;
+const FIB_FRAG_NEEDED: i64 = 8;
 
-/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, to the host
-/// itself, or the packet is larger than the interface's MTU. The length stays 0: the MTU check inside the helper counts L2 bytes.
+/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, or to the host
+/// itself. Whether the packet fits is not asked: the helper counts its Ethernet header as well.
 // VERIFIER: "R1 !read_ok": what an absent interface holds must be a number too, hence NonZero.
 #[inline(always)]
 pub(crate) fn route<A: Family>(
@@ -281,7 +282,7 @@ pub(crate) fn route<A: Family>(
         )
     };
     let out = match found {
-        FIB_SUCCESS => fib.ifindex,
+        FIB_SUCCESS | FIB_FRAG_NEEDED => fib.ifindex,
         // Before d1c362e1dd68 (5.12) the interface is not told when the neighbour is unknown.
         FIB_NO_NEIGH if fib.ifindex == iif => host::default_uplink::<A>(),
         FIB_NO_NEIGH => fib.ifindex,

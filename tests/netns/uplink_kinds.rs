@@ -1,11 +1,19 @@
-//! Uplinks of every kind, as `netctl status` shows them.
+//! Uplinks of every kind: what `netctl status` shows of them, and traffic.
 
 use std::fs;
 
-use netctl_tests::{daemon::Daemon, eventually::wait_for, lab::Lab};
+use netctl_tests::{
+    daemon::Daemon,
+    eventually::wait_for,
+    lab::{LAN, Lab, Medium},
+    packet::build,
+};
 use serde_json::Value;
 
-use crate::usual::{self, CONFIG, HEALED_WITHIN};
+use crate::{
+    over, rfc,
+    usual::{self, CONFIG, HEALED_WITHIN, PUBLISHED, Usual},
+};
 
 fn uplinks(lab: &Lab) -> Vec<Value> {
     let status = lab.netctl("status -o json").json();
@@ -108,4 +116,40 @@ fn containers_follow_the_uplinks_mtu() {
     assert!(shown.contains("inet6 fd"), "{shown}");
     lab.ip("link set up0 mtu 1500");
     wait_for("1500", HEALED_WITHIN, || all() == ["1500", "1500", "1300"]);
+}
+
+/// The address is the bridge's, the wire is a port of it.
+#[test]
+fn every_path_works_over_a_bridge_of_others() {
+    let medium = Medium::Bridge;
+    let (usual, more) = over::start(medium);
+    over::every_path_works(&usual, &more, medium);
+    over::everything_arrives(&usual, &more, medium);
+    over::errors_arrive(&usual, &more, medium);
+    over::containers_follow_its_mtu(&usual, &more);
+}
+
+/// A tagged frame is for the VLAN's own interface. The kernel has taken the tag off before we see
+/// the packet (skb->vlan_tci), as a device does that knows tags.
+#[test]
+fn a_tagged_frame_is_not_for_the_interface_below() {
+    let usual = Usual::start();
+    let line = |port: u16| format!("lan>up udp 198.51.100.2:{port}>198.51.100.1:{PUBLISHED} len=3");
+    let plain = build(&rfc::names(), &line(6_666));
+    let mut tagged = build(&rfc::names(), &line(6_667));
+    // IEEE 802.1Q, section 9.6: VLAN 5.
+    tagged.splice(12..12, [0x81, 0x00, 0x00, 0x05]);
+    usual.web.sniff("eth0");
+    usual.lab.lan().send_frames("lan0", &[tagged, plain]);
+    // The client's address is in both.
+    let seen = usual.web.sniffed("eth0", &LAN.octets(), 1, 3000);
+    let holds = |port: u16| {
+        let port = port.to_be_bytes();
+        let hit = |frame: &&Vec<u8>| frame.windows(2).any(|part| part == port);
+        seen.iter().filter(hit).count()
+    };
+    assert!(holds(6_666) > 0, "the plain one behind it arrives");
+    assert_eq!(holds(6_667), 0, "the tagged one does not");
+    let flows = usual.lab.netctl("flows -o json").json().to_string();
+    assert!(!flows.contains(":6667"), "{flows}");
 }

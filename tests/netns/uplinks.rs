@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use netctl_tests::{
-    agent::{Connect, Proto},
+    agent::{Agent, Connect, Proto},
     daemon::Daemon,
     eventually::wait_for,
     lab::{HOST, Lab},
@@ -66,6 +66,48 @@ fn the_answer_leaves_where_the_question_came_in() {
             assert_eq!(answer.seen.ip(), strange, "{proto:?}");
         }
     }
+}
+
+/// As hosts with two providers have it: what comes from an uplink's address leaves by it. Then
+/// answers go by the neighbour table, and follow a router that is exchanged.
+#[test]
+fn policy_routing_leads_answers_and_networks() {
+    let usual = Usual::start();
+    let more = usual.lab.add_lan_host();
+    more.agent.serve_all(7000);
+    more.agent.serve_all6(7000);
+    let families: [(&str, IpAddr, IpAddr, &str, &str); 2] = [
+        ("-4", more.host.into(), more.addr.into(), "203.0.113.77/32", "172.19.0.0/24"),
+        ("-6", more.host6.into(), more.addr6.into(), "2001:db8:cafe::77/128", "fd00:19::/64"),
+    ];
+    for (family, host, addr, strange, subnet) in families {
+        let ip = |words: &str| usual.lab.ip(&format!("{family} {words}"));
+        ip(&format!("route add default via {addr} dev up1 table 101"));
+        ip(&format!("rule add from {host} lookup 101 priority 100"));
+        ip(&format!("rule add from {subnet} lookup 101 priority 101"));
+        more.ip(&format!("{family} addr add {strange} dev lo"));
+        let strange: IpAddr = strange.split_once('/').unwrap().0.parse().unwrap();
+        wait_for("the port on the new uplink", HEALED_WITHIN, || {
+            let ask = Connect::to(Proto::Tcp, (host, PUBLISHED)).within_ms(500);
+            more.agent.connect(ask.from((strange, 0))).is_ok()
+        });
+        let ask = || {
+            let ask = Connect::to(Proto::Tcp, (host, PUBLISHED)).from((strange, 0));
+            more.agent.connect(ask.hold(family))
+        };
+        assert_eq!(ask().unwrap().seen.ip(), strange);
+        // A network whose packets another table routes, and one of the main table's.
+        let out = |agent: &Agent| agent.connect(Connect::to(Proto::Tcp, (strange, 7000)).within_ms(500));
+        assert_eq!(out(&usual.other).unwrap().seen.ip(), host);
+        let main = out(&usual.client);
+        assert!(main.is_err(), "by the first uplink nobody has {strange}: {main:?}");
+        // Another router takes the address over.
+        let last = if family == "-4" { 4 } else { 6 };
+        more.ip(&format!("link set lan0 address 02:00:00:00:99:0{last}"));
+        ip("neigh flush dev up1");
+        assert_eq!(ask().unwrap().seen.ip(), strange, "the same connection");
+    }
+    assert!(usual.answers());
 }
 
 #[test]

@@ -15,6 +15,15 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// Packets dropped so far for that reason.
+    #[track_caller]
+    pub fn drops(&self, reason: &str) -> f64 {
+        let label = format!("reason=\"{reason}\"");
+        self.scrape().value("netctl_drops_total", &[&label])
+    }
+}
+
 impl Scrape {
     /// The whole text.
     pub fn text(&self) -> &str {

@@ -62,6 +62,12 @@ impl Options {
         self.tiers.is_empty() || self.tiers.contains(&tier)
     }
 
+    /// Whether tests of that module were asked for by name.
+    fn names(&self, module: &str) -> bool {
+        let filter = self.filter.as_deref();
+        filter.is_some_and(|filter| filter.contains(module.trim_end_matches(':')))
+    }
+
     /// What each test executable gets.
     fn libtest_args(&self) -> impl Iterator<Item = &String> {
         self.filter.iter().chain(&self.args)

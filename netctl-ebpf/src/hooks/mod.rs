@@ -5,5 +5,6 @@ mod create;
 pub(crate) mod from_container;
 mod from_container6;
 pub(crate) mod from_host;
+mod from_ip_uplink;
 pub(crate) mod from_uplink;
 mod routes;

@@ -54,14 +54,12 @@ pub(crate) fn to_outside<A: Family>(
         return Err(DropReason::NoFlow);
     }
     let (src, dst) = (packet.src(), packet.dst());
-    let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst).ok_or(
-        if forward::is_too_big(packet, host::default_uplink::<A>()) {
-            DropReason::TooBig
-        } else {
-            DropReason::NoRoute
-        },
-    )?;
-    let out = out.get();
+    let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst)
+        .ok_or(DropReason::NoRoute)?
+        .get();
+    if forward::is_too_big(packet, out) {
+        return Err(DropReason::TooBig);
+    }
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
     let masquerade = network.flags & network_flags::MASQUERADE != 0;
     let kind = if masquerade {

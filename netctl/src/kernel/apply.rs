@@ -14,7 +14,7 @@ use super::{
     },
     netns,
     observe::{self, LOOPBACK},
-    state::{Anchor, Hook, Inside, Veth},
+    state::{Anchor, Inside, Veth},
     sysctl::{self, Ipv6Settings},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 impl Machine {
     pub fn apply(&mut self, step: &Step) -> io::Result<Outcome> {
         match (self.change(step), step) {
-            (Err(error), Step::Attach(Hook::FromUplink, _)) if is_absent(&error) => {
+            (Err(error), Step::Attach(hook, _)) if hook.is_on_uplinks() && is_absent(&error) => {
                 Ok(Outcome::Moot)
             }
             (result, _) => result.map(|()| Outcome::Done),

@@ -149,7 +149,7 @@ impl Attachments {
     /// Direction of the clsact filter that carries the hook's program, `None` where a link does.
     fn filter(&self, hook: Hook) -> Option<Direction> {
         match hook.kind() {
-            HookKind::Tc(direction) if !(self.tcx && hook == Hook::FromUplink) => Some(direction),
+            HookKind::Tc(direction) if !(self.tcx && hook.is_on_uplinks()) => Some(direction),
             HookKind::Tc(_) | HookKind::Cgroup(_) => None,
         }
     }
@@ -163,7 +163,7 @@ impl Attachments {
         program: &Loaded,
     ) -> io::Result<()> {
         // Links of our own take their qdisc with them.
-        if netlink.add_clsact(ifindex)? && hook == Hook::FromUplink {
+        if netlink.add_clsact(ifindex)? && hook.is_on_uplinks() {
             fs::create_dir_all(self.markers.join(ifindex.to_string()))?;
         }
         netlink.put_filter(ifindex, direction, program.as_fd(), hook.program())

@@ -74,7 +74,7 @@ impl Machine {
             let foreign = links
                 .iter()
                 .filter(|link| OurLink::of(link.index, &link.name).is_none());
-            hooks.extend(foreign.map(|link| (Hook::FromUplink, link.index)));
+            hooks.extend(foreign.map(|link| (Hook::of_uplink(link.frame), link.index)));
         }
         for (hook, ifindex) in hooks {
             self.insert_attachment(&mut state, hook, ifindex)?;

@@ -11,7 +11,10 @@ use netctl_common::{endpoint::slot, wire::Mac};
 use super::{
     bpf::link,
     names,
-    netlink::{filter::Direction, link::Ipv6},
+    netlink::{
+        filter::Direction,
+        link::{Frame, Ipv6},
+    },
     port_set::PortSet,
     tables::Table,
 };
@@ -137,6 +140,8 @@ pub enum Hook {
     FromContainer,
     FromHost,
     FromUplink,
+    /// Where frames begin with the IP header.
+    FromIpUplink,
     SockBind4,
     SockBind6,
     SockConnect4,
@@ -158,7 +163,12 @@ pub enum HookKind {
 }
 
 impl Hook {
-    pub const INTERFACE: [Self; 3] = [Self::FromContainer, Self::FromHost, Self::FromUplink];
+    pub const INTERFACE: [Self; 4] = [
+        Self::FromContainer,
+        Self::FromHost,
+        Self::FromUplink,
+        Self::FromIpUplink,
+    ];
     pub const CGROUP: [Self; 10] = [
         Self::SockBind4,
         Self::SockBind6,
@@ -172,12 +182,26 @@ impl Hook {
         Self::SockGetpeername6,
     ];
 
+    /// The hook on an uplink, by what its frames begin with.
+    pub const fn of_uplink(frame: Frame) -> Self {
+        match frame {
+            Frame::Ip => Self::FromIpUplink,
+            Frame::Ethernet | Frame::Other => Self::FromUplink,
+        }
+    }
+
+    /// On interfaces that are not our own.
+    pub const fn is_on_uplinks(self) -> bool {
+        matches!(self, Self::FromUplink | Self::FromIpUplink)
+    }
+
     /// Name of the program in the eBPF object.
     pub const fn program(self) -> &'static str {
         match self {
             Self::FromContainer => "from_container",
             Self::FromHost => "from_host",
             Self::FromUplink => "from_uplink",
+            Self::FromIpUplink => "from_ip_uplink",
             Self::SockBind4 => "sock_bind4",
             Self::SockBind6 => "sock_bind6",
             Self::SockConnect4 => "sock_connect4",
@@ -194,7 +218,9 @@ impl Hook {
     /// enum bpf_attach_type of include/uapi/linux/bpf.h.
     pub const fn kind(self) -> HookKind {
         match self {
-            Self::FromContainer | Self::FromUplink => HookKind::Tc(Direction::Ingress),
+            Self::FromContainer | Self::FromUplink | Self::FromIpUplink => {
+                HookKind::Tc(Direction::Ingress)
+            }
             Self::FromHost => HookKind::Tc(Direction::Egress),
             Self::SockBind4 => HookKind::Cgroup(8),
             Self::SockBind6 => HookKind::Cgroup(9),

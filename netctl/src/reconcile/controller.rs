@@ -12,6 +12,7 @@ use netctl_common::wire::{V4, V6};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
+    conflict,
     health::Health,
     lower::Constants,
     monitor,
@@ -211,6 +212,10 @@ impl Controller {
         let host = self.0.shared.host();
         status.uplinks = host.view.uplinks.values().cloned().collect();
         status.warnings.extend(host.warnings.iter().cloned());
+        let conflicts = conflict::find(&self.0.shared.model(), &host.view);
+        status.healthy &= conflicts.failures.is_empty();
+        status.failures.extend(conflicts.failures);
+        status.warnings.extend(conflicts.warnings);
         let members = self.0.shared.model().endpoints.len();
         if let Some(limit) = sysctl::neighbour_limit().filter(|limit| members * 2 > *limit) {
             status.warnings.push(format!(

@@ -22,7 +22,7 @@ use crate::{
     kernel::{
         host::Host,
         names,
-        netlink::link::Ipv6,
+        netlink::link::{Frame, Ipv6},
         probe::Facts,
         state::{Attachment, Hook, Inside, Key, Object, State, Veth},
         tables::{self, Table},
@@ -293,6 +293,7 @@ fn lower_host(state: &mut State, host: &Host) {
             _pad: 0,
         };
         state.entry(Table::Uplink, ifindex, &value);
-        attach(state, Hook::FromUplink, *ifindex);
+        let frame = mac.map_or(Frame::Ip, |_| Frame::Ethernet);
+        attach(state, Hook::of_uplink(frame), *ifindex);
     }
 }

@@ -1,5 +1,6 @@
 //! From what is wanted to steps, and the loop that takes them.
 
+mod conflict;
 pub mod controller;
 mod dirty;
 mod health;

@@ -1,5 +1,6 @@
 //! Properties of lowering and planning, on machines in memory.
 
+mod conflict;
 mod families;
 mod wanted;
 

@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    conflict,
     controller::PassError,
     dirty::{Dirty, Event},
     health::Health,
@@ -227,6 +228,15 @@ impl Worker {
                 touch = Touch::All;
             }
             for warning in read.warnings.iter().filter(|w| !host.warnings.contains(w)) {
+                tracing::warn!("{warning}");
+            }
+            let known = conflict::find(&self.applied.model, &host.view);
+            let conflicts = conflict::find(&model, &read.view);
+            let new = |of: &[String], text| !of.contains(text);
+            for failure in conflicts.failures.iter().filter(|f| new(&known.failures, f)) {
+                tracing::error!("{failure}");
+            }
+            for warning in conflicts.warnings.iter().filter(|w| new(&known.warnings, w)) {
                 tracing::warn!("{warning}");
             }
             host = Arc::new(read);

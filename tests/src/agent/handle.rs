@@ -13,7 +13,10 @@ use serde_json::Value;
 
 use super::{
     load::{Load, LoadReport},
-    protocol::{Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed},
+    protocol::{
+        Bind, Connect, Connected, Exchange, Exchanged, Heard, Link, Proto, Request, Segments,
+        Sniffed,
+    },
 };
 use crate::packet::hex;
 
@@ -283,6 +286,50 @@ impl Agent {
     pub fn big_segments(&self, interface: &str, bytes: u32) -> Result<(), String> {
         let interface = interface.to_owned();
         self.ask(&Request::BigSegments { interface, bytes })
+    }
+
+    /// Listens to what is said to a multicast or broadcast address on eth0.
+    #[track_caller]
+    pub fn listen(&self, group: SocketAddr) {
+        self.must(&Request::Listen {
+            hold: group.to_string(),
+            group,
+            interface: "eth0".to_owned(),
+        })
+    }
+
+    /// Says something to many, from eth0.
+    #[track_caller]
+    pub fn say(&self, to: SocketAddr, text: &str, count: u32) {
+        self.must(&Request::Say {
+            to,
+            interface: "eth0".to_owned(),
+            text: text.to_owned(),
+            count,
+        })
+    }
+
+    /// What was heard of [`Self::listen`] since it was last asked: returns early once there are
+    /// `at_least`.
+    #[track_caller]
+    pub fn heard(&self, group: SocketAddr, at_least: usize, timeout_ms: u64) -> Vec<Heard> {
+        self.must(&Request::Heard {
+            hold: group.to_string(),
+            at_least,
+            timeout_ms,
+        })
+    }
+
+    /// Makes the tun interfaces `interface` here and `far_interface` where `far` is, and carries
+    /// packets between them.
+    #[track_caller]
+    pub fn wire(&self, interface: &str, far: &Self, far_interface: &str, segments: Segments) {
+        self.must(&Request::Wire {
+            interface: interface.to_owned(),
+            far_netns: format!("/proc/{}/ns/net", far.pid()).into(),
+            far_interface: far_interface.to_owned(),
+            segments,
+        })
     }
 
     /// Interfaces of the namespace.

@@ -6,6 +6,7 @@
 
 mod client;
 mod echo;
+mod group;
 mod handle;
 mod load;
 mod machine;
@@ -15,11 +16,13 @@ mod protocol;
 mod raw;
 mod serve;
 mod socket;
+mod wire;
 
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Connect, Connected, Exchange, Exchanged, Link, Proto, Request, Sniffed, Style,
+    Bind, Connect, Connected, Exchange, Exchanged, Heard, Link, Proto, Request, Segments, Sniffed,
+    Style,
 };
 pub use raw::raw_ip;
 pub use serve::{Role, run};

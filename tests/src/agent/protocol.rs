@@ -30,6 +30,16 @@ pub enum Style {
     Unconnected,
 }
 
+/// What a wire between two tun interfaces carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Segments {
+    /// Packets as they would be on a wire.
+    Single,
+    /// Also several segments in one, and packets whose checksum is not made yet.
+    Large,
+}
+
 /// One request to a namespace's agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -78,10 +88,43 @@ pub enum Request {
     NoChecksums { interface: String },
     /// Lets IPv4 packets of many segments on the interface be that large.
     BigSegments { interface: String, bytes: u32 },
+    /// Listens to what is said to a multicast or broadcast address on an interface.
+    Listen {
+        hold: String,
+        group: SocketAddr,
+        interface: String,
+    },
+    /// Says something to many, so many times.
+    Say {
+        to: SocketAddr,
+        interface: String,
+        text: String,
+        count: u32,
+    },
+    /// What a listener has heard; it stays. Answer: list of [`Heard`].
+    Heard {
+        hold: String,
+        at_least: usize,
+        timeout_ms: u64,
+    },
+    /// Makes a tun interface here and one in another namespace, and carries packets between them.
+    Wire {
+        interface: String,
+        far_netns: PathBuf,
+        far_interface: String,
+        segments: Segments,
+    },
     /// Interfaces of the namespace. Answer: list of [`Link`].
     Links,
     /// Does the request in another network namespace of the same machine.
     In { netns: PathBuf, ask: Box<Request> },
+}
+
+/// A datagram to many, as one of them got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    pub from: IpAddr,
+    pub text: String,
 }
 
 /// See [`Request::Connect`].

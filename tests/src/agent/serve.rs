@@ -22,11 +22,12 @@ use serde_json::Value;
 use super::{
     client::{self, Held},
     echo,
+    group::{self, Listeners},
     load::Running,
     machine, offload, ping,
     protocol::{Bind, Link, Proto, Request},
     raw::{self, Sniffer},
-    socket,
+    socket, wire,
 };
 use crate::patience::patient;
 
@@ -44,6 +45,7 @@ pub enum Role {
 #[derive(Default)]
 struct State {
     clients: Held,
+    listeners: Listeners,
     bound: HashMap<String, Bound>,
     sniffers: HashMap<String, Sniffer>,
     loads: HashMap<String, Running>,
@@ -143,6 +145,36 @@ impl State {
             Request::BigSegments { interface, bytes } => {
                 value(offload::big_segments(interface, *bytes)?)
             }
+            Request::Listen {
+                hold,
+                group,
+                interface,
+            } => {
+                let listener = group::listen(*group, interface)?;
+                self.listeners.insert(hold.clone(), listener);
+                Ok(Value::Null)
+            }
+            Request::Say {
+                to,
+                interface,
+                text,
+                count,
+            } => value(group::say(*to, interface, text, *count)?),
+            Request::Heard {
+                hold,
+                at_least,
+                timeout_ms,
+            } => {
+                let listener = self.listeners.get(hold).ok_or(io::ErrorKind::NotFound)?;
+                let limit = patient(Duration::from_millis(*timeout_ms));
+                value(group::heard(listener, *at_least, limit)?)
+            }
+            Request::Wire {
+                interface,
+                far_netns,
+                far_interface,
+                segments,
+            } => value(wire::lay(interface, far_netns, far_interface, *segments)?),
             Request::Links => value(links()?),
             Request::In { netns, ask } => self.perform_in(netns, ask),
         }

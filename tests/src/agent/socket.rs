@@ -118,6 +118,24 @@ pub(super) fn roomy(socket: &impl AsRawFd) {
     };
 }
 
+/// setsockopt() of an option that nix has not.
+pub(super) fn set<T>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the value lives for the call and has the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// A raw ICMP socket, or a packet socket: kinds that nix types only in part.
 pub(super) fn raw(domain: i32, protocol: i32, limit: Duration) -> io::Result<OwnedFd> {
     // SAFETY: plain system call; the descriptor is owned from here on.

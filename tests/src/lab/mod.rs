@@ -12,6 +12,7 @@
 //! namespace; all processes are children of the lab and die with it, and the rest with them.
 
 mod cgroup;
+mod medium;
 mod neighbour;
 mod shell;
 mod snapshot;
@@ -28,7 +29,9 @@ use netctl_common::wire::Mac;
 use tempfile::TempDir;
 
 use self::{cgroup::Cgroup, turn::Turn};
-pub use self::{cgroup::root as cgroup_root, neighbour::Neighbour, snapshot::Snapshot};
+pub use self::{
+    cgroup::root as cgroup_root, medium::Medium, neighbour::Neighbour, snapshot::Snapshot,
+};
 use crate::{agent::Agent, daemon::Daemon, place::Place};
 
 /// The host's LAN address.

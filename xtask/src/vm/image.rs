@@ -47,7 +47,16 @@ const PROGRAMS: [&str; 14] = [
 /// kernel loads by itself, as on any machine.
 const MODULES: [&str; 4] = ["kernel/net", "kernel/lib", "kernel/crypto", "kernel/arch"];
 /// Drivers among thousands.
-const DRIVERS: [&str; 6] = ["dummy", "ifb", "macvlan", "tun", "veth", "vxlan"];
+const DRIVERS: [&str; 8] = [
+    "bonding",
+    "dummy",
+    "ifb",
+    "macvlan",
+    "tun",
+    "veth",
+    "vxlan",
+    "wireguard",
+];
 
 /// All that machines boot from.
 pub(super) struct Images {
