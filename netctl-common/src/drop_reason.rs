@@ -48,7 +48,7 @@ drop_reasons! {
     TtlExceeded = 18, "ttl_exceeded", "The packet's time to live ran out here.";
     TooBig = 19, "too_big", "Larger than the outgoing interface's MTU.";
     Fragment = 20, "fragment", "A fragment that overlaps another one, or whose first one was not seen.";
-    UnknownProtocol = 21, "unknown_protocol", "An IP protocol that cannot be translated.";
+    UnknownProtocol = 21, "unknown_protocol", "A later fragment of a datagram that belongs to no flow.";
     IcmpUnsupported = 22, "icmp_unsupported", "An ICMP message that cannot be translated: neither an echo nor an error about a known flow.";
     FloodLimit = 23, "flood_limit", "More broadcasts and multicasts a second than an endpoint may send.";
     FromOutside = 24, "from_outside", "An outside packet for a container's own address: only published ports are open.";
@@ -61,9 +61,11 @@ drop_reasons! {
     RouterAdvertisement = 31, "router_advertisement", "A router advertisement or redirect from a container: nobody but the gateway routes.";
     DhcpServer = 32, "dhcp_server", "A DHCP server's answer from a container: addresses come from netctl.";
     Unsolicited = 33, "unsolicited", "An outside packet for a masqueraded port, from somebody that the container did not send to.";
+    SctpPortTaken = 34, "sctp_port_taken", "An SCTP packet whose source port another flow, or the host, has towards the same destination: SCTP's checksum covers the ports, so they are not changed.";
+    ProtocolTaken = 35, "protocol_taken", "A protocol without ports that another container, or the host, talks with the same destination: answers could not be told apart.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 34;
+pub const DROP_REASONS: u32 = 36;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod checksum;
+pub mod claim;
 pub mod drop_reason;
 pub mod endpoint;
 pub mod event;
@@ -20,6 +21,7 @@ pub mod packet;
 pub mod pod;
 pub mod port;
 pub mod publish;
+pub mod sctp;
 pub mod settings;
 pub mod sock;
 pub mod stats;
@@ -29,4 +31,4 @@ pub mod wire;
 /// Version of every map's key and value layout; part of the pin path
 /// (`<bpffs>/netctl/v<LAYOUT_VERSION>/`), so two versions never read each other's maps.
 /// Raise it whenever a size or an offset in this crate changes.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;

@@ -43,6 +43,16 @@ pub mod proto {
     pub const DESTINATION: u8 = 60;
     /// Mobility header (RFC 6275).
     pub const MOBILITY: u8 = 135;
+    /// DCCP.
+    pub const DCCP: u8 = 33;
+    /// UDP-Lite.
+    pub const UDP_LITE: u8 = 136;
+
+    /// Whether packets of that protocol tell of a connection's beginning and end.
+    #[inline(always)]
+    pub const fn has_connections(protocol: u8) -> bool {
+        protocol == TCP || protocol == SCTP
+    }
 }
 
 /// ICMP types (RFC 792).

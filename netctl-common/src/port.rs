@@ -1,11 +1,23 @@
 //! Candidates for a masqueraded source port, pure and bounded.
 
+use crate::wire::Be16;
+
 /// Candidates that one run of the search program looks at: bounded for the verifier.
 pub const PROBES: u32 = 220;
 
 /// Runs of the search program for one packet: the kernel allows 33 jumps in all, and what leads
 /// to the search, takes what it finds and answers a refused packet needs some of them.
 pub const ROUNDS: u32 = 22;
+
+/// Privileged ports that masquerade draws, host order: the upper half, as rresvport() does, since
+/// services have theirs in the lower one.
+pub const PRIVILEGED: (u16, u16) = (512, 1_023);
+
+/// Whether only privileged processes may bind the port, on most systems (RFC 4787, REQ-3a).
+#[inline(always)]
+pub const fn is_privileged(port: Be16) -> bool {
+    port.get() < 1_024
+}
 
 /// A prime above every range's size: its multiples go through a whole range before they return.
 const STEP: u32 = 0x9e37_79b1;
@@ -30,5 +42,7 @@ pub const fn candidate(first: u16, size: u32, seed: u32, n: u32) -> u16 {
 }
 
 const _: () = assert!((PROBES * ROUNDS) as u64 * 0xffff + 0xffff < u32::MAX as u64);
-// The default range (61000 to 65535) is searched from end to end.
+// The privileged ports, and what Linux's default ip_local_port_range leaves above it (61000 to
+// 65535), are searched from end to end.
+const _: () = assert!(PROBES * (ROUNDS - 3) > 1_023 - 512 + 1);
 const _: () = assert!(PROBES * (ROUNDS - 1) > 65_535 - 61_000 + 1);

@@ -181,10 +181,11 @@ fn addresses_are_what_they_say() {
 /// Sizes and offsets that the pin path's version stands for: change one, and LAYOUT_VERSION has
 /// to be raised in the same commit (and this test brought up to date).
 #[test]
-fn layout_is_that_of_version_3() {
+fn layout_is_that_of_version_4() {
     use core::mem::{offset_of, size_of};
     use netctl_common::{
         LAYOUT_VERSION,
+        claim::Claim,
         endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
         event::{Clock, DropEvent},
         host::{Local, Uplink},
@@ -194,7 +195,7 @@ fn layout_is_that_of_version_3() {
         sock::{Sock, SockKey},
         stats::{DropCount, PortStats, PortStatsKey},
     };
-    assert_eq!(LAYOUT_VERSION, 3);
+    assert_eq!(LAYOUT_VERSION, 4);
     let sizes = [
         size_of::<Endpoint>(),
         size_of::<FdbKey>(),
@@ -229,12 +230,13 @@ fn layout_is_that_of_version_3() {
         size_of::<Mapping<V4>>(),
         size_of::<MappingKey<V6>>(),
         size_of::<Mapping<V6>>(),
+        size_of::<Claim>(),
     ];
     assert_eq!(
         sizes,
         [
             44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
-            16, 64, 20, 28, 40, 88, 12, 20, 36, 32
+            16, 64, 20, 28, 40, 88, 12, 20, 36, 32, 8
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

@@ -7,6 +7,7 @@ use aya_ebpf::{
     maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray},
 };
 use netctl_common::{
+    claim::Claim,
     drop_reason::DropReason,
     endpoint::{Neigh, NeighKey},
     flow::{Flow, FlowKey},
@@ -25,9 +26,9 @@ use crate::{
     flow::NewFlow,
     icmp::quote::{find_quoted4, find_quoted6},
     maps::{
-        DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6, MAPPING4,
-        MAPPING6, NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4, PUBLISHED6,
-        SOCK4, SOCK6, SUBNET4, SUBNET6,
+        CLAIM4, CLAIM6, DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6,
+        MAPPING4, MAPPING6, NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4,
+        PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
     },
     packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
 };
@@ -102,6 +103,7 @@ pub(crate) trait Family: Address {
     fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
     fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
     fn mappings() -> &'static HashMap<MappingKey<Self>, Mapping<Self>>;
+    fn claims() -> &'static LruHashMap<FlowKey<Self>, Claim>;
     fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
     fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
     fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
@@ -160,9 +162,10 @@ impl Family for V4 {
             DropReason::TtlExceeded => Some((icmp::TIME_EXCEEDED, 0)),
             DropReason::TooBig => Some((icmp::UNREACHABLE, 4)),
             DropReason::NoRoute => Some((icmp::UNREACHABLE, 0)),
-            DropReason::NatPortsExhausted | DropReason::FlowTableFull => {
-                Some((icmp::UNREACHABLE, 13))
-            }
+            DropReason::NatPortsExhausted
+            | DropReason::FlowTableFull
+            | DropReason::SctpPortTaken
+            | DropReason::ProtocolTaken => Some((icmp::UNREACHABLE, 13)),
             _ => None,
         }
     }
@@ -213,6 +216,7 @@ impl Family for V4 {
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW4_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
         mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING4;
+        claims: LruHashMap<FlowKey<Self>, Claim> = CLAIM4;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
@@ -261,9 +265,10 @@ impl Family for V6 {
             DropReason::TtlExceeded => Some((icmpv6::TIME_EXCEEDED, 0)),
             DropReason::TooBig => Some((icmpv6::TOO_BIG, 0)),
             DropReason::NoRoute => Some((icmpv6::UNREACHABLE, 0)),
-            DropReason::NatPortsExhausted | DropReason::FlowTableFull => {
-                Some((icmpv6::UNREACHABLE, 1))
-            }
+            DropReason::NatPortsExhausted
+            | DropReason::FlowTableFull
+            | DropReason::SctpPortTaken
+            | DropReason::ProtocolTaken => Some((icmpv6::UNREACHABLE, 1)),
             _ => None,
         }
     }
@@ -306,6 +311,7 @@ impl Family for V6 {
         flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW6_SCRATCH;
         drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
         mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING6;
+        claims: LruHashMap<FlowKey<Self>, Claim> = CLAIM6;
         published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
         ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
         neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;

@@ -48,7 +48,7 @@ pub(crate) fn follow<A: Family>(
     }
     let hz = settings().map_or(0, |s| u64::from(s.hz));
     let now = helpers::now();
-    let opens = flow.proto == proto::TCP && packet.tcp_flags & header::SYN != 0;
+    let opens = packet.tcp_flags & header::SYN != 0;
     if opens || now.wrapping_sub(flow.last_seen) >= hz {
         // Once a second, and before a connection is built on it: is the other half still there?
         let Some(sibling) = A::flows().get_ptr_mut(flow.sibling_key()) else {
@@ -61,7 +61,7 @@ pub(crate) fn follow<A: Family>(
             reopen(flow, unsafe { &mut *sibling }, now);
         }
     }
-    let shown = if flow.proto == proto::TCP {
+    let shown = if proto::has_connections(flow.proto) {
         tcp::observe(packet.tcp_flags)
     } else {
         // Of other protocols only that there was a packet.
@@ -170,6 +170,8 @@ pub(crate) struct NewFlow<A: Address> {
     pub(crate) keep: Keep,
     /// Where the packet is.
     pub(crate) hook: Hook,
+    /// Whether the search has left the class of the packet's own port (1) or not (0).
+    pub(crate) out_of_class: u8,
     /// Whether a mapping remembers the addresses that were sent to (1) or not (0).
     pub(crate) notes_peers: u8,
     /// Where the search for a port begins, how many were tried, and how often it was resumed.
@@ -196,7 +198,7 @@ impl<A: Family> NewFlow<A> {
         (self.port_id, self.host_port) = (0, Be16(0));
         self.tcp_flags = packet.tcp_flags;
         self.keep = Keep::Always;
-        (self.notes_peers, self.rounds) = (0, 0);
+        (self.notes_peers, self.out_of_class, self.rounds) = (0, 0, 0);
     }
 
     /// Has the replies come to that port. Those to an echo have its identifier in both places.
@@ -233,6 +235,10 @@ pub(crate) enum Keep {
     Always,
     /// It stays if the host, whose address it gets, does not use the port.
     IfUnused,
+    /// The same, and it cannot be moved: it is under a checksum, or there is none.
+    Unmoved,
+    /// It is moved.
+    Moved,
     /// The same, and whatever it becomes it is for all destinations.
     Mapped,
 }
@@ -261,7 +267,7 @@ fn draft<A: Family>(new: &NewFlow<A>) -> Result<&'static mut [Flow<A>; 2], DropR
     let now = helpers::now();
     fill(forward, new, &new.forward_leg, &new.reply, now);
     forward.sibling_side = new.reply.side;
-    forward.tcp_seen = if new.key.proto == proto::TCP {
+    forward.tcp_seen = if proto::has_connections(new.key.proto) {
         tcp::observe(new.tcp_flags)
     } else {
         0
@@ -358,12 +364,12 @@ fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
     Ok(())
 }
 
-/// A packet that may start a flow: not the end of a TCP connection that we do not know, and not
+/// A packet that may start a flow: not the end of a connection that we do not know, and not
 /// the answer to an echo that nobody has asked for.
 #[inline(always)]
 pub(crate) fn may_open<A: Family>(packet: &Packet<A>) -> bool {
     if packet.proto == A::ICMP {
         return packet.icmp_type != A::ECHO_REPLY;
     }
-    packet.proto != proto::TCP || packet.tcp_flags & (header::FIN | header::RST) == 0
+    packet.tcp_flags & (header::FIN | header::RST) == 0
 }

@@ -10,7 +10,7 @@
 
 use netctl_common::{
     drop_reason::DropReason,
-    packet::{ETH_LEN, proto},
+    packet::ETH_LEN,
     wire::{Be16, V6},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     held::{self, HELD_BYTES, Piece},
     helpers,
     maps::{FRAG, PIECE, settings},
-    packet::{Packet, header::Header as _},
+    packet::{Packet, has_ports, header::Header as _, ip6::is_extension},
 };
 
 /// Datagrams of one source that are remembered at once.
@@ -105,7 +105,7 @@ pub(crate) fn track<A: Family>(
     side: u8,
     back: Option<u32>,
 ) -> Result<bool, DropReason> {
-    if !packet.is_fragment() {
+    if !packet.is_fragment() || is_known_by_address::<A>(packet.proto) {
         return Ok(true);
     }
     let piece = PIECE.get_ptr_mut(0).ok_or(DropReason::Fragment)?;
@@ -226,8 +226,9 @@ fn remember<A: Family>(
     Ok(true)
 }
 
-/// Protocols whose later fragments belong to a flow by what the first one holds.
+/// Protocols whose fragments all belong to a flow by their addresses. Behind an extension header
+/// there may be any, and only the first fragment tells.
 #[inline(always)]
-fn has_ports<A: Family>(protocol: u8) -> bool {
-    matches!(protocol, proto::TCP | proto::UDP | proto::SCTP) || protocol == A::ICMP
+fn is_known_by_address<A: Family>(protocol: u8) -> bool {
+    !has_ports::<A>(protocol) && (A::VERSION == 4 || !is_extension(protocol))
 }

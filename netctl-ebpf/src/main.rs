@@ -13,6 +13,7 @@
 
 mod arp;
 mod bucket;
+mod claim;
 mod clock;
 mod drop;
 mod family;

@@ -12,6 +12,7 @@ use aya_ebpf::{
     },
 };
 use netctl_common::{
+    claim::Claim,
     drop_reason::DROP_REASONS,
     endpoint::{ENDPOINT_SLOTS, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     event::Clock,
@@ -162,6 +163,14 @@ pub(crate) static MAPPING4: HashMap<MappingKey<V4>, Mapping<V4>> =
 #[map]
 pub(crate) static MAPPING6: HashMap<MappingKey<V6>, Mapping<V6>> =
     HashMap::with_max_entries(32_768, 0);
+
+/// bpf: who talks with a peer in protocols whose sockets cannot be looked up.
+#[map]
+pub(crate) static CLAIM4: LruHashMap<FlowKey<V4>, Claim> = LruHashMap::with_max_entries(4_096, 0);
+
+/// See CLAIM4.
+#[map]
+pub(crate) static CLAIM6: LruHashMap<FlowKey<V6>, Claim> = LruHashMap::with_max_entries(4_096, 0);
 
 /// bpf: fragmented datagrams of both families, with what the first fragment has told. Every
 /// source has a few places: it takes more than a hundred sources to push another's out.

@@ -23,6 +23,7 @@ use netctl_common::{
 };
 
 use crate::{
+    claim,
     family::Family,
     flow::{self, Keep, NewFlow},
     helpers,
@@ -44,6 +45,9 @@ pub(crate) fn keep<A: Family>(new: &mut NewFlow<A>, skb: *mut __sk_buff) -> Foun
         let settings = settings().ok_or(DropReason::NatPortsExhausted)?;
         new.tries = 0;
         new.seed = spread(new, settings.nat_seed);
+        if new.keep == Keep::Moved {
+            return Ok(None);
+        }
         is_own = matches!(new.keep, Keep::Only | Keep::Always);
         if new.keep == Keep::Mapped
             && let Some(found) = mapping::of_sender(new)
@@ -51,7 +55,10 @@ pub(crate) fn keep<A: Family>(new: &mut NewFlow<A>, skb: *mut __sk_buff) -> Foun
             new.set_port(found.port);
             mapping::renew(found, new);
             held = true;
-        } else if !is_own && new.key.proto != A::ICMP && settings.is_ephemeral(new.reply.dport) {
+        } else if matches!(new.keep, Keep::Mapped | Keep::IfUnused)
+            && new.key.proto != A::ICMP
+            && settings.is_ephemeral(new.reply.dport)
+        {
             // Drawn ports come from a range that the operator gave us; the packet's own must not
             // be one that a host process may draw at any moment.
             return Ok(None);
@@ -59,6 +66,9 @@ pub(crate) fn keep<A: Family>(new: &mut NewFlow<A>, skb: *mut __sk_buff) -> Foun
     }
     let free = is_own || ((held || !is_mapped(new)) && !is_bound(new, skb));
     if free && let Some(flow) = take(new, held)? {
+        if new.keep == Keep::Unmoved {
+            claim::by_container(new);
+        }
         return Ok(Some(flow));
     }
     if held {
@@ -73,13 +83,26 @@ pub(crate) fn keep<A: Family>(new: &mut NewFlow<A>, skb: *mut __sk_buff) -> Foun
 #[inline(always)]
 pub(crate) fn draw<A: Family>(new: &mut NewFlow<A>) -> Result<u32, DropReason> {
     let settings = settings().ok_or(DropReason::NatPortsExhausted)?;
-    let (first, last) = (settings.nat_port_first, settings.nat_port_last);
+    // A privileged port stays one as long as there are any (RFC 4787, REQ-3a).
+    let is_privileged =
+        new.out_of_class == 0 && new.key.proto != A::ICMP && port::is_privileged(new.key.sport);
+    let (first, last) = if is_privileged {
+        port::PRIVILEGED
+    } else {
+        (settings.nat_port_first, settings.nat_port_last)
+    };
     let size = port::size(first, last);
-    // SCTP's ports are under its CRC, which is not recomputed here.
-    if size == 0 || new.keep == Keep::Only || new.key.proto == proto::SCTP {
+    if new.key.proto == proto::SCTP {
+        // Its ports are under its CRC, which is not recomputed here.
+        return Err(DropReason::SctpPortTaken);
+    }
+    if new.keep == Keep::Unmoved {
+        return Err(DropReason::ProtocolTaken);
+    }
+    if size == 0 || new.keep == Keep::Only {
         return Err(DropReason::NatPortsExhausted);
     }
-    if new.tries == 0 && was_full(new, settings) {
+    if new.tries == 0 && !is_privileged && was_full(new, settings) {
         return give_up(new);
     }
     new.rounds += 1;
@@ -119,6 +142,10 @@ pub(crate) fn draw<A: Family>(new: &mut NewFlow<A>) -> Result<u32, DropReason> {
     }
     let half = new.may_share() && new.rounds >= port::ROUNDS / 2;
     if new.tries < size && new.rounds < port::ROUNDS && !half {
+        return Ok(A::SEARCH);
+    }
+    if is_privileged {
+        (new.out_of_class, new.tries) = (1, 0);
         return Ok(A::SEARCH);
     }
     remember_full(new);
@@ -176,7 +203,9 @@ fn is_published<A: Family>(new: &NewFlow<A>) -> bool {
 fn is_bound<A: Family>(new: &NewFlow<A>, skb: *mut __sk_buff) -> bool {
     let reply = &new.reply;
     let (from, to) = ((reply.src, reply.sport), (reply.dst, reply.dport));
-    is_published(new) || helpers::find_socket(skb, reply.proto, from, to) != helpers::Socket::None
+    is_published(new)
+        || helpers::find_socket(skb, reply.proto, from, to) != helpers::Socket::None
+        || new.keep == Keep::Unmoved && claim::is_hosts(new)
 }
 
 /// What [`draw`] looks up for each port, beside the flow. In the draft, where it is written once.

@@ -69,8 +69,20 @@ pub(crate) fn apply<A: Family>(packet: &mut Packet<A>, flow: &Flow<A>) -> Result
         rewrite_echo(packet, flow, change)
     } else {
         // SCTP's CRC does not cover addresses, and its ports are never changed (RFC 9260).
-        store_headers(packet, change)
+        store_headers(packet, change)?;
+        if has_pseudo_header(packet.proto) && change.addresses != 0 {
+            let (offset, covers) = (packet.l4 + 2 * UDP_CHECK as u32, Covers::PseudoHeader);
+            helpers::l4_checksum(packet.skb, offset, packet.proto, change.addresses, covers)?;
+        }
+        Ok(())
     }
+}
+
+/// Of the protocols that are translated by address alone, those whose checksum covers addresses
+/// all the same. It stands where UDP's does (RFC 3828, section 3.1; RFC 4340, section 5.1).
+#[inline(always)]
+fn has_pseudo_header(protocol: u8) -> bool {
+    matches!(protocol, proto::UDP_LITE | proto::DCCP)
 }
 
 /// Ethernet and IP header alone.

@@ -63,7 +63,9 @@ pub struct Datapath {
     /// IPv6 flows that there is room for.
     pub max_flows6: u32,
     pub max_endpoints: u32,
-    pub nat_ports: PortRange,
+    /// None: beside ip_local_port_range ([`defaults::nat_ports`]).
+    #[serde(deserialize_with = "range_or_auto")]
+    pub nat_ports: Option<PortRange>,
 }
 
 /// How programs are attached to uplinks.
@@ -95,15 +97,35 @@ pub struct PortRange {
     pub last: u16,
 }
 
+impl PortRange {
+    /// What is wrong with drawing masqueraded ports from it, when the host's processes draw from
+    /// the other one (inclusive).
+    pub fn warning(self, (first, last): (u16, u16)) -> Option<String> {
+        let Self {
+            first: own,
+            last: end,
+        } = self;
+        (own <= last && first <= end).then(|| format!(
+            "datapath.nat_ports = {own}-{end} overlaps net.ipv4.ip_local_port_range ({first}-{last}): a process of the host may draw the port of a container's flow and get its answers; choose ranges that do not meet"
+        ))
+    }
+}
+
 /// Seconds without a packet after which a flow is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     pub tcp_established: u64,
-    /// Before the handshake is complete, and after a FIN or RST.
-    pub tcp_transitory: u64,
+    /// Before the handshake is complete.
+    pub tcp_opening: u64,
+    /// After a FIN or RST.
+    pub tcp_closing: u64,
     pub udp: u64,
     pub icmp: u64,
+    /// An association that both sides have taken up.
+    pub sctp: u64,
+    /// Protocols without ports.
+    pub generic: u64,
 }
 
 /// How networks are masqueraded that say nothing.
@@ -225,7 +247,7 @@ impl Config {
 
 impl Timeouts {
     /// Each with its key, the least that the RFCs ask of a NAT, and which one does.
-    pub fn each(&self) -> [(&'static str, u64, u64, &'static str); 4] {
+    pub fn each(&self) -> [(&'static str, u64, u64, &'static str); 7] {
         [
             (
                 "timeouts.tcp_established",
@@ -234,13 +256,22 @@ impl Timeouts {
                 "RFC 5382, REQ-5",
             ),
             (
-                "timeouts.tcp_transitory",
-                self.tcp_transitory,
+                "timeouts.tcp_opening",
+                self.tcp_opening,
+                240,
+                "RFC 5382, REQ-5",
+            ),
+            (
+                "timeouts.tcp_closing",
+                self.tcp_closing,
                 240,
                 "RFC 5382, REQ-5",
             ),
             ("timeouts.udp", self.udp, 120, "RFC 4787, REQ-5"),
             ("timeouts.icmp", self.icmp, 60, "RFC 5508, REQ-2"),
+            // Heartbeats come every 30 seconds and up to 60 more (RFC 9260, sections 8.3 and 16).
+            ("timeouts.sctp", self.sctp, 90, "RFC 9260, section 8.3"),
+            ("timeouts.generic", self.generic, 120, "RFC 4787, REQ-5"),
         ]
     }
 
@@ -282,6 +313,19 @@ fn address_or_empty<'de, D: Deserializer<'de>>(
     parse_metrics(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
+fn range_or_auto<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PortRange>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == AUTO {
+        return Ok(None);
+    }
+    PortRange::deserialize(serde::de::value::StringDeserializer::new(text)).map(Some)
+}
+
+/// What a key says to leave the choice to netctl.
+const AUTO: &str = "auto";
+
 impl<'de> Deserialize<'de> for PortRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -291,7 +335,7 @@ impl<'de> Deserialize<'de> for PortRange {
             .map(|(first, last)| Self { first, last })
             .ok_or_else(|| {
                 D::Error::custom(format!(
-                    "{text:?} is not a range of ports; write for example \"16384-32767\""
+                    "{text:?} is not a range of ports; write for example \"1024-32767\""
                 ))
             })
     }

@@ -11,18 +11,25 @@ fn published() -> Bench {
     bench
 }
 
+/// A port that is moved is this one.
+pub(crate) fn one_port(bench: &mut Bench) {
+    bench.settings(|settings| (settings.nat_port_first, settings.nat_port_last) = (61_000, 61_000));
+}
+
+/// The port is none that a process of the host, which has the gateway's address too, may have.
 #[test]
 fn to_its_own_port_as_the_gateway() {
     let mut bench = published();
+    one_port(&mut bench);
     bench
         .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 172.18.0.1:4000>172.18.0.2:80 flags=S ttl=63 len=0");
+        .redirected("gw>web tcp 172.18.0.1:61000>172.18.0.2:80 flags=S ttl=63 len=0");
     bench
-        .from_container(1, "web>gw tcp 172.18.0.2:80>172.18.0.1:4000 flags=SA")
+        .from_container(1, "web>gw tcp 172.18.0.2:80>172.18.0.1:61000 flags=SA")
         .redirected("gw>web tcp 198.51.100.1:8080>172.18.0.2:4000 flags=SA ttl=63 len=0");
     bench
         .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=A")
-        .redirected("gw>web tcp 172.18.0.1:4000>172.18.0.2:80 flags=A ttl=63 len=0");
+        .redirected("gw>web tcp 172.18.0.1:61000>172.18.0.2:80 flags=A ttl=63 len=0");
     let stats = bench.port_stats(1, 8080);
     assert_eq!(
         (stats.opened, stats.rx_packets, stats.tx_packets),
@@ -31,17 +38,18 @@ fn to_its_own_port_as_the_gateway() {
 }
 
 #[test]
-fn of_a_neighbour_with_the_source_kept() {
+fn of_a_neighbour_with_its_address_kept() {
     let mut bench = published();
+    one_port(&mut bench);
     bench
         .from_container(2, "cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 172.18.0.3:4000>172.18.0.2:80 flags=S ttl=63 len=0");
+        .redirected("gw>web tcp 172.18.0.3:61000>172.18.0.2:80 flags=S ttl=63 len=0");
     // The answer goes to a neighbour directly, yet must come from the published address.
     bench
-        .from_container(1, "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA")
+        .from_container(1, "web>cli tcp 172.18.0.2:80>172.18.0.3:61000 flags=SA")
         .redirected("gw>cli tcp 198.51.100.1:8080>172.18.0.3:4000 flags=SA ttl=63 len=0");
-    // Traffic beside the flow is forwarded as it is.
-    let direct = "web>cli tcp 172.18.0.2:81>172.18.0.3:4000 flags=SA ttl=64 len=0";
+    // Traffic beside the flow is forwarded as it is: of the same client's port, too.
+    let direct = "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA ttl=64 len=0";
     bench.from_container(1, direct).redirected(direct);
 }
 
@@ -63,14 +71,14 @@ fn across_networks_with_the_source_kept() {
 #[test]
 fn by_any_address_of_the_host() {
     let mut bench = published();
+    one_port(&mut bench);
     for (to, port) in [("172.18.0.1", 4001), ("172.19.0.1", 4002)] {
         bench
             .from_container(
                 2,
                 &format!("cli>gw tcp 172.18.0.3:{port}>{to}:8080 flags=S"),
             )
-            .redirected(&format!(
-                "gw>web tcp 172.18.0.3:{port}>172.18.0.2:80 flags=S ttl=63 len=0"
-            ));
+            .redirected("gw>web tcp 172.18.0.3:61000>172.18.0.2:80 flags=S ttl=63 len=0");
+        bench.forget_flows();
     }
 }

@@ -6,7 +6,7 @@ use netctl_tests::{
     prog::{Bench, Outcome, Program, UPLINK},
 };
 
-use crate::{ANY, ANY6, UDP, WEB, WEB6};
+use crate::{ANY, ANY6, UDP, WEB, WEB6, hairpin::one_port};
 
 /// Runs an error that quotes the IP packet of another line, cut to `length` bytes.
 #[track_caller]
@@ -131,8 +131,9 @@ fn errors_go_through_a_hairpin() {
         quoted(&out),
         "udp 172.19.0.2:4000>198.51.100.1:5353 ttl=63 len=12"
     );
+    one_port(&mut bench);
     bench.from_container(1, "web>gw udp 172.18.0.2:4000>198.51.100.1:5353 len=12");
-    let seen = "gw>web udp 172.18.0.1:4000>172.18.0.2:53 ttl=63 len=12";
+    let seen = "gw>web udp 172.18.0.1:61000>172.18.0.2:53 ttl=63 len=12";
     let error = "web>gw icmp 172.18.0.2>172.18.0.1 type=3 code=3";
     let out = tell(&mut bench, container(1), error, (seen, 100));
     out.redirected("gw>web icmp 198.51.100.1>172.18.0.2 type=3 code=3 ident=7 seq=1 ttl=63 len=40");

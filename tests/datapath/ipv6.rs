@@ -1,9 +1,9 @@
 //! The walks of IPv6: the same source as IPv4's, with longer addresses and other headers.
 
-use netctl_common::{drop_reason::DropReason, flow::flags, packet::proto};
+use netctl_common::{drop_reason::DropReason, flow::flags};
 use netctl_tests::prog::{Bench, UPLINK, UPLINK_ADDR6};
 
-use crate::{ANY6, TCP, UDP, WEB6};
+use crate::{ANY6, TCP, UDP, WEB6, hairpin::one_port};
 
 #[test]
 fn out_by_masquerade_and_back() {
@@ -92,17 +92,18 @@ fn a_range_of_one_address() {
 fn hairpin_and_neighbours_ports() {
     let mut bench = Bench::usual();
     bench.publish(1, UDP, (ANY6, 5353, 5353), (1, WEB6, 53));
+    one_port(&mut bench);
     // Its own: from the gateway, or it would see a packet from itself.
     bench
         .from_container(
             1,
             "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8:100::1]:5353 len=3",
         )
-        .redirected("gw>web udp [fd00:0:0:1::1]:4000>[fd00:0:0:1::2]:53 ttl=63 len=3");
+        .redirected("gw>web udp [fd00:0:0:1::1]:61000>[fd00:0:0:1::2]:53 ttl=63 len=3");
     bench
         .from_container(
             1,
-            "web>gw udp [fd00:0:0:1::2]:53>[fd00:0:0:1::1]:4000 len=4",
+            "web>gw udp [fd00:0:0:1::2]:53>[fd00:0:0:1::1]:61000 len=4",
         )
         .redirected("gw>web udp [2001:db8:100::1]:5353>[fd00:0:0:1::2]:4000 ttl=63 len=4");
     // Across networks the client's address is kept.
@@ -257,17 +258,4 @@ fn a_hop_limit_that_runs_out() {
             DropReason::TtlExceeded,
             "gw>web icmp6 fd00:0:0:1::1>fd00:0:0:1::2 type=3 code=0 ident=0 seq=0 ttl=64 len=48",
         );
-}
-
-#[test]
-fn unknown_protocols_are_not_masqueraded() {
-    let mut bench = Bench::usual();
-    for number in [47, 50, proto::NO_NEXT] {
-        bench
-            .from_container(
-                1,
-                &format!("web>gw ip:{number} fd00:0:0:1::2>2001:db8::9 len=8"),
-            )
-            .dropped(DropReason::UnknownProtocol);
-    }
 }

@@ -24,8 +24,10 @@ mod lifetime;
 mod mapping;
 mod nd;
 mod parsers;
+mod protocols;
 mod publish;
 mod range;
+mod sctp;
 mod snat;
 mod spoofing;
 mod tcp;
@@ -34,6 +36,7 @@ mod verifier;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 const TCP: u8 = netctl_common::packet::proto::TCP;
+const SCTP: u8 = netctl_common::packet::proto::SCTP;
 const UDP: u8 = netctl_common::packet::proto::UDP;
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 const ANY6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;

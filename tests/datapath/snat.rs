@@ -100,10 +100,6 @@ fn what_cannot_leave_says_why() {
             DropReason::NoFlow,
         ),
         (
-            "ip:47 172.18.0.2>203.0.113.9 len=20",
-            DropReason::UnknownProtocol,
-        ),
-        (
             "icmp 172.18.0.2>203.0.113.9 type=3 code=3 len=28",
             DropReason::IcmpUnsupported,
         ),

@@ -15,7 +15,7 @@ use netctl_common::{
 };
 
 use crate::{
-    drop,
+    claim, drop,
     family::Family,
     flow::{self, Keep, Leg},
     forward::{self, Hook},
@@ -23,7 +23,7 @@ use crate::{
     helpers::{self, verdict},
     hooks::routes,
     host, mapping,
-    packet::Packet,
+    packet::{Packet, has_ports},
     publish::{self, Match},
 };
 
@@ -86,11 +86,21 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     }
     untracked(packet)?;
     let dst = packet.dst();
-    if !packet.has_l4 || packet.proto == A::ICMP || !host::is_local(dst) {
+    if packet.proto == A::ICMP || !host::is_local(dst) {
+        return Ok(verdict::NEXT);
+    }
+    if !packet.has_l4 {
+        if !has_ports::<A>(packet.proto) {
+            claim::by_host(packet);
+        }
         return Ok(verdict::NEXT);
     }
     match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
         Some(published) => open(packet, Target::Published(published)),
+        None if packet.proto == proto::SCTP => {
+            claim::by_host(packet);
+            Ok(verdict::NEXT)
+        }
         None if !opens(packet) => Ok(verdict::NEXT),
         None => match mapping::behind(dst, packet.dport, packet.proto) {
             Some(mapping) => open(packet, Target::Mapped(mapping)),

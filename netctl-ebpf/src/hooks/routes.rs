@@ -17,7 +17,7 @@ use crate::{
     flow::{self, Keep, Leg, NewFlow},
     forward::{self, Hook},
     helpers, host,
-    packet::Packet,
+    packet::{Packet, has_ports},
 };
 
 /// This CPU's draft.
@@ -63,7 +63,7 @@ pub(crate) fn to_outside<A: Family>(
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
     let masquerade = network.flags & network_flags::MASQUERADE != 0;
     let kind = if masquerade {
-        if !packet.has_l4 {
+        if !packet.has_l4 && has_ports::<A>(packet.proto) {
             return Err(DropReason::UnknownProtocol);
         }
         if A::of_uplink(uplink) == A::ANY {
@@ -101,9 +101,9 @@ pub(crate) fn to_outside<A: Family>(
 /// Whether what a container of that network sends from gets one port for all destinations.
 #[inline(always)]
 fn keep<A: Family>(packet: &Packet<A>, network: &Network) -> Keep {
-    let mapped =
-        packet.proto == proto::TCP || packet.proto == proto::UDP || packet.proto == A::ICMP;
-    if mapped && network.flags & network_flags::MAPPING_BY_DESTINATION == 0 {
+    if packet.proto == proto::SCTP || !has_ports::<A>(packet.proto) {
+        Keep::Unmoved
+    } else if network.flags & network_flags::MAPPING_BY_DESTINATION == 0 {
         Keep::Mapped
     } else {
         Keep::IfUnused
@@ -138,10 +138,10 @@ pub(crate) fn to_published<A: Family>(
     } else {
         flags::DNAT
     };
-    // A member of the backend's own network can also call it directly, and that is not tracked:
-    // the port must be one that its stack does not draw for the same tuple.
-    if backend.network == endpoint.network {
-        draft.keep = Keep::IfUnused;
+    // A member of the backend's own network can also call it directly, and that is not tracked;
+    // and the gateway's address is the host's own. So the port is one that neither of them has.
+    if backend.network == endpoint.network && packet.proto != proto::SCTP {
+        draft.keep = Keep::Moved;
     }
     draft.forward_leg = Leg {
         out_ifindex: published.endpoint,

@@ -12,7 +12,7 @@ use crate::{
     family::Family,
     helpers,
     packet::{
-        Packet,
+        Packet, has_ports,
         header::{Header, SHORT_LEN},
         ip6::is_extension,
     },
@@ -79,7 +79,9 @@ impl<A: Family> Quote<A> {
             return Err(DropReason::Malformed);
         }
         let words = &self.words;
-        (self.sport, self.dport) = (Be16(words[0]), Be16(words[1]));
+        if has_ports::<A>(self.proto) {
+            (self.sport, self.dport) = (Be16(words[0]), Be16(words[1]));
+        }
         if self.proto == A::ICMP {
             let [kind, _code] = words[0].to_ne_bytes();
             if kind != A::ECHO && kind != A::ECHO_REPLY {

@@ -57,8 +57,12 @@ pub(crate) struct Headers<I> {
 
 pub(crate) const LEAD: usize = 2;
 pub(crate) const TCP_LEN: usize = 20;
-/// Of UDP, ICMP echo, and what is read of SCTP.
+/// Of UDP and ICMP echo.
 pub(crate) const SHORT_LEN: usize = 8;
+/// Of SCTP, which every segment has.
+pub(crate) const SCTP_COMMON: u32 = 12;
+/// Of SCTP with the header of its first chunk (RFC 9260, section 3).
+pub(crate) const SCTP_LEN: usize = 16;
 
 impl<I> Headers<I> {
     /// Where in it the IP header starts.

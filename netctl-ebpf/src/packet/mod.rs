@@ -13,10 +13,11 @@ use netctl_common::{
     drop_reason::DropReason,
     flow::FlowKey,
     packet::{ETH_LEN, proto},
+    sctp,
     wire::Be16,
 };
 
-use self::header::{Header, Headers, LEAD, SHORT_LEN, TCP_LEN};
+use self::header::{Header, Headers, LEAD, SCTP_COMMON, SCTP_LEN, SHORT_LEN, TCP_LEN};
 use crate::{family::Family, helpers};
 
 /// A packet with its tuple.
@@ -33,11 +34,18 @@ pub(crate) struct Packet<A: Family> {
     pub(crate) l4: u32,
     /// Length of the transport header in bytes.
     pub(crate) l4_len: u32,
-    /// TCP header flags.
+    /// TCP header flags, and what SCTP says in their place.
     pub(crate) tcp_flags: u8,
     pub(crate) icmp_type: u8,
     /// The transport header is in this packet (not a later fragment) and is one we know.
     pub(crate) has_l4: bool,
+}
+
+/// Protocols whose packets belong to a flow by more than their addresses: by ports, or by an echo's
+/// identifier.
+#[inline(always)]
+pub(crate) fn has_ports<A: Family>(protocol: u8) -> bool {
+    matches!(protocol, proto::TCP | proto::UDP | proto::SCTP) || protocol == A::ICMP
 }
 
 /// Which part of a datagram this is: all zero for a whole one.
@@ -140,7 +148,11 @@ impl<A: Family> Packet<A> {
             self.load_part(transport..transport + TCP_LEN)?;
             let [offset, flags] = self.headers.transport[6].to_ne_bytes();
             (self.tcp_flags, self.l4_len) = (flags, u32::from(offset >> 4) * 4);
-        } else if self.proto == proto::UDP || self.proto == proto::SCTP || self.proto == A::ICMP {
+        } else if self.proto == proto::SCTP {
+            self.load_part(transport..transport + SCTP_LEN)?;
+            let [kind, _flags] = self.headers.transport[6].to_ne_bytes();
+            (self.tcp_flags, self.l4_len) = (sctp::flags(kind), SCTP_COMMON);
+        } else if self.proto == proto::UDP || self.proto == A::ICMP {
             self.load_part(transport..transport + SHORT_LEN)?;
             self.l4_len = SHORT_LEN as u32;
         } else {
@@ -167,7 +179,9 @@ impl<A: Family> Packet<A> {
             0
         } else if self.proto == proto::TCP {
             TCP_LEN as u32
-        } else if self.proto == proto::UDP || self.proto == proto::SCTP || self.proto == A::ICMP {
+        } else if self.proto == proto::SCTP {
+            SCTP_LEN as u32
+        } else if self.proto == proto::UDP || self.proto == A::ICMP {
             SHORT_LEN as u32
         } else {
             0

@@ -36,12 +36,32 @@ impl Default for Datapath {
             max_flows: 524_288,
             max_flows6: 65_536,
             max_endpoints: 16_384,
-            // Below Linux's default ip_local_port_range (32768-60999) and above what services use.
-            nat_ports: PortRange {
-                first: 16_384,
-                last: 32_767,
-            },
+            nat_ports: None,
         }
+    }
+}
+
+/// Lowest port that masquerade draws by itself: those below are for services that hold them by
+/// name.
+const FIRST_USER_PORT: u16 = 1_024;
+
+/// The ports that masquerade draws from where the configuration names none: all on one side of
+/// those that the host's own processes draw (ip_local_port_range), on the side that has more. With
+/// Linux's own range (32768-60999) 1024 to 32767, 31 744 ports. A port of a service that is
+/// published, or that a socket of the host holds, is left out one by one, packet by packet.
+pub fn nat_ports((first, last): (u16, u16)) -> PortRange {
+    let below = PortRange {
+        first: FIRST_USER_PORT,
+        last: first.saturating_sub(1).max(FIRST_USER_PORT),
+    };
+    let above = PortRange {
+        first: last.saturating_add(1),
+        last: u16::MAX,
+    };
+    if below.last - below.first >= above.last - above.first {
+        below
+    } else {
+        above
     }
 }
 
@@ -50,12 +70,18 @@ impl Default for Timeouts {
         Self {
             // As nf_conntrack: 5 days (RFC 5382 asks for at least 2 hours and 4 minutes).
             tcp_established: 432_000,
-            // RFC 5382: at least 4 minutes.
-            tcp_transitory: 240,
+            // RFC 5382: at least 4 minutes for both; RFC 7857, section 2.1: each its own.
+            tcp_opening: 240,
+            tcp_closing: 240,
             // RFC 4787 recommends 5 minutes.
             udp: 300,
             // RFC 5508: at least 60 seconds.
             icmp: 60,
+            // As nf_conntrack since 6.1: as long as a peer that is gone is looked for, seven
+            // heartbeats.
+            sctp: 210,
+            // As nf_conntrack.
+            generic: 600,
         }
     }
 }

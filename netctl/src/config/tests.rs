@@ -9,13 +9,7 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(parse(""), Ok(Config::default()));
     let config = Config::default();
     assert_eq!(config.daemon.state, Path::new("/var/lib/netctl"));
-    assert_eq!(
-        config.datapath.nat_ports,
-        PortRange {
-            first: 16384,
-            last: 32767
-        }
-    );
+    assert_eq!(config.datapath.nat_ports, None);
     config.check(Path::new("defaults")).unwrap();
 }
 
@@ -40,9 +34,12 @@ fn every_key_is_read() {
         nat_ports = "100-200"
         [timeouts]
         tcp_established = 1
-        tcp_transitory = 2
+        tcp_opening = 2
+        tcp_closing = 3
         udp = 4
         icmp = 5
+        sctp = 6
+        generic = 7
         [network]
         pools = [{ base = "10.0.0.0/8", size = 16 }, { base = "fd00::/40", size = 64 }]
         [nat]
@@ -57,30 +54,50 @@ fn every_key_is_read() {
     assert_eq!(config.datapath.redirect, RedirectMode::Plain);
     assert_eq!(
         config.datapath.nat_ports,
-        PortRange {
+        Some(PortRange {
             first: 100,
             last: 200
-        }
+        })
     );
+    assert_eq!(config.timeouts.tcp_opening, 2);
+    assert_eq!(config.timeouts.tcp_closing, 3);
     assert_eq!(config.timeouts.icmp, 5);
+    assert_eq!((config.timeouts.sctp, config.timeouts.generic), (6, 7));
     assert_eq!(config.network.pools[0].size, 16);
     assert_eq!(config.network.pools[1].size, 64);
     assert_eq!(config.nat.mapping, Mapping::AddressAndPortDependent);
     assert_eq!(config.nat.filtering, Filtering::AddressDependent);
 }
 
+/// The default range and the one that the host's processes draw from never meet.
+#[test]
+fn masquerade_draws_beside_the_hosts_own_ports() {
+    for (local, expected) in [
+        ((32_768, 60_999), (1_024, 32_767)),
+        ((15_000, 35_000), (35_001, 65_535)),
+        ((49_152, 65_535), (1_024, 49_151)),
+        ((1, 40_000), (40_001, 65_535)),
+    ] {
+        let PortRange { first, last } = defaults::nat_ports(local);
+        assert_eq!((first, last), expected, "beside {local:?}");
+    }
+    assert_eq!(
+        parse("[datapath]\nnat_ports = \"auto\"\n"),
+        Ok(Config::default())
+    );
+}
+
 #[test]
 fn timeouts_shorter_than_the_rfcs_ask_for_are_told() {
     assert_eq!(Config::default().timeouts.warnings(), Vec::<String>::new());
-    let short = "[timeouts]\ntcp_established = 7439\ntcp_transitory = 239\nudp = 119\nicmp = 59\n";
+    let short = "[timeouts]\ntcp_established = 7439\ntcp_opening = 239\ntcp_closing = 239\nudp = 119\nicmp = 59\nsctp = 89\ngeneric = 119\n";
     let warnings = parse(short).unwrap().timeouts.warnings();
-    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    assert_eq!(warnings.len(), 7, "{warnings:?}");
     assert!(
-        warnings[1]
-            .contains("timeouts.tcp_transitory = 239: RFC 5382, REQ-5 asks for at least 240"),
+        warnings[1].contains("timeouts.tcp_opening = 239: RFC 5382, REQ-5 asks for at least 240"),
         "{warnings:?}"
     );
-    let enough = "[timeouts]\ntcp_established = 7440\ntcp_transitory = 240\nudp = 120\nicmp = 60\n";
+    let enough = "[timeouts]\ntcp_established = 7440\ntcp_opening = 240\ntcp_closing = 240\nudp = 120\nicmp = 60\nsctp = 90\ngeneric = 120\n";
     let config = parse(enough).unwrap();
     assert_eq!(config.timeouts.warnings(), Vec::<String>::new());
 }

@@ -51,10 +51,11 @@ impl<A: Address> Pair<A> {
         self.original.last_seen.max(reply)
     }
 
-    /// TCP's state; for other protocols whether anything came back.
+    /// State of a TCP connection or an SCTP association; other protocols have none.
     pub fn tcp_state(&self) -> Option<TcpState> {
         let reply = self.reply.map_or(0, |half| half.tcp_seen);
-        (self.key.proto == proto::TCP).then(|| TcpState::of(self.original.tcp_seen, reply))
+        let has_state = proto::has_connections(self.key.proto);
+        has_state.then(|| TcpState::of(self.original.tcp_seen, reply))
     }
 
     /// Whether the other side has answered. A half writes its time at most once a second, so an
@@ -71,17 +72,20 @@ impl<A: Address> Pair<A> {
     /// How long it may be idle.
     pub fn timeout(&self, timeouts: &Timeouts) -> Duration {
         match (self.tcp_state(), self.key.proto) {
+            (Some(TcpState::Established), proto::SCTP) => timeouts.sctp,
             (Some(TcpState::Established), _) => timeouts.tcp_established,
-            (Some(TcpState::Opening | TcpState::Closing), _) => timeouts.tcp_transitory,
+            (Some(TcpState::Opening), _) => timeouts.tcp_opening,
+            (Some(TcpState::Closing), _) => timeouts.tcp_closing,
             (None, proto::ICMP | proto::ICMPV6) => timeouts.icmp,
-            (None, _) => timeouts.udp,
+            (None, proto::UDP) => timeouts.udp,
+            (None, _) => timeouts.generic,
         }
     }
 
-    /// Whether it is a TCP connection that both sides have ended.
+    /// Whether it is a connection that both sides have ended.
     pub fn is_over(&self) -> bool {
         let reply = self.reply.map_or(0, |half| half.tcp_seen);
-        self.key.proto == proto::TCP && TcpState::is_over(self.original.tcp_seen, reply)
+        proto::has_connections(self.key.proto) && TcpState::is_over(self.original.tcp_seen, reply)
     }
 
     /// Whether the connection still counts as one: not closing, not timed out.
@@ -101,9 +105,12 @@ mod tests {
 
     const TIMEOUTS: Timeouts = Timeouts {
         tcp_established: Duration::from_secs(1000),
-        tcp_transitory: Duration::from_secs(60),
+        tcp_opening: Duration::from_secs(60),
+        tcp_closing: Duration::from_secs(70),
         udp: Duration::from_secs(300),
         icmp: Duration::from_secs(30),
+        sctp: Duration::from_secs(200),
+        generic: Duration::from_secs(600),
     };
 
     fn pair(proto: u8, original: (u8, u64), reply: Option<(u8, u64)>) -> Pair<V4> {
@@ -153,12 +160,16 @@ mod tests {
             pair(proto::TCP, (original, 1000), Some((reply, 1000))).timeout(&TIMEOUTS)
         };
         let established = seen::SYN | seen::ACK;
-        assert_eq!(tcp(seen::SYN, 0), TIMEOUTS.tcp_transitory);
+        assert_eq!(tcp(seen::SYN, 0), TIMEOUTS.tcp_opening);
         assert_eq!(tcp(established, seen::SYN), TIMEOUTS.tcp_established);
         assert_eq!(
             tcp(established | seen::FIN, seen::ACK),
-            TIMEOUTS.tcp_transitory
+            TIMEOUTS.tcp_closing
         );
+        let other = |proto| pair(proto, (established, 1000), Some((established, 1000)));
+        assert_eq!(other(proto::SCTP).timeout(&TIMEOUTS), TIMEOUTS.sctp);
+        assert_eq!(other(47).timeout(&TIMEOUTS), TIMEOUTS.generic);
+        assert_eq!(other(47).tcp_state(), None);
         assert_eq!(
             pair(proto::ICMP, (0, 0), None).timeout(&TIMEOUTS),
             TIMEOUTS.icmp

@@ -153,12 +153,15 @@ fn sweep_family<A: Family>(
 /// No flow of this half's kind ends earlier.
 fn shortest<A: Family>(key: &FlowKey<A>, half: &Flow<A>, timeouts: &Timeouts) -> Duration {
     let closing = half.tcp_seen & (seen::FIN | seen::RST) != 0;
+    // The other half may be the closing one.
+    let connection = timeouts.tcp_opening.min(timeouts.tcp_closing);
     match key.proto {
-        proto::TCP if closing => timeouts.tcp_transitory.min(OVER_IN_A_CROWD),
-        // The other half may be the closing one.
-        proto::TCP => timeouts.tcp_transitory.min(timeouts.tcp_established),
+        proto::TCP | proto::SCTP if closing => connection.min(OVER_IN_A_CROWD),
+        proto::TCP => connection.min(timeouts.tcp_established),
+        proto::SCTP => connection.min(timeouts.sctp),
         proto::ICMP | proto::ICMPV6 => timeouts.icmp,
-        _ => timeouts.udp,
+        proto::UDP => timeouts.udp,
+        _ => timeouts.generic,
     }
 }
 

@@ -54,7 +54,8 @@ pub fn holders(proto: Proto) -> io::Result<Vec<Holder>> {
     let asked = match proto {
         Proto::Tcp => diag::tcp_holders()?,
         Proto::Udp => diag::udp_holders()?,
-        // The kernel lists SCTP sockets only with its module; the bind hook covers them.
+        // The kernel lists SCTP sockets only with its module (sctp_diag), and asks no hook at
+        // bind (inet_bind goes to sctp_bind at once): what the host has bound loses to the port.
         Proto::Sctp => return Ok(Vec::new()),
     };
     match asked {

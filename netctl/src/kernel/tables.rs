@@ -215,7 +215,7 @@ pub mod kept {
 
     /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
     /// established connections of host processes rest on.
-    pub const PINNED: [&str; 14] = [
+    pub const PINNED: [&str; 16] = [
         FLOW4,
         FLOW6,
         MAPPING4,
@@ -225,6 +225,8 @@ pub mod kept {
         EVENTS,
         CLOCK,
         JUMP,
+        "CLAIM4",
+        "CLAIM6",
         "FRAG",
         "HELD",
         "SOCK4",

@@ -25,6 +25,7 @@ pub use super::{
     touch::Scope,
 };
 use crate::{
+    config::defaults,
     flows::{self, counters, show, sweep},
     kernel::{
         events::DropLog,
@@ -284,6 +285,10 @@ fn open(
 ) -> Result<(Worker, aya::maps::RingBuf<aya::maps::MapData>), StartError> {
     let (mut machine, events) = Machine::open(&options)?;
     let datapath = Arc::clone(&machine.datapath);
+    let local_ports = machine.facts.local_ports;
+    let nat_ports = options
+        .nat_ports
+        .unwrap_or_else(|| defaults::nat_ports(local_ports));
     let constants = Constants {
         facts: machine.facts.clone(),
         hz: datapath.hz().map_err(MachineError::from)?,
@@ -291,7 +296,7 @@ fn open(
             what: "masquerading: no random numbers",
             source,
         })?,
-        nat_ports: options.nat_ports,
+        nat_ports: (nat_ports.first, nat_ports.last),
         nat: options.nat,
     };
     let host = machine
@@ -299,6 +304,7 @@ fn open(
         .map_err(|error| StartError::FirstPass(PassError::Observe(error)))?;
     let mut warnings = datapath.warnings.clone();
     warnings.extend(options.warnings.iter().cloned());
+    warnings.extend(nat_ports.warning(local_ports));
     for warning in warnings.iter().chain(&host.warnings) {
         tracing::warn!("{warning}");
     }

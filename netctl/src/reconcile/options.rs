@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::Nat;
+use crate::config::{Nat, PortRange};
 
 /// How programs are attached to uplinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -30,10 +30,16 @@ pub enum Redirect {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timeouts {
     pub tcp_established: Duration,
-    /// Before the handshake is complete, and after a FIN or RST (RFC 5382, REQ-5).
-    pub tcp_transitory: Duration,
+    /// Before the handshake is complete; of SCTP, too (RFC 5382, REQ-5; RFC 7857, section 2.1).
+    pub tcp_opening: Duration,
+    /// After a FIN or RST, or what SCTP has in their place.
+    pub tcp_closing: Duration,
     pub udp: Duration,
     pub icmp: Duration,
+    /// An SCTP association.
+    pub sctp: Duration,
+    /// Protocols without ports.
+    pub generic: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -53,8 +59,8 @@ pub struct Options {
     /// Flows that FLOW6 has room for.
     pub max_flows6: u32,
     pub max_endpoints: u32,
-    /// Source ports that masquerade draws from.
-    pub nat_ports: (u16, u16),
+    /// Source ports that masquerade draws from; None: see [`crate::config::defaults::nat_ports`].
+    pub nat_ports: Option<PortRange>,
     pub timeouts: Timeouts,
     /// Of networks that say nothing.
     pub nat: Nat,

@@ -17,6 +17,8 @@ pub mod proto {
     pub const UDP: u8 = 17;
     pub const ICMPV6: u8 = 58;
     pub const SCTP: u8 = 132;
+    pub const DCCP: u8 = 33;
+    pub const UDP_LITE: u8 = 136;
 }
 
 /// An IP packet in a frame, by offsets into the frame.
@@ -146,7 +148,8 @@ impl Ip {
         match self.proto {
             _ if self.fragment.0 != 0 => 0,
             proto::TCP => 20,
-            proto::UDP | proto::SCTP => 8,
+            proto::UDP => 8,
+            proto::SCTP => 16,
             _ if self.is_icmp() => 8,
             _ => 0,
         }
@@ -171,11 +174,11 @@ impl Ip {
         let at = match self.proto {
             _ if !self.has_transport() => return None,
             proto::TCP => 16,
-            proto::UDP => 6,
+            proto::UDP | proto::DCCP | proto::UDP_LITE => 6,
             _ if self.is_icmp() => 2,
             _ => return None,
         };
-        Some(self.l4 + at)
+        Some(self.l4 + at).filter(|at| at + 2 <= self.end)
     }
 
     /// Ones' complement sum over the header of IPv4: 0xffff when its checksum is right. IPv6 has

@@ -18,6 +18,7 @@ pub(super) fn build(names: &Names, kind: &str, ends: &str, words: &mut Words<'_>
     let (proto, body) = match kind {
         "tcp" => (6, transport::tcp(from.port(), to.port(), words)),
         "udp" => (17, transport::udp(from.port(), to.port(), words)),
+        "sctp" => (132, transport::sctp(from.port(), to.port(), words)),
         "icmp" => (1, transport::icmp(words)),
         "icmp6" => (58, transport::icmp(words)),
         "solicit" => (58, transport::neighbour(names, 135, words)),

@@ -4,7 +4,8 @@
 //! web>gw tcp 172.18.0.2:40000>203.0.113.9:80 flags=S ttl=64
 //! web>all arp request 172.18.0.2/web>172.18.0.1/none
 //! lan>up icmp 203.0.113.9>198.51.100.1 type=8 ident=7 seq=1 len=32
-//! web>gw ip:132 172.18.0.2>203.0.113.9 len=12
+//! web>gw sctp 172.18.0.2:4000>203.0.113.9:9999 chunk=1 tag=0
+//! web>gw ip:47 172.18.0.2>203.0.113.9 len=12
 //! web>gw udp [fd00::2]:4000>[2001:db8::9]:53 ttl=64
 //! web>gw icmp6 fd00::2>2001:db8::9 type=128 ident=7 seq=1
 //! web>all nd solicit fd00::2>ff02::1:ff00:1 target=fd00::1 ttl=255 option=1/web

@@ -19,6 +19,8 @@ fn lines_come_back_as_they_were() {
         "web>gw icmp 172.18.0.2>203.0.113.9 type=8 code=0 ident=7 seq=1 ttl=64 len=32",
         "web>all arp request 172.18.0.2/web>172.18.0.1/none",
         "web>gw ip:132 172.18.0.2>203.0.113.9 ttl=64 len=12",
+        "web>gw sctp 172.18.0.2:4000>203.0.113.9:9999 chunk=2 ttl=64 len=16",
+        "web>gw sctp [fd00::2]:4000>[2001:db8::9]:9999 chunk=1 ttl=64 len=0",
         "web>gw tcp [fd00::2]:40000>[2001:db8::9]:80 flags=S ttl=64 len=0",
         "web>gw udp [fd00::2]:40000>[2001:db8::9]:53 ttl=63 len=17",
         "web>gw icmp6 fd00::2>2001:db8::9 type=128 code=0 ident=7 seq=1 ttl=64 len=32",
@@ -53,4 +55,13 @@ fn wrong_checksums_are_told() {
 fn checksum_of_a_known_header() {
     let header = hex::decode("4500003c1c4640004006b1e6ac100a63ac100a0c").unwrap();
     assert_eq!(super::sum::internet_checksum(&[&header]), 0);
+}
+
+/// The CRC of RFC 3720's first example (32 bytes of zeroes), which is all that SCTP's leaves.
+#[test]
+fn checksum_of_sctp() {
+    assert_eq!(super::sum::crc32c(&[0; 32]), 0x8a91_36aa);
+    let line = "web>gw sctp 172.18.0.2:1>203.0.113.9:2 sum=bad";
+    let shown = show(&names(), &build(&names(), line));
+    assert!(shown.ends_with("BAD-SCTP-SUM"), "{shown}");
 }

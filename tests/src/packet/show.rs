@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Names, hex,
-    sum::{internet_checksum, pseudo_header},
+    sum::{SCTP_SUM, crc32c, internet_checksum, pseudo_header},
 };
 
 /// One line for a frame; see the module for its form.
@@ -181,6 +181,12 @@ fn transport(proto: u8, ends: (IpAddr, IpAddr), ttl: u8, body: &[u8]) -> Option<
             ports(ends, body)?,
             body.len().checked_sub(8)?,
         ),
+        132 if body.len() >= 16 => format!(
+            "sctp {} chunk={} ttl={ttl} len={}",
+            ports(ends, body)?,
+            body[12],
+            body.len() - 16,
+        ),
         1 | 58 => format!(
             "{} {src}>{dst} type={} code={} ident={} seq={} ttl={ttl} len={}",
             if proto == 1 { "icmp" } else { "icmp6" },
@@ -215,6 +221,10 @@ fn flags(bits: u8) -> String {
     }
 }
 
+fn is_sctp_sum_right(packet: &[u8]) -> bool {
+    packet[SCTP_SUM] == crc32c(packet).to_le_bytes()
+}
+
 fn checksum(proto: u8, (src, dst): (IpAddr, IpAddr), body: &[u8]) -> &'static str {
     let pseudo = pseudo_header(src, dst, proto, body.len());
     let over_pseudo = internet_checksum(&[&pseudo, body]);
@@ -222,6 +232,7 @@ fn checksum(proto: u8, (src, dst): (IpAddr, IpAddr), body: &[u8]) -> &'static st
         6 if over_pseudo != 0 => " BAD-TCP-SUM",
         17 if word(body, 6) == Some(0) => " NO-UDP-SUM",
         17 if over_pseudo != 0 => " BAD-UDP-SUM",
+        132 if body.len() >= 16 && !is_sctp_sum_right(body) => " BAD-SCTP-SUM",
         1 if internet_checksum(&[body]) != 0 => " BAD-ICMP-SUM",
         58 if over_pseudo != 0 => " BAD-ICMP6-SUM",
         _ => "",

@@ -1,6 +1,6 @@
-//! The Internet checksum (RFC 1071), written apart from netctl-common's on purpose.
+//! The Internet checksum (RFC 1071), written apart from netctl-common's on purpose, and SCTP's.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::Range};
 
 /// Checksum over the parts one after the other (each but the last of even length). Over data that
 /// holds its checksum already: 0 when it is right.
@@ -42,4 +42,28 @@ pub fn pseudo_header(src: IpAddr, dst: IpAddr, proto: u8, length: usize) -> Vec<
         }
         _ => panic!("{src} and {dst} are of two families"),
     }
+}
+
+/// Where the checksum stands in an SCTP packet.
+pub const SCTP_SUM: Range<usize> = 8..12;
+
+/// CRC32c of an SCTP packet, as if its checksum were zero (RFC 9260, appendix A). It stands in the
+/// packet with its lowest byte first.
+pub fn crc32c(packet: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for (at, byte) in packet.iter().enumerate() {
+        crc ^= if SCTP_SUM.contains(&at) {
+            0
+        } else {
+            u32::from(*byte)
+        };
+        for _ in 0..8 {
+            let out = crc & 1;
+            crc >>= 1;
+            if out == 1 {
+                crc ^= 0x82f6_3b78;
+            }
+        }
+    }
+    !crc
 }

@@ -6,8 +6,10 @@ use super::{
     Names,
     build::{Words, payload},
     hex,
-    sum::{internet_checksum, pseudo_header},
+    sum::{SCTP_SUM, crc32c, internet_checksum, pseudo_header},
 };
+
+const SCTP: u8 = 132;
 
 pub(super) fn tcp(sport: u16, dport: u16, words: &mut Words<'_>) -> Vec<u8> {
     let flags = words
@@ -43,6 +45,20 @@ pub(super) fn udp(sport: u16, dport: u16, words: &mut Words<'_>) -> Vec<u8> {
     datagram.extend([0, 0]);
     datagram.extend(data);
     datagram
+}
+
+/// A packet with one chunk of type `chunk`, 1 (INIT) where none is given (RFC 9260, section 3).
+pub(super) fn sctp(sport: u16, dport: u16, words: &mut Words<'_>) -> Vec<u8> {
+    let chunk = words.number("chunk", 1) as u8;
+    let tag = words.number("tag", 0);
+    let data = payload(words);
+    let mut packet = sport.to_be_bytes().to_vec();
+    packet.extend(dport.to_be_bytes());
+    packet.extend(tag.to_be_bytes());
+    packet.extend([0, 0, 0, 0, chunk, 0]);
+    packet.extend((4 + data.len() as u16).to_be_bytes());
+    packet.extend(data);
+    packet
 }
 
 pub(super) fn icmp(words: &mut Words<'_>) -> Vec<u8> {
@@ -81,6 +97,11 @@ pub(super) fn with_checksum(
     mut body: Vec<u8>,
     how: Option<&str>,
 ) -> Vec<u8> {
+    if proto == SCTP {
+        let sum = crc32c(&body) ^ if how == Some("bad") { 1 } else { 0 };
+        body[SCTP_SUM].copy_from_slice(&sum.to_le_bytes());
+        return body;
+    }
     let at = match proto {
         1 | 58 => 2,
         6 => 16,

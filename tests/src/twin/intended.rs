@@ -64,25 +64,11 @@ pub(super) const INTENDED: &[Intended] = &[
         },
     },
     Intended {
-        // A gap: answers of the backend to the one flow look like those to the other, and direct
-        // traffic is not tracked. Ports that the client's stack draws are moved for that reason,
-        // one that it insists on is not.
-        name: "a fixed port to a published port and to its backend directly",
-        applies: |step, before, _, netctl| {
-            clash(step, before, netctl, |actor, other| actor == other)
-        },
-    },
-    Intended {
-        // A gap: a container that calls its own published port is seen as the gateway, as a host
-        // process is; whichever comes second from one fixed port loses its answers.
-        name: "a fixed port of a host process and of a container's call to itself",
-        applies: |step, before, _, netctl| {
-            clash(step, before, netctl, |actor, other| {
-                [actor, other]
-                    .iter()
-                    .all(|one| [Actor::Host, Actor::Web].contains(one))
-            })
-        },
+        // A host process is led to the container at connect(), so both are one and the same
+        // connection to its kernel: the second one is refused (TCP), or shares the answers (UDP).
+        // Nothing of that is the datapath's.
+        name: "a fixed port of a host process to a published port and to its backend directly",
+        applies: clash,
     },
 ];
 
@@ -129,30 +115,30 @@ fn same_port_of_another(a: &Step, b: &Step) -> bool {
     }
 }
 
-/// Whether netctl gave no answer, and that port was used towards the other one of `web` and its
-/// published port before, by somebody whom `who` accepts. An end of a connection that was refused
-/// for that reason is none either.
-fn clash(step: &Step, before: &[Step], netctl: &Seen, who: fn(Actor, Actor) -> bool) -> bool {
-    let (actor, proto, port) = match *step {
+/// Whether netctl gave a host process no answer, and that port was used by one towards the other
+/// one of `web` and its published port before. An end of a connection that was refused for that
+/// reason is none either.
+fn clash(step: &Step, before: &[Step], _kernel: &Seen, netctl: &Seen) -> bool {
+    let (proto, port) = match *step {
         Step::Ask {
-            actor,
+            actor: Actor::Host,
             proto,
             port,
             target: Target::Web | Target::Published,
-        } => (actor, proto, port),
+        } => (proto, port),
         Step::End {
-            actor,
+            actor: Actor::Host,
             port,
             target: Target::Web | Target::Published,
             ..
-        } => (actor, Proto::Tcp, port),
+        } => (Proto::Tcp, port),
         _ => return false,
     };
     let lost = matches!(netctl, Seen::Failed(_));
     lost && port != 0
         && before.iter().any(|one| {
-            matches!(*one, Step::Ask { actor: other, proto: by, port: from, target: Target::Web | Target::Published }
-                if by == proto && from == port && who(actor, other))
+            matches!(*one, Step::Ask { actor: Actor::Host, proto: by, port: from, target: Target::Web | Target::Published }
+                if by == proto && from == port)
         })
 }
 
