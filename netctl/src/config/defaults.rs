@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 
-use super::{AttachMode, Daemon, Datapath, Network, PortRange, RedirectMode, Timeouts};
+use super::{AttachMode, Daemon, Datapath, Docker, Network, PortRange, RedirectMode, Timeouts};
 use crate::model::ipam::Pool;
 
 /// Default of `daemon.state` and `--state`.
@@ -56,6 +56,15 @@ impl Default for Timeouts {
             udp: 300,
             // RFC 5508: at least 60 seconds.
             icmp: 60,
+        }
+    }
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            adopt: false,
+            socket: "/run/docker.sock".into(),
         }
     }
 }
