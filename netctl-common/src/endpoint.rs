@@ -7,14 +7,22 @@ use crate::{
     wire::{Address, Mac, V4, V6},
 };
 
-/// Entries of ENDPOINT, which is an array: what every packet asks for costs no hash.
+/// Slots of ENDPOINT for interfaces of one kind: those that the daemon numbers, and those that
+/// others made and the kernel numbered.
 pub const ENDPOINT_SLOTS: u32 = 65_536;
 
-/// Where in ENDPOINT an interface stands. The daemon never numbers two endpoints that exist at
-/// one time so that they share a slot.
+/// Entries of ENDPOINT, which is an array: what every packet asks for costs no hash.
+pub const ENDPOINT_ENTRIES: u32 = 2 * ENDPOINT_SLOTS;
+
+/// Set in every interface index that the daemon chooses for an endpoint, and in none that the
+/// kernel counts up to.
+pub const OWN_ENDPOINT: u32 = 0x2000_0000;
+
+/// Where in ENDPOINT an interface stands. The daemon never has two endpoints at one time that
+/// share a slot.
 #[inline(always)]
 pub const fn slot(ifindex: u32) -> u32 {
-    ifindex % ENDPOINT_SLOTS
+    ifindex % ENDPOINT_SLOTS | (ifindex & OWN_ENDPOINT) / (OWN_ENDPOINT / ENDPOINT_SLOTS)
 }
 
 /// ENDPOINT value; the key is the [`slot`] of the veth's host side.

@@ -49,6 +49,10 @@ impl<A: Address> Published<A> {
     }
 }
 
+/// Set in a value of RESERVED, which is the number of a spec that has the port: an engine's own
+/// socket keeps others off it. That engine must be let bind, after it was started anew as well.
+pub const RESERVED_BY_ENGINE: u32 = 1 << 31;
+
 /// Prefix length of a [`PublishKey`] of which `port_bits` leading bits of the port count, in
 /// the LPM trie PUBLISHED_RANGE4 (and in RESERVED with an `ANY` address).
 pub const fn range_prefix<A: Address>(port_bits: u32) -> u32 {

@@ -14,7 +14,7 @@ use aya_ebpf::{
 use netctl_common::{
     claim::Claim,
     drop_reason::DROP_REASONS,
-    endpoint::{ENDPOINT_SLOTS, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
+    endpoint::{ENDPOINT_ENTRIES, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     event::Clock,
     flow::{Flow, FlowKey},
     host::{Local, Uplink},
@@ -40,7 +40,7 @@ use crate::{
 /// a packet that comes while one endpoint takes another's slot may see half of each, and then
 /// has a wrong MAC or a flow of another generation.
 #[map]
-pub(crate) static ENDPOINT: Array<Endpoint> = Array::with_max_entries(ENDPOINT_SLOTS, 0);
+pub(crate) static ENDPOINT: Array<Endpoint> = Array::with_max_entries(ENDPOINT_ENTRIES, 0);
 
 /// user → `from_container`: where a MAC is.
 #[map]

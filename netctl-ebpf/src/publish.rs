@@ -2,7 +2,7 @@
 
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
-    publish::{PublishKey, Published, range_prefix},
+    publish::{PublishKey, Published, RESERVED_BY_ENGINE, range_prefix},
     settings::flags,
     wire::{Address, Be16, V4},
 };
@@ -59,10 +59,13 @@ fn one<A: Family>(key: &PublishKey<A>, ranges: bool) -> Option<&'static Publishe
     A::ranges().get(&Key::new(range_prefix::<A>(16), *key))
 }
 
-/// Whether any published spec has the port, on whatever address.
+/// Whether any published spec has the port, on whatever address, and nothing but us keeps
+/// processes off it.
 #[inline(always)]
 pub(crate) fn is_reserved(port: Be16, proto: u8) -> bool {
-    RESERVED.get(&reserved_key(port, proto)).is_some()
+    RESERVED
+        .get(&reserved_key(port, proto))
+        .is_some_and(|spec| spec & RESERVED_BY_ENGINE == 0)
 }
 
 /// Key of RESERVED.

@@ -29,6 +29,7 @@ pub struct Config {
     pub timeouts: Timeouts,
     pub network: Network,
     pub nat: Nat,
+    pub docker: Docker,
 }
 
 /// Places and listeners.
@@ -136,6 +137,16 @@ pub struct Nat {
     pub filtering: Filtering,
 }
 
+/// The Docker Engine of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Docker {
+    /// Serve its bridge networks as they are.
+    pub adopt: bool,
+    /// Its API's UNIX socket.
+    pub socket: PathBuf,
+}
+
 /// What networks get that say nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -218,6 +229,14 @@ impl Config {
             if entries == 0 {
                 return bad(key, "0".into(), "must be at least 1");
             }
+        }
+        if self.docker.adopt && !self.docker.socket.is_absolute() {
+            let socket = self.docker.socket.display().to_string();
+            return bad(
+                "docker.socket",
+                socket,
+                "must be the absolute path of a UNIX socket, such as /run/docker.sock",
+            );
         }
         let endpoints = self.datapath.max_endpoints;
         if endpoints > ENDPOINT_SLOTS {

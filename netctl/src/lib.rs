@@ -7,6 +7,7 @@ pub mod config;
 
 pub mod api;
 pub mod client;
+pub mod docker;
 pub mod service;
 
 pub mod model;

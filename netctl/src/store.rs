@@ -26,8 +26,9 @@ use crate::model::{Endpoint, Model, Network, PublishedPort, Sandbox, delta::Delt
 
 /// The file's name in the state folder.
 pub const FILE: &str = "netctl.redb";
-/// Version of the tables and of the JSON in them. Version 1 knew no IPv6; it is read as well.
-const VERSION: u32 = 2;
+/// Version of the tables and of the JSON in them. Version 1 knew no IPv6, version 2 nothing
+/// adopted; both are read as well.
+const VERSION: u32 = 3;
 
 type ById = TableDefinition<'static, u32, &'static str>;
 type ByName = TableDefinition<'static, &'static str, &'static str>;
@@ -171,7 +172,8 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
     let version = number("version")?;
     let same = |port: PublishedPort| port;
     let (networks, ports) = match version {
-        VERSION => (
+        // Version 2 is the same without what is adopted.
+        2 | VERSION => (
             rows(&txn, NETWORKS, |key| key, |network: Network| network)?,
             rows(&txn, PORTS, |key| key, same)?,
         ),

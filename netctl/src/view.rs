@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
 };
 
 use ipnet::IpNet;
@@ -139,6 +140,23 @@ pub struct Status {
     /// Things that work less well than they could, for a person: e.g. an interface that was
     /// skipped since it has no Ethernet header.
     pub warnings: Vec<String>,
+}
+
+/// A container engine whose networks are adopted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engine {
+    pub socket: PathBuf,
+    /// What is served is what the engine has; else what it had when it was last seen.
+    pub connected: bool,
+    pub version: Option<String>,
+    /// Why there is no connection.
+    pub error: Option<String>,
+    /// Of those that are adopted: as the engine has them.
+    pub networks: usize,
+    /// That run.
+    pub containers: usize,
+    /// What cannot be served, and what to do about it.
+    pub problems: Vec<String>,
 }
 
 /// Something that was found changed by others and put right.

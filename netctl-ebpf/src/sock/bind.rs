@@ -42,7 +42,7 @@ pub(crate) fn sock_bind6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn is_published<A: Family>(addr: A, port: Be16, proto: u8) -> bool {
-    publish::lookup(addr, port, proto, Match::Local).is_some()
+    publish::is_reserved(port, proto) && publish::lookup(addr, port, proto, Match::Local).is_some()
 }
 
 /// Refuses the call when the port is taken: with EADDRINUSE, or EPERM on kernels before 6.1.

@@ -218,6 +218,9 @@ pub struct Status {
     pub endpoints: usize,
     /// A range counts as one.
     pub published_ports: usize,
+    /// The engine whose networks are adopted, if that is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docker: Option<view::Engine>,
     #[serde(flatten)]
     pub status: view::Status,
 }

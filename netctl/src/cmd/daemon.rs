@@ -20,9 +20,11 @@ use super::{
 use crate::{
     api::{self, socket},
     cli,
-    config::Config,
+    config::{Config, Docker},
+    docker,
+    kernel::adopted,
     metrics,
-    model::Model,
+    model::{Model, delta::Delta},
     reconcile::controller::{Controller, Options},
     service::{self, Service, machine::Machine},
     store::{self, Store},
@@ -97,6 +99,11 @@ async fn serve(config: Config) -> Result<()> {
     let api = api.with_graceful_shutdown(closed(ended));
     let api = tokio::spawn(async move { api.await });
 
+    let following = config.docker.adopt.then(|| {
+        let Docker { socket, adopt: _ } = config.docker.clone();
+        let resync = Duration::from_secs(config.daemon.resync_seconds);
+        tokio::spawn(docker::follow(service, socket, resync))
+    });
     let run = config.daemon.run.display();
     tracing::info!("netctl {} serves {run}", version::long());
     notify(&[NotifyState::Ready]);
@@ -107,6 +114,9 @@ async fn serve(config: Config) -> Result<()> {
         tracing::warn!("requests under way were given up");
     }
     servers.shutdown().await;
+    if let Some(following) = following {
+        following.abort();
+    }
     if taken_away {
         run_folder::remove_folder(&config.daemon.state)?;
         folder.remove()?;
@@ -135,7 +145,13 @@ async fn start(
             return Err(e.into());
         }
     };
-    let model: Arc<Model> = Arc::new(model);
+    let model = match keep_adopted(config, &store, model) {
+        Ok(model) => Arc::new(model),
+        Err(e) => {
+            folder.give_back()?;
+            return Err(e);
+        }
+    };
     let controller = match Controller::start(options, Arc::clone(&model)).await {
         Ok(controller) => controller,
         Err(e) => {
@@ -155,6 +171,18 @@ async fn start(
     };
     let service = Service::new(Box::new(machine), store, model, options);
     Ok((Arc::new(service), folder))
+}
+
+/// Of what was adopted, keeps what is served on interfaces that are still there: a container that
+/// runs goes on while its engine does not. After a boot other interfaces have their numbers.
+fn keep_adopted(config: &Config, store: &Store, model: Model) -> Result<Model> {
+    let present = adopted::present().context("the interfaces of this machine cannot be read")?;
+    let is_there =
+        |name: &str, ifindex| config.docker.adopt && present.contains(&(name.to_owned(), ifindex));
+    let mut kept = model.clone();
+    kept.keep_adopted(is_there);
+    store.apply(&Delta::between(&model, &kept), &kept)?;
+    Ok(kept)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

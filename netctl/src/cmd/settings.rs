@@ -42,6 +42,7 @@ pub(super) fn options(config: &Config) -> Result<Options> {
         timeouts,
         network: _,
         nat,
+        docker,
     } = config;
     let cgroup = match &daemon.cgroup {
         Some(path) => path.clone(),
@@ -52,6 +53,7 @@ pub(super) fn options(config: &Config) -> Result<Options> {
         cgroup,
         run: daemon.run.clone(),
         uplinks: daemon.uplinks.clone(),
+        adopt: docker.adopt,
         attach: match datapath.attach {
             AttachMode::Auto => Attach::Auto,
             AttachMode::Tcx => Attach::Tcx,

@@ -116,6 +116,7 @@ fn status_text(shown: &Status) -> String {
         namespaces,
         endpoints,
         published_ports,
+        docker,
         status,
     } = shown;
     let features = status
@@ -147,6 +148,7 @@ fn status_text(shown: &Status) -> String {
         ("Namespaces", namespaces.to_string()),
         ("Endpoints", endpoints.to_string()),
         ("Published ports", published_ports.to_string()),
+        ("Docker Engine", or_dash(docker.as_ref().map(engine))),
         ("Passes", status.passes.to_string()),
         ("Last pass", or_dash(last_pass)),
         ("Features", joined(features.collect())),
@@ -166,6 +168,23 @@ fn status_text(shown: &Status) -> String {
             .collect(),
     );
     text
+}
+
+/// The engine whose networks are adopted.
+fn engine(engine: &view::Engine) -> String {
+    let socket = engine.socket.display();
+    match (&engine.error, engine.connected) {
+        (None, true) => format!(
+            "{} at {socket}, {} networks, {} containers",
+            engine.version.as_deref().unwrap_or("connected"),
+            engine.networks,
+            engine.containers
+        ),
+        (error, _) => format!(
+            "not connected: {}; what it had is served on",
+            error.as_deref().unwrap_or("not yet asked")
+        ),
+    }
 }
 
 /// An interface with the addresses that packets leave by.

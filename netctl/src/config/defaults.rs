@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 
-use super::{AttachMode, Daemon, Datapath, Network, PortRange, RedirectMode, Timeouts};
+use super::{AttachMode, Daemon, Datapath, Docker, Network, PortRange, RedirectMode, Timeouts};
 use crate::model::ipam::Pool;
 
 /// Default of `daemon.state` and `--state`.
@@ -82,6 +82,15 @@ impl Default for Timeouts {
             sctp: 210,
             // As nf_conntrack.
             generic: 600,
+        }
+    }
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self {
+            adopt: false,
+            socket: "/run/docker.sock".into(),
         }
     }
 }

@@ -26,7 +26,13 @@ use crate::{
 impl Machine {
     pub fn apply(&mut self, step: &Step) -> io::Result<Outcome> {
         match (self.change(step), step) {
-            (Err(error), Step::Attach(hook, _)) if hook.is_on_uplinks() && is_absent(&error) => {
+            // An interface that others made and have removed by now.
+            (
+                Err(error),
+                Step::Attach(_, ifindex)
+                | Step::PutNeighbour(ifindex, ..)
+                | Step::Detach(_, ifindex),
+            ) if is_absent(&error) && OurLink::from_ifindex(*ifindex).is_none() => {
                 Ok(Outcome::Moot)
             }
             (result, _) => result.map(|()| Outcome::Done),
@@ -55,12 +61,9 @@ impl Machine {
                 self.attachments
                     .attach(&mut self.netlink, *hook, *ifindex, program)
             }
-            Step::RemoveNeighbour(id, addr) => self
-                .netlink
-                .delete_neighbour(names::anchor_ifindex(*id), *addr),
-            Step::PutNeighbour(id, addr, mac) => {
-                self.netlink
-                    .put_neighbour(names::anchor_ifindex(*id), *addr, *mac)
+            Step::RemoveNeighbour(ifindex, addr) => self.netlink.delete_neighbour(*ifindex, *addr),
+            Step::PutNeighbour(ifindex, addr, mac) => {
+                self.netlink.put_neighbour(*ifindex, *addr, *mac)
             }
             Step::RemoveNetns(name) => self.named.remove(name),
             Step::CreateNetns(name) => self.named.create(name),
@@ -141,7 +144,7 @@ impl Machine {
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
                 group: Some(LINK_GROUP),
-                no_master: existing.is_some_and(|link| link.has_master) && !veth.has_master,
+                no_master: existing.is_some_and(|link| link.master.is_some()) && !veth.has_master,
                 ..Change::default()
             },
         )

@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     bpf::{self, link},
+    names::OurLink,
     netlink::{Netlink, filter::Direction},
     object::{Loaded, clsact_markers, pin_folder},
     state::{Attachment, Hook, HookKind},
@@ -72,12 +73,21 @@ impl Attachments {
         program: &Loaded,
     ) -> io::Result<Option<Attachment>> {
         if let Some(direction) = self.filter(hook) {
-            let found = netlink.filter_program(ifindex, direction)?;
-            // A filter holds its program by itself.
-            return Ok(found.map(|id| Attachment {
+            let found = netlink.filter_program(ifindex, direction, hook.program())?;
+            let found = found.map(|id| Attachment {
                 current: id == program.id,
+                // A filter holds its program by itself.
                 pinned: true,
-            }));
+            });
+            let gone = found.is_none() && self.marker(ifindex).exists();
+            if gone && netlink.link(ifindex)?.is_none() {
+                // To be detached: what tells of the qdisc is left.
+                return Ok(Some(Attachment {
+                    current: false,
+                    pinned: false,
+                }));
+            }
+            return Ok(found);
         }
         let Some(fd) = self.links.get(&(hook, ifindex)) else {
             return Ok(None);
@@ -137,7 +147,7 @@ impl Attachments {
     pub fn detach(&mut self, netlink: &mut Netlink, hook: Hook, ifindex: u32) -> io::Result<()> {
         if let Some(direction) = self.filter(hook) {
             netlink.delete_filter(ifindex, direction)?;
-            let marker = self.markers.join(ifindex.to_string());
+            let marker = self.marker(ifindex);
             if marker.exists() {
                 netlink.delete_clsact_if_empty(ifindex)?;
                 fs::remove_dir(&marker)?;
@@ -163,8 +173,8 @@ impl Attachments {
         program: &Loaded,
     ) -> io::Result<()> {
         // Links of our own take their qdisc with them.
-        if netlink.add_clsact(ifindex)? && hook.is_on_uplinks() {
-            fs::create_dir_all(self.markers.join(ifindex.to_string()))?;
+        if netlink.add_clsact(ifindex)? && OurLink::from_ifindex(ifindex).is_none() {
+            fs::create_dir_all(self.marker(ifindex))?;
         }
         netlink.put_filter(ifindex, direction, program.as_fd(), hook.program())
     }
@@ -187,6 +197,25 @@ impl Attachments {
             }
         }
         Ok(())
+    }
+
+    fn marker(&self, ifindex: u32) -> PathBuf {
+        self.markers.join(ifindex.to_string())
+    }
+
+    /// Interfaces of others that have a clsact qdisc of ours, or had one when they went.
+    pub fn marked(&self) -> io::Result<Vec<u32>> {
+        let entries = match fs::read_dir(&self.markers) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            found.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+        }
+        Ok(found)
     }
 
     fn pin_path(&self, hook: Hook, ifindex: u32) -> PathBuf {

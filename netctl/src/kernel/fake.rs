@@ -47,14 +47,17 @@ impl Fake {
                 state.remove(&Key::Attachment(*hook, *ifindex));
             }
             Step::RemoveNetns(name) => self.remove_netns(name),
-            Step::RemoveNeighbour(id, addr) => {
-                state.remove(&Key::Neighbour(*id, *addr));
+            Step::RemoveNeighbour(ifindex, addr) => {
+                state.remove(&Key::Neighbour(*ifindex, *addr));
             }
-            Step::PutNeighbour(id, addr, mac) => {
-                if !state.contains_key(&Key::Anchor(*id)) {
+            Step::PutNeighbour(ifindex, addr, mac) => {
+                let own = OurLink::from_ifindex(*ifindex);
+                if let Some(OurLink::Anchor(id)) = own
+                    && !state.contains_key(&Key::Anchor(id))
+                {
                     return Err(format!("no anchor {id}"));
                 }
-                state.insert(Key::Neighbour(*id, *addr), Object::Neighbour(*mac));
+                state.insert(Key::Neighbour(*ifindex, *addr), Object::Neighbour(*mac));
             }
             Step::UnpinMap(name) => {
                 state.remove(&Key::MapPin(name));
@@ -129,9 +132,9 @@ impl Fake {
     pub(crate) fn remove_link(&mut self, link: OurLink) {
         let (key, hook) = match link {
             OurLink::Anchor(id) => {
-                self.state
-                    .0
-                    .retain(|key, _| !matches!(key, Key::Neighbour(on, _) if *on == id));
+                self.state.0.retain(
+                    |key, _| !matches!(key, Key::Neighbour(on, _) if *on == link.ifindex()),
+                );
                 (Key::Anchor(id), Hook::FromHost)
             }
             OurLink::Endpoint(id) => {

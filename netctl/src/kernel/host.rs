@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -14,7 +14,7 @@ use super::{
     netlink::{
         Netlink,
         address::Address,
-        link::{Frame, Link},
+        link::{Frame, Kind, Link},
         route::Route,
     },
 };
@@ -33,23 +33,36 @@ pub struct Host {
     pub warnings: Vec<String>,
 }
 
+/// Which interfaces are uplinks.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Names of the uplinks; empty for all that may be.
+    pub only: &'a [String],
+    /// Indexes of bridges that belong to networks of ours.
+    pub adopted: &'a BTreeSet<u32>,
+    /// Leave out what Docker makes, also before it is known to be adopted.
+    pub no_docker: bool,
+}
+
 impl Host {
-    /// Reads links, addresses and routes. `only`: names of the uplinks; empty for all.
-    pub fn read(netlink: &mut Netlink, only: &[String]) -> io::Result<Self> {
+    /// Reads links, addresses and routes.
+    pub fn read(netlink: &mut Netlink, choice: Choice<'_>) -> io::Result<Self> {
         let links = netlink.links()?;
         let addresses = netlink.addresses()?;
         let routes = netlink.routes()?;
-        Ok(Self::from_parts(&links, &addresses, &routes, only))
+        Ok(Self::from_parts(&links, &addresses, &routes, choice))
     }
 
     fn from_parts(
         links: &[Link],
         addresses: &[Address],
         routes: &[Route],
-        only: &[String],
+        choice: Choice<'_>,
     ) -> Self {
         let mut host = Self::default();
-        let is_ours = |index: u32| OurLink::from_ifindex(index).is_some();
+        let Choice { only, adopted, .. } = choice;
+        let is_made = |index: u32| OurLink::from_ifindex(index).is_some();
+        let is_ours = |index: u32| is_made(index) || adopted.contains(&index);
         let defaults = default_routes(routes);
         let first = |test: fn(&IpAddr) -> bool| {
             let mut of_family = defaults.iter().filter(|r| test(&r.destination.addr()));
@@ -59,7 +72,8 @@ impl Host {
         host.view.default_uplink6 = first(IpAddr::is_ipv6);
         for link in links {
             let named = only.contains(&link.name);
-            if !(named || only.is_empty()) || !may_be_uplink(link, named) {
+            let others = adopted.contains(&link.index) || choice.no_docker && is_dockers(link);
+            if !(named || only.is_empty()) || others || !may_be_uplink(link, named) {
                 continue;
             }
             let mac = match (link.frame, link.mac) {
@@ -107,7 +121,7 @@ impl Host {
         host.view.routes = routes
             .iter()
             .filter(|route| route.destination.prefix_len() != 0)
-            .filter(|route| !route.index.is_some_and(is_ours))
+            .filter(|route| !route.index.is_some_and(is_made))
             .map(|route| route.destination)
             .filter(|destination| !is_link_local(destination.addr()))
             .collect();
@@ -124,10 +138,24 @@ fn may_be_uplink(link: &Link, named: bool) -> bool {
     }
     // Of a bond or a bridge only the whole is an uplink: programs on a member would see its
     // packets first and pin flows to the member.
-    let part = link.has_master;
+    let part = link.master.is_some();
     // Modules of tunnels make an interface in every namespace that nobody asked for (sit0, gre0).
     let idle = link.frame == Frame::Ip && !link.up;
     named || !(part || idle)
+}
+
+/// By the names that Docker's bridge driver gives (libnetwork, drivers/bridge): a bridge is there
+/// before the Engine tells of its network, and a veth's ends are before they have a bridge.
+fn is_dockers(link: &Link) -> bool {
+    let made = |prefix: &str, digits: usize| {
+        let rest = link.name.strip_prefix(prefix);
+        rest.is_some_and(|hex| hex.len() == digits && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    match link.kind {
+        Kind::Bridge => link.name == "docker0" || made("br-", 12),
+        Kind::Veth => made("veth", 7),
+        Kind::Other => false,
+    }
 }
 
 /// fe80::/10 only: 169.254.0.0/16 is an ordinary subnet in clouds.
@@ -182,6 +210,15 @@ fn source_address6(addresses: &[&Address]) -> Option<Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn choose(only: &[String]) -> Choice<'_> {
+        static NONE: BTreeSet<u32> = BTreeSet::new();
+        Choice {
+            only,
+            adopted: &NONE,
+            no_docker: false,
+        }
+    }
 
     fn address(index: u32, net: &str) -> Address {
         Address {
@@ -273,7 +310,7 @@ mod tests {
             ..link(5, "sit0", Frame::Ip)
         };
         let port = Link {
-            has_master: true,
+            master: Some(9),
             ..link(6, "eth2", Frame::Ethernet)
         };
         let links = [
@@ -294,7 +331,7 @@ mod tests {
             address(3, "2001:db8::5/128"),
             address(ours.ifindex(), "10.1.0.1/24"),
         ];
-        let host = Host::from_parts(&links, &addresses, &[], &[]);
+        let host = Host::from_parts(&links, &addresses, &[], choose(&[]));
         assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2, &3, &4]);
         assert_eq!(host.view.uplinks[&3].mac, None);
         assert_eq!(
@@ -313,14 +350,52 @@ mod tests {
             metric: 1024,
             main_table: true,
         };
-        let host = Host::from_parts(&links, &addresses, &[default], &[]);
+        let host = Host::from_parts(&links, &addresses, &[default], choose(&[]));
         assert_eq!(host.view.default_uplink, None);
         assert_eq!(host.view.default_uplink6, Some(3));
         assert_eq!(host.view.mtu(), Some(1300), "what leaves by default fits");
-        let host = Host::from_parts(&links, &addresses, &[], &["wan0".into()]);
+        let host = Host::from_parts(&links, &addresses, &[], choose(&["wan0".into()]));
         assert!(host.view.uplinks.is_empty());
         assert_eq!(host.warnings, ["uplink wan0 is not there (yet)"]);
-        let host = Host::from_parts(&links, &addresses, &[], &["eth2".into(), "sit0".into()]);
+        let host = Host::from_parts(
+            &links,
+            &addresses,
+            &[],
+            choose(&["eth2".into(), "sit0".into()]),
+        );
         assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &6]);
+    }
+    #[test]
+    fn dockers_interfaces_are_no_uplinks() {
+        let link = |index, name: &str, kind| Link {
+            index,
+            name: name.into(),
+            frame: Frame::Ethernet,
+            mac: Some(Mac([2, 0, 0, 0, 0, index as u8])),
+            kind,
+            ..Link::default()
+        };
+        let links = [
+            link(2, "docker0", Kind::Bridge),
+            link(3, "br-0123456789ab", Kind::Bridge),
+            link(4, "veth01234af", Kind::Veth),
+            link(5, "br-lan", Kind::Bridge),
+            link(6, "custom", Kind::Bridge),
+            link(7, "veth0", Kind::Veth),
+        ];
+        let addresses = [address(2, "172.17.0.1/16"), address(6, "172.18.0.1/16")];
+        let adopted = BTreeSet::from([6]);
+        let choice = Choice {
+            adopted: &adopted,
+            no_docker: true,
+            ..choose(&[])
+        };
+        let host = Host::from_parts(&links, &addresses, &[], choice);
+        assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &7]);
+        let local: Vec<u32> = host.local.values().copied().collect();
+        assert_eq!(local, [2], "an adopted network's gateway is that network's");
+        assert_eq!(host.view.addresses.len(), 2, "what may be published on");
+        let all = Host::from_parts(&links, &addresses, &[], choose(&[]));
+        assert_eq!(all.view.uplinks.len(), 6);
     }
 }

@@ -16,7 +16,7 @@ use nix::{
 use super::{
     attach::Attachments,
     bpf,
-    host::Host,
+    host::{Choice, Host},
     local_ports::Reservation,
     netlink::Netlink,
     netns::Named,
@@ -26,7 +26,10 @@ use super::{
     probe::{self, Facts, ProbeError},
     sysctl::Ipv6Settings,
 };
-use crate::reconcile::options::{Attach, Options, Redirect};
+use crate::{
+    model::Model,
+    reconcile::options::{Attach, Options, Redirect},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
@@ -128,8 +131,13 @@ impl Machine {
     }
 
     /// The host's own network, read anew.
-    pub fn host(&mut self) -> io::Result<Host> {
-        let mut host = Host::read(&mut self.netlink, &self.options.uplinks)?;
+    pub fn host(&mut self, model: &Model) -> io::Result<Host> {
+        let choice = Choice {
+            only: &self.options.uplinks,
+            adopted: &model.adopted_bridges(),
+            no_docker: self.options.adopt,
+        };
+        let mut host = Host::read(&mut self.netlink, choice)?;
         host.view.no_ipv6 = self.ipv6.missing()?;
         Ok(host)
     }

@@ -1,5 +1,6 @@
 //! The machine: everything that reads or changes it.
 
+pub mod adopted;
 pub mod apply;
 pub mod attach;
 pub mod bpf;

@@ -5,22 +5,28 @@
 //! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl`, group [`LINK_GROUP`] |
 //! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias and group as above |
 //! | address, route, neighbour, sysctl | on one of these links, or on the interface inside a sandbox |
+//! | neighbour on an adopted bridge | permanent, with the protocol number [`NEIGHBOUR_PROTOCOL`] |
 //! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
 //! | programs, links, maps | pinned below BPFFS/netctl/v<LAYOUT_VERSION>/ |
 //! | clsact filter | priority [`FILTER_PRIORITY`], handle 1, program named by us |
 
-use crate::model::{EndpointId, NetworkId};
+use netctl_common::endpoint::OWN_ENDPOINT;
+
+use crate::model::{Endpoint, EndpointId, Network, NetworkId};
 
 /// Alias (IFLA_IFALIAS) of every link that netctl makes on the host.
 pub const LINK_ALIAS: &str = "netctl";
 /// Group (IFLA_GROUP) of the same links, "nctl": the kernel removes a group's links together,
 /// where one after the other would each wait for packets in flight.
 pub const LINK_GROUP: u32 = 0x6e63_746c;
+/// Protocol (NDA_PROTOCOL, since 5.1) of neighbour entries: on a bridge that another engine made
+/// there may be others. Free in /etc/iproute2/rt_protos and in the kernel's list.
+pub const NEIGHBOUR_PROTOCOL: u8 = 0x6e;
 /// Priority of our clsact filters.
 pub const FILTER_PRIORITY: u16 = 0x6e63;
 
 const ANCHOR_BASE: u32 = 0x1000_0000;
-const ENDPOINT_BASE: u32 = 0x2000_0000;
+const ENDPOINT_BASE: u32 = OWN_ENDPOINT;
 const INSIDE_BASE: u32 = 0x3000_0000;
 
 /// Name of a network's anchor.
@@ -49,6 +55,43 @@ pub const fn endpoint_ifindex(endpoint: EndpointId) -> u32 {
 /// renamed.
 pub const fn inside_ifindex(endpoint: EndpointId) -> u32 {
     INSIDE_BASE + endpoint
+}
+
+/// Index of the host's interface in a network, whoever made it.
+pub fn anchor(network: &Network) -> u32 {
+    match &network.adopted {
+        Some(bridge) => bridge.ifindex,
+        None => anchor_ifindex(network.id),
+    }
+}
+
+/// Name of the host's interface in a network, whoever made it.
+pub fn anchor_label(network: &Network) -> String {
+    match &network.adopted {
+        Some(bridge) => bridge.name.clone(),
+        None => anchor_name(network.id),
+    }
+}
+
+/// Index of the host side of an endpoint's veth, whoever made it.
+pub fn host_side(endpoint: &Endpoint) -> u32 {
+    match &endpoint.adopted {
+        Some(veth) => veth.ifindex,
+        None => endpoint_ifindex(endpoint.id),
+    }
+}
+
+/// Name of the host side of an endpoint's veth, whoever made it.
+pub fn host_side_label(endpoint: &Endpoint) -> String {
+    match &endpoint.adopted {
+        Some(veth) => veth.name.clone(),
+        None => endpoint_name(endpoint.id),
+    }
+}
+
+/// An interface for a person, by its index alone.
+pub fn link_label(ifindex: u32) -> String {
+    OurLink::from_ifindex(ifindex).map_or_else(|| format!("interface {ifindex}"), OurLink::name)
 }
 
 /// What an interface of the host is to us.

@@ -10,7 +10,7 @@ use super::{
     netlink::{
         Netlink,
         address::Address,
-        link::{Ipv6, Link},
+        link::{Ipv6, Kind, Link},
     },
     netns,
     state::{Anchor, Hook, Inside, Key, LocalPorts, Object, State, Veth},
@@ -48,8 +48,12 @@ impl Machine {
             }
         }
         for neighbour in self.netlink.neighbours()? {
-            if let Some(OurLink::Anchor(id)) = OurLink::from_ifindex(neighbour.index) {
-                let key = Key::Neighbour(id, neighbour.addr);
+            let ours = matches!(
+                OurLink::from_ifindex(neighbour.index),
+                Some(OurLink::Anchor(_))
+            );
+            if ours || neighbour.marked {
+                let key = Key::Neighbour(neighbour.index, neighbour.addr);
                 state.insert(key, Object::Neighbour(neighbour.mac));
             }
         }
@@ -69,12 +73,26 @@ impl Machine {
             Key::Attachment(hook, ifindex) => Some((*hook, *ifindex)),
             _ => None,
         }));
-        if !self.tcx {
-            // Filters are found on the interfaces themselves: one may be no uplink any more.
-            let foreign = links
-                .iter()
-                .filter(|link| OurLink::of(link.index, &link.name).is_none());
-            hooks.extend(foreign.map(|link| (Hook::of_uplink(link.frame), link.index)));
+        // Filters are found on the interfaces themselves: one may be no uplink any more, or a
+        // container's that is not served any more.
+        let foreign = links
+            .iter()
+            .filter(|link| OurLink::of(link.index, &link.name).is_none());
+        for link in foreign {
+            if !self.tcx {
+                hooks.insert((Hook::of_uplink(link.frame), link.index));
+            }
+            match link.kind {
+                Kind::Bridge => drop(hooks.insert((Hook::FromHost, link.index))),
+                Kind::Veth => drop(hooks.insert((Hook::FromContainer, link.index))),
+                Kind::Other => {}
+            }
+        }
+        for ifindex in self.attachments.marked()? {
+            if !links.iter().any(|link| link.index == ifindex) {
+                // Whatever it carried, it is gone: what is left of it goes with this.
+                hooks.insert((Hook::FromContainer, ifindex));
+            }
         }
         for (hook, ifindex) in hooks {
             self.insert_attachment(&mut state, hook, ifindex)?;
@@ -117,9 +135,8 @@ impl Machine {
                     }
                 }
                 Key::Inside(id) => insert_insides(&mut state, [*id], desired)?,
-                Key::Neighbour(id, addr) => {
-                    let anchor = names::anchor_ifindex(*id);
-                    if let Some(found) = self.netlink.neighbour(anchor, *addr)? {
+                Key::Neighbour(ifindex, addr) => {
+                    if let Some(found) = self.netlink.neighbour(*ifindex, *addr)? {
                         state.insert(key.clone(), Object::Neighbour(found.mac));
                     }
                 }
@@ -204,7 +221,7 @@ fn insert_link(
                 mtu: link.mtu,
                 up: link.up,
                 ipv6: link.ipv6,
-                has_master: link.has_master,
+                has_master: link.master.is_some(),
                 marked,
             };
             state.insert(Key::Veth(id), Object::Veth(veth));

@@ -31,8 +31,8 @@ pub enum Key {
     Veth(EndpointId),
     /// Its other end, inside the sandbox.
     Inside(EndpointId),
-    /// The host's entry of a network's member.
-    Neighbour(NetworkId, IpAddr),
+    /// The host's entry of a network's member, on the interface of that index.
+    Neighbour(u32, IpAddr),
     /// A map's pin.
     MapPin(&'static str),
     /// A program on a hook; the number is the interface, 0 for the cgroup hooks.
@@ -315,8 +315,8 @@ impl fmt::Display for Key {
             Self::Anchor(id) => f.write_str(&names::anchor_name(*id)),
             Self::Veth(id) => f.write_str(&names::endpoint_name(*id)),
             Self::Inside(id) => write!(f, "{}'s other end", names::endpoint_name(*id)),
-            Self::Neighbour(id, addr) => {
-                write!(f, "neighbour {addr} on {}", names::anchor_name(*id))
+            Self::Neighbour(ifindex, addr) => {
+                write!(f, "neighbour {addr} on {}", names::link_label(*ifindex))
             }
             Self::MapPin(name) => write!(f, "pin of {name}"),
             Self::Attachment(hook, ifindex) => f.write_str(&hook.pin_name(*ifindex)),

@@ -137,6 +137,7 @@ mod tests {
         let sandbox = Sandbox {
             name: name.into(),
             netns: Netns::Named,
+            adopted: None,
         };
         model.sandboxes.insert(name.into(), sandbox.into());
         let addr = Ipv4Addr::new(10, 0, 0, id as u8);
@@ -148,6 +149,7 @@ mod tests {
             mac: ipam::mac_of(addr),
             addr: Some(addr),
             addr6: None,
+            adopted: None,
         };
         model.endpoints.insert(id, endpoint.into());
         let port = PublishedPort {
@@ -158,6 +160,7 @@ mod tests {
             container_port: 80,
             count: 1,
             proto: Proto::Tcp,
+            adopted: false,
         };
         model.ports.insert(id, port.into());
     }

@@ -3,6 +3,7 @@
 //! Front ends write it through [`crate::service`], the store keeps it, `reconcile::lower` turns
 //! it into the machine's terms. It knows nothing of kernels, sockets or files.
 
+pub mod adopted;
 pub mod delta;
 pub mod family;
 pub mod ipam;
@@ -12,7 +13,7 @@ mod port;
 pub mod spec;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
     sync::Arc,
@@ -61,6 +62,9 @@ pub struct Model {
 pub struct Sandbox {
     pub name: String,
     pub netns: Netns,
+    /// The container that it is of, if another engine made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<adopted::Container>,
 }
 
 /// Where a sandbox's network namespace is found.
@@ -88,6 +92,9 @@ pub struct Endpoint {
     /// One of each family that the network has.
     pub addr: Option<Ipv4Addr>,
     pub addr6: Option<Ipv6Addr>,
+    /// The host side, if another engine made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<adopted::Veth>,
 }
 
 impl Endpoint {
@@ -107,6 +114,12 @@ impl Model {
             way.offer(endpoint, self.networks.get(&endpoint.network));
         }
         way
+    }
+
+    /// Indexes of the interfaces that others made and that are anchors of ours.
+    pub fn adopted_bridges(&self) -> BTreeSet<u32> {
+        let bridges = self.networks.values().filter_map(|n| n.adopted.as_ref());
+        bridges.map(|bridge| bridge.ifindex).collect()
     }
 
     /// The network of that name.

@@ -53,6 +53,11 @@ pub struct PublishedPort {
     pub container_port: u16,
     pub count: u16,
     pub proto: Proto,
+    /// Published by the engine of the container, which holds the host port by a socket of its
+    /// own: the kernel keeps others off it, and the engine must get it again when it is started
+    /// anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl PublishedPort {
@@ -128,9 +133,15 @@ pub struct Way<'m> {
 impl<'m> Way<'m> {
     /// Takes an endpoint where there is none yet and its network leads outside.
     pub fn offer(&mut self, endpoint: &'m Endpoint, network: Option<&Arc<Network>>) {
+        // Of a container the engine chose.
+        let (may4, may6) = match &endpoint.adopted {
+            Some(veth) => (veth.default4, veth.default6),
+            None => (true, true),
+        };
         if network.is_some_and(|network| !network.internal) {
-            self.v4 = self.v4.or(endpoint.addr.and(Some(endpoint)));
-            self.v6 = self.v6.or(endpoint.addr6.and(Some(endpoint)));
+            let has = |may: bool, has: bool| (may && has).then_some(endpoint);
+            self.v4 = self.v4.or(has(may4, endpoint.addr.is_some()));
+            self.v6 = self.v6.or(has(may6, endpoint.addr6.is_some()));
         }
     }
 

@@ -201,7 +201,7 @@ impl Controller {
     pub fn host(&self) -> view::Host {
         let mut host = self.0.shared.host().view.clone();
         for network in self.0.shared.model().networks.values() {
-            let anchor = crate::kernel::names::anchor_ifindex(network.id);
+            let anchor = crate::kernel::names::anchor(network);
             let gateways = network.gateways().map(|gateway| (gateway, anchor));
             host.addresses.extend(gateways);
         }
@@ -300,7 +300,7 @@ fn open(
         nat: options.nat,
     };
     let host = machine
-        .host()
+        .host(&model)
         .map_err(|error| StartError::FirstPass(PassError::Observe(error)))?;
     let mut warnings = datapath.warnings.clone();
     warnings.extend(options.warnings.iter().cloned());

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::touch::{Part, Touch};
-use crate::{kernel::names::OurLink, model::Model};
+use crate::{
+    kernel::names::{self, OurLink},
+    model::Model,
+};
 
 /// News from the kernel: where to look again, never what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub(super) enum Event {
     Stripped(OurLink),
     /// Addresses, routes or interfaces of the host.
     Host,
+    /// Something of an interface that is not ours is gone; it may carry a program of ours.
+    Foreign(u32),
     /// Events were lost.
     Lost,
 }
@@ -26,6 +31,7 @@ pub(super) struct Dirty {
     links: BTreeSet<OurLink>,
     /// A link that comes up says nothing about what was taken off it.
     stripped: BTreeSet<OurLink>,
+    foreign: BTreeSet<u32>,
     host: bool,
     all: bool,
 }
@@ -44,6 +50,10 @@ impl Dirty {
                 self.stripped.insert(link);
             }
             Event::Host => self.host = true,
+            Event::Foreign(ifindex) => {
+                self.host = true;
+                self.foreign.insert(ifindex);
+            }
             Event::Lost => self.all = true,
         }
     }
@@ -58,6 +68,7 @@ impl Dirty {
         let Self {
             mut links,
             stripped,
+            foreign,
             host,
             all,
         } = std::mem::take(self);
@@ -74,6 +85,16 @@ impl Dirty {
                 // We have just removed it.
                 OurLink::Anchor(_) | OurLink::Endpoint(_) => {}
             }
+        }
+        if !foreign.is_empty() {
+            let is_on = |ifindex: u32| foreign.contains(&ifindex);
+            let networks = model.networks.values().filter(|n| is_on(names::anchor(n)));
+            part.networks.extend(networks.map(|network| network.id));
+            let endpoints = model
+                .endpoints
+                .values()
+                .filter(|e| is_on(names::host_side(e)));
+            part.endpoints.extend(endpoints.map(|endpoint| endpoint.id));
         }
         let parts = part.networks.len() + part.endpoints.len();
         match (all, host, parts) {

@@ -27,7 +27,7 @@ use crate::{
         state::{Attachment, Hook, Inside, Key, Object, State, Veth},
         tables::{self, Table},
     },
-    model::{Endpoint, Model, Netns, NetworkId, Way},
+    model::{Endpoint, Model, Netns, Network, NetworkId, Sandbox, Way},
 };
 
 /// Broadcast and multicast packets that an endpoint may send a second: far above what ARP and
@@ -95,7 +95,7 @@ fn lower_floods(state: &mut State, model: &Model, touch: &Touch) {
     let mut members: BTreeMap<NetworkId, Vec<u32>> = BTreeMap::new();
     for endpoint in model.endpoints.values() {
         if touch.flood(endpoint.network) {
-            let ifindex = names::endpoint_ifindex(endpoint.id);
+            let ifindex = names::host_side(endpoint);
             members.entry(endpoint.network).or_default().push(ifindex);
         }
     }
@@ -157,8 +157,69 @@ fn lower_endpoint(
     ) else {
         return;
     };
-    let ifindex = names::endpoint_ifindex(endpoint.id);
-    let mtu = mtu_of(network, host);
+    let ifindex = names::host_side(endpoint);
+    if endpoint.adopted.is_none() {
+        lower_pair(
+            state,
+            (network, sandbox, endpoint),
+            mtu_of(network, host),
+            way,
+        );
+    }
+    for addr in endpoint.addresses() {
+        let neighbour = Key::Neighbour(names::anchor(network), addr);
+        state.insert(neighbour, Object::Neighbour(endpoint.mac));
+    }
+    let is = |way: Option<&Endpoint>| way.is_some_and(|first| first.id == endpoint.id);
+    let is_published = is_published && (is(way.v4) || is(way.v6));
+    let value = endpoint::Endpoint {
+        ifindex,
+        network: network.id,
+        generation: endpoint.id,
+        flags: if is_published {
+            endpoint::flags::PUBLISHED
+        } else {
+            0
+        },
+        addr4: endpoint.addr.map(V4::from).unwrap_or_default(),
+        addr6: endpoint.addr6.map(V6::from).unwrap_or_default(),
+        mac: endpoint.mac,
+        ..endpoint::Endpoint::default()
+    };
+    state.entry(Table::Endpoint, &endpoint::slot(ifindex), &value);
+    let fdb = FdbKey {
+        network: network.id,
+        mac: endpoint.mac,
+        _pad: 0,
+    };
+    let value = Fdb {
+        ifindex,
+        vtep: V4(0),
+    };
+    state.entry(Table::Fdb, &fdb, &value);
+    let value = Neigh {
+        ifindex,
+        mac: endpoint.mac,
+        _pad: 0,
+    };
+    if let Some(addr) = endpoint.addr.map(V4::from) {
+        let network = network.id;
+        state.entry(Table::Neigh4, &NeighKey { network, addr }, &value);
+    }
+    if let Some(addr) = endpoint.addr6.map(V6::from) {
+        let network = network.id;
+        state.entry(Table::Neigh6, &NeighKey { network, addr }, &value);
+    }
+    attach(state, Hook::FromContainer, ifindex);
+}
+
+/// The veth pair of an endpoint that netctl made.
+fn lower_pair(
+    state: &mut State,
+    (network, sandbox, endpoint): (&Network, &Sandbox, &Endpoint),
+    mtu: u32,
+    way: Way<'_>,
+) {
     let veth = Veth {
         mtu,
         up: true,
@@ -200,50 +261,6 @@ fn lower_endpoint(
         gateways: routed.collect(),
     };
     state.insert(Key::Inside(endpoint.id), Object::Inside(inside));
-    for addr in endpoint.addresses() {
-        let neighbour = Key::Neighbour(network.id, addr);
-        state.insert(neighbour, Object::Neighbour(endpoint.mac));
-    }
-    let is_published = is_published && (is(way.v4) || is(way.v6));
-    let value = endpoint::Endpoint {
-        ifindex,
-        network: network.id,
-        generation: endpoint.id,
-        flags: if is_published {
-            endpoint::flags::PUBLISHED
-        } else {
-            0
-        },
-        addr4: endpoint.addr.map(V4::from).unwrap_or_default(),
-        addr6: endpoint.addr6.map(V6::from).unwrap_or_default(),
-        mac: endpoint.mac,
-        ..endpoint::Endpoint::default()
-    };
-    state.entry(Table::Endpoint, &endpoint::slot(ifindex), &value);
-    let fdb = FdbKey {
-        network: network.id,
-        mac: endpoint.mac,
-        _pad: 0,
-    };
-    let value = Fdb {
-        ifindex,
-        vtep: V4(0),
-    };
-    state.entry(Table::Fdb, &fdb, &value);
-    let value = Neigh {
-        ifindex,
-        mac: endpoint.mac,
-        _pad: 0,
-    };
-    if let Some(addr) = endpoint.addr.map(V4::from) {
-        let network = network.id;
-        state.entry(Table::Neigh4, &NeighKey { network, addr }, &value);
-    }
-    if let Some(addr) = endpoint.addr6.map(V6::from) {
-        let network = network.id;
-        state.entry(Table::Neigh6, &NeighKey { network, addr }, &value);
-    }
-    attach(state, Hook::FromContainer, ifindex);
 }
 
 /// Always part of a pass: one entry, and a port's publication may change it.

@@ -129,7 +129,7 @@ fn foreign(ifindex: u32) -> Option<Event> {
 }
 
 fn stripped(ifindex: u32) -> Event {
-    OurLink::from_ifindex(ifindex).map_or(Event::Host, Event::Stripped)
+    OurLink::from_ifindex(ifindex).map_or(Event::Foreign(ifindex), Event::Stripped)
 }
 
 fn out_interface(route: &RouteMessage) -> u32 {

@@ -42,8 +42,41 @@ fn link_local(mac: Mac) -> IpNet {
 }
 
 pub(super) fn lower(state: &mut State, network: &Network, host: &Host, nat: Nat) {
-    let ifindex = names::anchor_ifindex(network.id);
+    let ifindex = names::anchor(network);
     let mtu = mtu_of(network, host);
+    if network.adopted.is_none() {
+        lower_anchor(state, network, mtu);
+    }
+    let (v4, v6) = (network.ipv4.as_ref(), network.ipv6.as_ref());
+    let value = network::Network {
+        anchor_ifindex: ifindex,
+        flags: network_flags(network, nat),
+        gateway4: v4.map(|v4| v4.gateway.into()).unwrap_or_default(),
+        gateway6: v6.map(|v6| v6.gateway.into()).unwrap_or_default(),
+        broadcast4: v4
+            .map(|v4| v4.subnet.broadcast().into())
+            .unwrap_or_default(),
+        mtu,
+        mac: network.mac,
+        ..network::Network::default()
+    };
+    state.entry(Table::Network, &network.id, &value);
+    let local = Local { ifindex, _pad: 0 };
+    if let Some(v4) = v4 {
+        let (prefix, base) = (v4.subnet.prefix_len(), V4::from(v4.subnet.network()));
+        state.raw_entry(Table::Subnet4, lpm_key(prefix.into(), base), &network.id);
+        state.entry(Table::Local4, &V4::from(v4.gateway), &local);
+    }
+    if let Some(v6) = v6 {
+        let (prefix, base) = (v6.subnet.prefix_len(), V6::from(v6.subnet.network()));
+        state.raw_entry(Table::Subnet6, lpm_key(prefix.into(), base), &network.id);
+        state.entry(Table::Local6, &V6::from(v6.gateway), &local);
+    }
+    attach(state, Hook::FromHost, ifindex);
+}
+
+/// The host's own interface in a network that netctl made.
+fn lower_anchor(state: &mut State, network: &Network, mtu: u32) {
     let subnets = network.gateways().zip(network.subnets());
     let mut addresses: Vec<IpNet> = subnets
         .map(|(gateway, subnet)| in_subnet(gateway, &subnet))
@@ -71,32 +104,6 @@ pub(super) fn lower(state: &mut State, network: &Network, host: &Host, nat: Nat)
         marked: true,
     };
     state.insert(Key::Anchor(network.id), Object::Anchor(anchor));
-    let (v4, v6) = (network.ipv4.as_ref(), network.ipv6.as_ref());
-    let value = network::Network {
-        anchor_ifindex: ifindex,
-        flags: network_flags(network, nat),
-        gateway4: v4.map(|v4| v4.gateway.into()).unwrap_or_default(),
-        gateway6: v6.map(|v6| v6.gateway.into()).unwrap_or_default(),
-        broadcast4: v4
-            .map(|v4| v4.subnet.broadcast().into())
-            .unwrap_or_default(),
-        mtu,
-        mac: network.mac,
-        ..network::Network::default()
-    };
-    state.entry(Table::Network, &network.id, &value);
-    let local = Local { ifindex, _pad: 0 };
-    if let Some(v4) = v4 {
-        let (prefix, base) = (v4.subnet.prefix_len(), V4::from(v4.subnet.network()));
-        state.raw_entry(Table::Subnet4, lpm_key(prefix.into(), base), &network.id);
-        state.entry(Table::Local4, &V4::from(v4.gateway), &local);
-    }
-    if let Some(v6) = v6 {
-        let (prefix, base) = (v6.subnet.prefix_len(), V6::from(v6.subnet.network()));
-        state.raw_entry(Table::Subnet6, lpm_key(prefix.into(), base), &network.id);
-        state.entry(Table::Local6, &V6::from(v6.gateway), &local);
-    }
-    attach(state, Hook::FromHost, ifindex);
 }
 
 fn network_flags(network: &Network, nat: Nat) -> u32 {

@@ -52,6 +52,8 @@ pub struct Options {
     /// Names of the only uplinks; empty: every interface that is neither loopback, nor ours, nor
     /// a part of another one.
     pub uplinks: Vec<String>,
+    /// Docker's networks are adopted: what it makes is no uplink.
+    pub adopt: bool,
     pub attach: Attach,
     pub redirect: Redirect,
     /// Flows that FLOW4 has room for.

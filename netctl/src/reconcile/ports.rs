@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use netctl_common::{
-    publish::{PublishKey, Published, port_blocks, range_prefix},
+    publish::{PublishKey, Published, RESERVED_BY_ENGINE, port_blocks, range_prefix},
     wire::{Address, Be16, V4, V6},
 };
 
@@ -21,13 +21,13 @@ use crate::{
 /// `ways`: the endpoints of each sandbox that published ports lead to.
 pub fn lower(state: &mut State, model: &Model, ways: &BTreeMap<&str, Way<'_>>, touch: &Touch) {
     lower_local_ports(state, model, touch);
-    // In order of their numbers: where two specs on different addresses reserve the same port,
-    // the older one names it.
+    // Where two specs on different addresses reserve the same port, the youngest of ours names it,
+    // and only one that nobody else has the engine of its container may bind.
     for port in touch.ports(model) {
         // A sandbox without a way in has nothing to lead to.
         let way = ways.get(port.sandbox.as_str()).copied().unwrap_or_default();
         for target in port.targets(way) {
-            let endpoint = names::endpoint_ifindex(target.2.id);
+            let endpoint = names::host_side(target.2);
             match (target.0, target.1) {
                 (IpAddr::V4(host), IpAddr::V4(addr)) => {
                     let tables = (Table::Published4, Table::PublishedRange4);
@@ -112,7 +112,10 @@ fn lower_port<A: Address>(
             port: Be16::new(block.base),
         };
         let reserved = lpm_key(range_prefix::<V4>(block.bits), reserved);
-        if !state.contains(&Key::Entry(Table::Reserved, reserved.clone())) {
+        let known = state.contains(&Key::Entry(Table::Reserved, reserved.clone()));
+        if port.adopted && !known {
+            state.raw_entry(Table::Reserved, reserved, &(port.id | RESERVED_BY_ENGINE));
+        } else if !port.adopted {
             state.raw_entry(Table::Reserved, reserved, &port.id);
         }
     }

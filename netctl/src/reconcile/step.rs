@@ -25,7 +25,7 @@ pub enum Step {
     /// All of them, where none is wanted any more.
     RemoveEveryLink,
     Detach(Hook, u32),
-    RemoveNeighbour(NetworkId, IpAddr),
+    RemoveNeighbour(u32, IpAddr),
     RemoveNetns(String),
     UnpinMap(&'static str),
     PinMap(&'static str),
@@ -34,7 +34,7 @@ pub enum Step {
     PutAnchor(NetworkId, Anchor),
     /// Makes the pair, both ends down, or puts the host side right.
     PutVeth(EndpointId, Veth, Inside),
-    PutNeighbour(NetworkId, IpAddr, Mac),
+    PutNeighbour(u32, IpAddr, Mac),
     PutEntry {
         table: Table,
         key: Vec<u8>,
@@ -103,8 +103,8 @@ impl Step {
             }
             Self::RemoveNetns(name) | Self::CreateNetns(name) => Key::Netns(name.clone()),
             Self::UnpinMap(name) | Self::PinMap(name) => Key::MapPin(name),
-            Self::RemoveNeighbour(id, addr) | Self::PutNeighbour(id, addr, _) => {
-                Key::Neighbour(*id, *addr)
+            Self::RemoveNeighbour(ifindex, addr) | Self::PutNeighbour(ifindex, addr, _) => {
+                Key::Neighbour(*ifindex, *addr)
             }
             Self::PutAnchor(id, _) => Key::Anchor(*id),
             Self::PutVeth(id, ..) => Key::Veth(*id),
@@ -131,11 +131,12 @@ impl Step {
                 }
                 needs
             }
-            Self::PutNeighbour(id, ..) => vec![Key::Anchor(*id)],
-            Self::Attach(_, ifindex) => OurLink::from_ifindex(*ifindex)
-                .map(link_key)
-                .into_iter()
-                .collect(),
+            Self::PutNeighbour(ifindex, ..) | Self::Attach(_, ifindex) => {
+                OurLink::from_ifindex(*ifindex)
+                    .map(link_key)
+                    .into_iter()
+                    .collect()
+            }
             Self::Configure(id, _) => {
                 let ifindex = names::endpoint_ifindex(*id);
                 vec![
@@ -180,15 +181,13 @@ impl fmt::Display for Step {
             Self::RemoveLink(link) => write!(f, "remove {}", link.name()),
             Self::Detach(hook, ifindex) => write!(f, "detach {}", hook.pin_name(*ifindex)),
             Self::Attach(hook, ifindex) => write!(f, "attach {}", hook.pin_name(*ifindex)),
-            Self::RemoveNeighbour(id, addr) => {
-                write!(f, "remove neighbour {addr} on {}", names::anchor_name(*id))
+            Self::RemoveNeighbour(ifindex, addr) => {
+                let on = names::link_label(*ifindex);
+                write!(f, "remove neighbour {addr} on {on}")
             }
-            Self::PutNeighbour(id, addr, mac) => {
-                write!(
-                    f,
-                    "put neighbour {addr} is {mac} on {}",
-                    names::anchor_name(*id)
-                )
+            Self::PutNeighbour(ifindex, addr, mac) => {
+                let on = names::link_label(*ifindex);
+                write!(f, "put neighbour {addr} is {mac} on {on}")
             }
             Self::RemoveNetns(name) => write!(f, "remove namespace {name}"),
             Self::CreateNetns(name) => write!(f, "create namespace {name}"),

@@ -221,8 +221,12 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let model = shared.model();
         let mut host = shared.host();
+        if model.adopted_bridges() != self.applied.model.adopted_bridges() {
+            // What was the host's own is a network's now, or the other way round.
+            touch = Touch::All;
+        }
         if touch.host() {
-            let read = self.machine.host().map_err(|e| blind(&shared, e))?;
+            let read = self.machine.host(&model).map_err(|e| blind(&shared, e))?;
             // Networks without an MTU of their own follow the uplinks'.
             if read.view.mtu() != self.applied.host.view.mtu() {
                 touch = Touch::All;
@@ -268,9 +272,10 @@ impl Worker {
             return Err(PassError::Purged);
         }
         let shared = Arc::clone(&self.shared);
-        let host = self.machine.host().map_err(PassError::Observe)?;
+        let model = shared.model();
+        let host = self.machine.host(&model).map_err(PassError::Observe)?;
         let wanted = Wanted {
-            model: &shared.model(),
+            model: &model,
             host: &host,
             constants: &shared.constants,
         };

@@ -7,7 +7,7 @@ use netctl_common::{
     wire::Mac,
 };
 
-use super::{Error, Result, Service, error::no_network};
+use super::{Error, Result, Service, adopt::own_network, error::no_network};
 use crate::{
     kernel::names::endpoint_ifindex,
     model::{Endpoint, Model, Network, Subnet, family::Family, ipam, mac},
@@ -36,6 +36,7 @@ impl Service {
         let net = model
             .network_named(network)
             .ok_or_else(|| no_network(network))?;
+        own_network(net)?;
         let members: Vec<&Endpoint> = model
             .endpoints
             .values()
@@ -97,6 +98,7 @@ impl Service {
             mac,
             addr,
             addr6,
+            adopted: None,
         };
         model.last_endpoint = id;
         model.endpoints.insert(id, endpoint.into());

@@ -8,6 +8,7 @@
 //! written before the machine; an operation that has begun must be polled to its end (the API
 //! runs each on a task of its own), since half of one is what this layer exists to prevent.
 
+mod adopt;
 mod endpoints;
 pub mod engine;
 mod error;
@@ -37,6 +38,7 @@ use crate::{
     model::{Model, delta::Delta, ipam::Pool},
     reconcile::controller::Scope,
     store::Store,
+    view,
 };
 
 /// Limits and defaults from the configuration.
@@ -62,6 +64,8 @@ pub struct Service {
     /// Where the search for a free host port goes on: one that was just given back is not given
     /// out again at once.
     next_port: AtomicU16,
+    /// The container engine whose networks are adopted, as last seen.
+    engine_seen: RwLock<Option<view::Engine>>,
 }
 
 /// A change of the model that the engine has been told of, but has not carried out.
@@ -82,6 +86,7 @@ impl Service {
             locks: Locks::default(),
             purged: AsyncRwLock::new(false),
             next_port: AtomicU16::new(0),
+            engine_seen: RwLock::default(),
         }
     }
 
@@ -118,16 +123,23 @@ impl Service {
         Ok(())
     }
 
-    /// Held during every operation. None begins once a purge has.
+    /// Held during every operation. None begins once a purge has. News of the host that came
+    /// before are heard first.
     async fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
+        let open = self.open().await?;
+        let failed = |e| Error::Failed(format!("the machine could not be looked at: {e}"));
+        self.engine.settle().await.map_err(failed)?;
+        Ok(open)
+    }
+
+    /// See [`Self::enter`]; for what is not checked against the host.
+    async fn open(&self) -> Result<RwLockReadGuard<'_, bool>> {
         let purged = self.purged.read().await;
         if *purged {
             return Err(Error::Conflict(
                 "everything was taken away by `netctl purge`; start the daemon again".into(),
             ));
         }
-        let failed = |e| Error::Failed(format!("the machine could not be looked at: {e}"));
-        self.engine.settle().await.map_err(failed)?;
         Ok(purged)
     }
 

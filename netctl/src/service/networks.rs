@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netctl_common::network::MAX_NETWORKS;
 
-use super::{Error, Result, Service, error::no_network};
+use super::{Error, Result, Service, adopt::own_network, error::no_network};
 use crate::{
     api::types,
     model::{MIN_MTU6, Model, Network, ipam, names},
@@ -35,10 +35,11 @@ impl Service {
         let _name = self.locks.network(name).await;
         let name = name.to_owned();
         let remove = move |_: &Self, model: &mut Model| {
-            let id = model
+            let network = model
                 .network_named(&name)
-                .ok_or_else(|| no_network(&name))?
-                .id;
+                .ok_or_else(|| no_network(&name))?;
+            own_network(network)?;
+            let id = network.id;
             let users: Vec<_> = model
                 .endpoints
                 .values()
@@ -111,6 +112,7 @@ impl Service {
             icc: *icc,
             mapping: *nat_mapping,
             filtering: *nat_filtering,
+            adopted: None,
         };
         model.networks.insert(id, network.into());
         Ok(())

@@ -60,6 +60,7 @@ impl Service {
             container_port,
             count,
             proto,
+            adopted: false,
         };
         match (host, proto) {
             (HostPorts::From(first), _) => {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Error, Result, Service,
+    adopt::own_sandbox,
     endpoints::Wanted,
     error::{no_network, no_ns},
 };
@@ -37,7 +38,8 @@ impl Service {
         let _networks = self.locks.networks(self.networks_of(name)).await;
         let name = name.to_owned();
         let remove = move |_: &Self, model: &mut Model| {
-            model.sandboxes.remove(&name).ok_or_else(|| no_ns(&name))?;
+            let sandbox = model.sandboxes.remove(&name).ok_or_else(|| no_ns(&name))?;
+            own_sandbox(&sandbox)?;
             model.endpoints.retain(|_, e| e.sandbox != name);
             model.ports.retain(|_, p| p.sandbox != name);
             Ok(())
@@ -59,9 +61,7 @@ impl Service {
         let (network, name) = (network.to_owned(), request.ns.clone());
         let add = move |service: &Self, model: &mut Model| {
             let types::Connect { ns, ip, ip6 } = &request;
-            if !model.sandboxes.contains_key(ns) {
-                return Err(no_ns(ns));
-            }
+            own_sandbox(model.sandboxes.get(ns).ok_or_else(|| no_ns(ns))?)?;
             let wanted = Wanted {
                 ip: ip.as_deref(),
                 ip6: ip6.as_deref(),
@@ -80,9 +80,7 @@ impl Service {
         let _networks = self.locks.networks(self.networks_of(ns)).await;
         let (network, ns) = (network.to_owned(), ns.to_owned());
         let remove = move |_: &Self, model: &mut Model| {
-            if !model.sandboxes.contains_key(&ns) {
-                return Err(no_ns(&ns));
-            }
+            own_sandbox(model.sandboxes.get(&ns).ok_or_else(|| no_ns(&ns))?)?;
             let id = model
                 .network_named(&network)
                 .ok_or_else(|| no_network(&network))?
@@ -157,6 +155,7 @@ impl Service {
         let sandbox = Sandbox {
             name: name.clone(),
             netns,
+            adopted: None,
         };
         model.sandboxes.insert(name.clone(), sandbox.into());
         let wanted = Wanted {

@@ -46,6 +46,7 @@ impl Service {
             icc,
             mapping,
             filtering,
+            adopted: _,
         } = network;
         let endpoints = model.endpoints.values().filter(|e| e.network == *id);
         types::Network {
@@ -64,7 +65,7 @@ impl Service {
             icc: *icc,
             nat_mapping: mapping.unwrap_or(self.options.nat.mapping),
             nat_filtering: filtering.unwrap_or(self.options.nat.filtering),
-            interface: names::anchor_name(*id),
+            interface: names::anchor_label(network),
             endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
         }
     }
@@ -104,7 +105,7 @@ impl Service {
         let owners: HashMap<u32, &Endpoint> = model
             .endpoints
             .values()
-            .map(|e| (names::endpoint_ifindex(e.id), e.as_ref()))
+            .map(|e| (names::host_side(e), e.as_ref()))
             .collect();
         let flows = self
             .engine
@@ -130,13 +131,20 @@ impl Service {
 
     pub fn status(&self) -> types::Status {
         let model = self.model();
+        let docker = self.engine_seen();
+        let mut status = self.engine.status();
+        // What the engine has and nobody serves.
+        let problems = docker.iter().flat_map(|engine| &engine.problems);
+        status.failures.extend(problems.cloned());
+        status.healthy &= status.failures.is_empty();
         types::Status {
             version: crate::version::short().to_owned(),
             networks: model.networks.len(),
             namespaces: model.sandboxes.len(),
             endpoints: model.endpoints.len(),
             published_ports: model.ports.len(),
-            status: self.engine.status(),
+            docker,
+            status,
         }
     }
 }
@@ -158,12 +166,16 @@ fn endpoint(model: &Model, endpoint: &Endpoint) -> Option<types::Endpoint> {
         ip6: endpoint.addr6,
         gateway6: v6.map(|v6| v6.gateway),
         mac: endpoint.mac.to_string(),
-        host_interface: names::endpoint_name(endpoint.id),
+        host_interface: names::host_side_label(endpoint),
     })
 }
 
 fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
-    let Sandbox { name, netns } = sandbox;
+    let Sandbox {
+        name,
+        netns,
+        adopted: _,
+    } = sandbox;
     let (path, inode) = match netns {
         Netns::Named => (format!("/run/netns/{name}").into(), None),
         Netns::Path { path, inode } => (path.clone(), Some(*inode)),

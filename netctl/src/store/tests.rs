@@ -26,6 +26,7 @@ fn model() -> Model {
         icc: true,
         mapping: None,
         filtering: Some(Filtering::AddressDependent),
+        adopted: None,
     };
     let sandbox = Sandbox {
         name: "web".into(),
@@ -33,6 +34,7 @@ fn model() -> Model {
             path: "/run/netns/x".into(),
             inode: 4,
         },
+        adopted: None,
     };
     let endpoint = Endpoint {
         id: 7,
@@ -42,6 +44,7 @@ fn model() -> Model {
         mac: ipam::mac_of(addr),
         addr: Some(addr),
         addr6: Some("fd00:1::100".parse().unwrap()),
+        adopted: None,
     };
     let port = PublishedPort {
         id: 3,
@@ -51,6 +54,7 @@ fn model() -> Model {
         container_port: 80,
         count: 1,
         proto: Proto::Tcp,
+        adopted: false,
     };
     Model {
         networks: [(1, network.into())].into(),
@@ -193,7 +197,7 @@ fn a_newer_file_is_refused_unchanged() {
     assert!(
         error
             .to_string()
-            .contains("has version 3, this netctl knows 2"),
+            .contains("has version 4, this netctl knows 3"),
         "{error}"
     );
 }

@@ -14,12 +14,12 @@ use std::{
 use procfs::net::TcpState;
 
 use super::{
-    bed::{Route, docker::tool},
+    bed::Route,
     load::pin,
     result::Better,
     worker::{Cpus, Running},
 };
-use crate::eventually::eventually;
+use crate::{eventually::eventually, lab::docker::tool};
 
 /// A load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@
 //! namespace; all processes are children of the lab and die with it, and the rest with them.
 
 mod cgroup;
+pub mod docker;
 mod medium;
 mod neighbour;
 mod shell;

@@ -71,26 +71,31 @@ impl Netlink {
         absent_is_done(self.request(RouteNetlinkMessage::DelQueueDiscipline(clsact(index)), 0))
     }
 
-    /// Number of our filter's program, if it is there.
-    pub fn filter_program(&mut self, index: u32, direction: Direction) -> io::Result<Option<u32>> {
+    /// Number of our filter's program, if it is there and was put under that name.
+    pub fn filter_program(
+        &mut self,
+        index: u32,
+        direction: Direction,
+        name: &str,
+    ) -> io::Result<Option<u32>> {
         let ours = self.filters(index, direction)?.into_iter().find(|filter| {
             filter.header.info >> 16 == u32::from(FILTER_PRIORITY)
                 && u32::from(filter.header.handle) == 1
         });
-        Ok(ours.and_then(|filter| {
-            filter
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    TcAttribute::Options(options) => {
-                        options.iter().find_map(|option| match option {
-                            TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => Some(*id),
-                            _ => None,
-                        })
-                    }
-                    _ => None,
-                })
-        }))
+        let options = ours.into_iter().flat_map(|filter| filter.attributes);
+        let options = options.flat_map(|attribute| match attribute {
+            TcAttribute::Options(options) => options,
+            _ => Vec::new(),
+        });
+        let (mut id, mut named) = (None, false);
+        for option in options {
+            match option {
+                TcOption::Bpf(TcFilterBpfOption::ProgId(found)) => id = Some(found),
+                TcOption::Bpf(TcFilterBpfOption::ProgName(found)) => named = found == name,
+                _ => {}
+            }
+        }
+        Ok(id.filter(|_| named))
     }
 
     /// Adds our filter or replaces its program.

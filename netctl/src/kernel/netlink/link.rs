@@ -31,11 +31,25 @@ pub struct Link {
     pub loopback: bool,
     pub up: bool,
     pub arp: bool,
-    pub has_master: bool,
+    pub kind: Kind,
+    /// Index of the interface that this one is a part of.
+    pub master: Option<u32>,
+    /// Number of the network namespace that the other end is in, as this one counts them; `None`
+    /// when it is in this one.
+    pub peer_netns: Option<i32>,
     pub group: u32,
     pub forwarding: bool,
     pub route_localnet: bool,
     pub ipv6: Ipv6,
+}
+
+/// What made it, as far as that matters here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    Bridge,
+    Veth,
+    #[default]
+    Other,
 }
 
 /// What the interface's frames begin with.
@@ -229,12 +243,23 @@ pub fn from_message(message: LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(mac) => link.mac = mac.try_into().ok().map(Mac),
             LinkAttribute::Group(group) => link.group = group,
-            LinkAttribute::Controller(master) => link.has_master = master != 0,
+            LinkAttribute::Controller(master) => link.master = (master != 0).then_some(master),
+            LinkAttribute::LinkNetNsId(id) => link.peer_netns = Some(id),
+            LinkAttribute::LinkInfo(infos) => link.kind = kind(&infos),
             LinkAttribute::AfSpecUnspec(families) => read_sysctls(&mut link, &families),
             _ => {}
         }
     }
     link
+}
+
+fn kind(infos: &[LinkInfo]) -> Kind {
+    let kinds = infos.iter().filter_map(|info| match info {
+        LinkInfo::Kind(InfoKind::Bridge) => Some(Kind::Bridge),
+        LinkInfo::Kind(InfoKind::Veth) => Some(Kind::Veth),
+        _ => None,
+    });
+    kinds.last().unwrap_or_default()
 }
 
 /// IN6_ADDR_GEN_MODE_EUI64 of include/uapi/linux/if_link.h.

@@ -9,6 +9,7 @@ pub mod diag;
 pub mod filter;
 pub mod link;
 pub mod neighbour;
+pub mod nsid;
 pub mod route;
 
 use std::{io, net::IpAddr};

@@ -11,10 +11,12 @@ use rtnetlink::{
     packet_route::{
         RouteNetlinkMessage,
         neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
+        route::RouteProtocol,
     },
 };
 
 use super::{Netlink, absent_is_done, family_of};
+use crate::kernel::names::NEIGHBOUR_PROTOCOL;
 
 /// A permanent entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Neighbour {
     pub index: u32,
     pub addr: IpAddr,
     pub mac: Mac,
+    /// Has our protocol number.
+    pub marked: bool,
 }
 
 impl Netlink {
@@ -44,6 +48,9 @@ impl Netlink {
         message
             .attributes
             .push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+        message
+            .attributes
+            .push(NeighbourAttribute::Protocol(NEIGHBOUR_PROTOCOL.into()));
         self.request(
             RouteNetlinkMessage::NewNeighbour(message),
             NLM_F_CREATE | NLM_F_REPLACE,
@@ -77,6 +84,7 @@ fn parse(message: RouteNetlinkMessage) -> Option<Neighbour> {
     }
     let mut addr = None;
     let mut mac = None;
+    let mut marked = false;
     for attribute in message.attributes {
         match attribute {
             NeighbourAttribute::Destination(NeighbourAddress::Inet(found)) => {
@@ -86,6 +94,9 @@ fn parse(message: RouteNetlinkMessage) -> Option<Neighbour> {
                 addr = Some(found.into());
             }
             NeighbourAttribute::LinkLayerAddress(found) => mac = found.try_into().ok().map(Mac),
+            NeighbourAttribute::Protocol(protocol) => {
+                marked = protocol == RouteProtocol::from(NEIGHBOUR_PROTOCOL);
+            }
             _ => {}
         }
     }
@@ -93,5 +104,6 @@ fn parse(message: RouteNetlinkMessage) -> Option<Neighbour> {
         index: message.header.ifindex,
         addr: addr?,
         mac: mac?,
+        marked,
     })
 }

@@ -10,7 +10,9 @@ use super::super::lower::Constants;
 use crate::{
     config::Nat,
     kernel::{host::Host, probe::Facts},
-    model::{Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Sandbox, Subnet},
+    model::{
+        Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Sandbox, Subnet, adopted,
+    },
     view::Uplink,
 };
 
@@ -80,6 +82,12 @@ pub(super) fn network(id: u32) -> Network {
         icc: true,
         mapping: None,
         filtering: Some(Filtering::EndpointIndependent),
+        // One that another engine made.
+        adopted: (id == 5).then(|| adopted::Bridge {
+            id: "5".into(),
+            name: "docker0".into(),
+            ifindex: 50,
+        }),
     }
 }
 
@@ -97,6 +105,13 @@ pub(super) fn endpoint(id: u32, on: u32, sandbox: &str) -> Endpoint {
         mac: Mac([2, 2, 0, 0, (id >> 8) as u8, id as u8]),
         addr: network.ipv4.map(addr),
         addr6: network.ipv6.map(addr6),
+        adopted: network.adopted.map(|_| adopted::Veth {
+            id: id.to_string(),
+            name: format!("veth{id}"),
+            ifindex: 100 + id,
+            default4: true,
+            default6: true,
+        }),
     }
 }
 
@@ -117,6 +132,7 @@ pub(super) fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> Publis
         } else {
             Proto::Udp
         },
+        adopted: id.is_multiple_of(5),
     }
 }
 
@@ -124,14 +140,15 @@ pub(super) fn add_sandbox(model: &mut Model, name: &str) {
     let sandbox = Sandbox {
         name: name.into(),
         netns: Netns::Named,
+        adopted: None,
     };
     model.sandboxes.insert(name.into(), sandbox.into());
 }
 
-/// Networks 1 to 4, sandboxes s0 to s3, each endpoint and port by its number: two models of this
+/// Networks 1 to 5, sandboxes s0 to s3, each endpoint and port by its number: two models of this
 /// kind share objects, as the steps of a life do.
 pub(super) fn model() -> impl Strategy<Value = Model> {
-    let networks = proptest::collection::btree_set(1_u32..5, 1..4);
+    let networks = proptest::collection::btree_set(1_u32..6, 1..5);
     let endpoints = proptest::collection::btree_set(1_u32..40, 0..24);
     let ports = proptest::collection::btree_set(1_u32..20, 0..10);
     (networks, endpoints, ports).prop_map(|(networks, endpoints, ports)| {
@@ -142,7 +159,7 @@ pub(super) fn model() -> impl Strategy<Value = Model> {
         }
         for id in endpoints {
             // A function of the number, as an endpoint never changes its network.
-            let on = 1 + id % 4;
+            let on = 1 + id % 5;
             if networks.contains(&on) {
                 let name = sandbox(id);
                 model.endpoints.insert(id, endpoint(id, on, &name).into());

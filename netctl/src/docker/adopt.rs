@@ -1,0 +1,283 @@
+//! The task that follows the Engine: connects, looks at everything, then at what is news, and
+//! connects again when the Engine is started anew.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use bollard::errors::Error as EngineError;
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    engine::{Engine, News, Seen},
+    facts::Facts,
+    translate::translate,
+};
+use crate::{kernel::adopted, service::Service, view};
+
+/// First pause before the Engine is asked for again; doubled up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Until what could not be served is looked at again: a container's interfaces come and go while
+/// the Engine tells of them.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Adopts what the Engine at that socket has, for as long as the service is there. `resync`: how
+/// often everything is looked at without any reason.
+pub async fn follow(service: Arc<Service>, socket: PathBuf, resync: Duration) {
+    let mut pause = PAUSE;
+    loop {
+        let ended = match Engine::connect(&socket).await {
+            Ok(engine) => {
+                pause = PAUSE;
+                session(&service, &socket, &engine, resync).await
+            }
+            Err(error) => error.into(),
+        };
+        match ended {
+            End::Engine(error) => {
+                let was_there = service
+                    .engine_seen()
+                    .is_none_or(|seen| seen.connected || seen.error.is_none());
+                if was_there {
+                    tracing::warn!(socket = %socket.display(), error, "no connection to the Docker Engine");
+                }
+                service.note_engine(|seen| {
+                    seen.socket = socket.clone();
+                    seen.connected = false;
+                    seen.error = Some(error);
+                });
+            }
+            End::Service => return,
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Why a session is over.
+enum End {
+    Engine(String),
+    /// Everything was taken away.
+    Service,
+}
+
+impl From<EngineError> for End {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error.to_string())
+    }
+}
+
+/// What the Engine has said on this connection.
+struct Session<'a> {
+    service: &'a Arc<Service>,
+    facts: Facts,
+    /// What could not be understood, by container.
+    strange: BTreeMap<String, Vec<String>>,
+    /// Containers that are asked about, and those of them that there is news of meanwhile.
+    asking: BTreeMap<String, bool>,
+}
+
+/// Until the connection ends.
+async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync: Duration) -> End {
+    let mut session = Session {
+        service,
+        facts: Facts::default(),
+        strange: BTreeMap::new(),
+        asking: BTreeMap::new(),
+    };
+    let mut news = pin!(engine.news());
+    let mut answers = FuturesUnordered::new();
+    let ask = |id: String| {
+        let engine = engine.clone();
+        async move {
+            let seen = engine.container(&id).await;
+            (id, seen)
+        }
+    };
+    let mut first = true;
+    // Looks at everything at once, and then again from time to time.
+    let mut all_at = Instant::now();
+    let mut again_at: Option<Instant> = None;
+    loop {
+        let mut changed = false;
+        tokio::select! {
+            // A container that is asked about has its answer before the whole is looked at.
+            biased;
+            Some((id, seen)) = answers.next() => {
+                match session.answered(id, seen) {
+                    Ok(None) => {}
+                    Ok(Some(id)) => answers.push(ask(id)),
+                    Err(error) => return error.into(),
+                }
+                changed = true;
+            }
+            event = news.next() => match event {
+                None => return End::Engine("the Engine has closed the connection".into()),
+                Some(Err(error)) => return error.into(),
+                Some(Ok(News::Container(id))) => {
+                    if session.ask(&id) {
+                        answers.push(ask(id));
+                    }
+                }
+                Some(Ok(News::Networks)) => match engine.networks().await {
+                    Ok(networks) => {
+                        session.facts.networks = networks.into_iter().collect();
+                        changed = true;
+                    }
+                    Err(error) => return error.into(),
+                },
+            },
+            () = sleep_until(all_at) => {
+                let listed = session.list(engine).await;
+                let ids = match listed {
+                    Ok(ids) => ids,
+                    Err(error) => return error.into(),
+                };
+                answers.extend(ids.into_iter().map(ask));
+                all_at = Instant::now() + resync;
+                changed = true;
+            }
+            () = sleep_until(again_at.unwrap_or(all_at)), if again_at.is_some() => {
+                changed = true;
+            }
+        }
+        // Nothing is taken away before the first complete listing, and answers that are there
+        // are one change together.
+        if !changed || (first && !answers.is_empty()) {
+            continue;
+        }
+        while let Some(Some((id, seen))) = answers.next().now_or_never() {
+            match session.answered(id, seen) {
+                Ok(None) => {}
+                Ok(Some(id)) => answers.push(ask(id)),
+                Err(error) => return error.into(),
+            }
+        }
+        first = false;
+        again_at = match session.adopt(socket, &engine.version).await {
+            Ok(true) => None,
+            Ok(false) => Some(Instant::now() + AGAIN),
+            Err(End::Service) => return End::Service,
+            Err(end) => return end,
+        };
+    }
+}
+
+impl Session<'_> {
+    /// Whether to ask about a container now; else it is done when the answer to come is there.
+    fn ask(&mut self, id: &str) -> bool {
+        match self.asking.get_mut(id) {
+            Some(again) => {
+                *again = true;
+                false
+            }
+            None => {
+                self.asking.insert(id.to_owned(), false);
+                true
+            }
+        }
+    }
+
+    /// Takes an answer; the container, if it has to be asked about again.
+    fn answered(
+        &mut self,
+        id: String,
+        seen: Result<Seen, EngineError>,
+    ) -> Result<Option<String>, EngineError> {
+        let again = self.asking.remove(&id).unwrap_or_default();
+        self.facts.idle.remove(&id);
+        self.facts.containers.remove(&id);
+        self.strange.remove(&id);
+        match seen? {
+            Seen::Gone => {}
+            Seen::Idle => drop(self.facts.idle.insert(id.clone())),
+            Seen::Running((container, strange)) => {
+                self.facts.containers.insert(id.clone(), container);
+                if !strange.is_empty() {
+                    self.strange.insert(id.clone(), strange);
+                }
+            }
+        }
+        Ok((again && self.ask(&id)).then_some(id))
+    }
+
+    /// Lists everything; containers to ask about.
+    async fn list(&mut self, engine: &Engine) -> Result<Vec<String>, EngineError> {
+        self.facts.networks = engine.networks().await?.into_iter().collect();
+        let ids: BTreeSet<String> = engine.containers().await?.into_iter().collect();
+        self.facts.containers.retain(|id, _| ids.contains(id));
+        self.facts.idle.retain(|id| ids.contains(id));
+        Ok(ids.into_iter().filter(|id| self.ask(id)).collect())
+    }
+
+    /// Brings what is wanted in line; false when something could not be served.
+    async fn adopt(&self, socket: &Path, version: &str) -> Result<bool, End> {
+        let facts = Arc::new(self.facts.clone());
+        let looked = Arc::clone(&facts);
+        let found = tokio::task::spawn_blocking(move || look(&looked)).await;
+        let found = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                return Err(End::Engine(format!(
+                    "the kernel's interfaces cannot be read: {error}"
+                )));
+            }
+            Err(error) => return Err(End::Engine(format!("internal error: {error}"))),
+        };
+        let (networks, containers) = (facts.networks.len(), facts.containers.len());
+        let adopted = self
+            .service
+            .adopt(move |model, options| translate(model, &facts, &found, options.max_endpoints));
+        let mut problems = match adopted.await {
+            Ok(problems) => problems,
+            Err(error) if self.service.is_purged().await => {
+                tracing::info!(%error, "no more following of the Docker Engine");
+                return Err(End::Service);
+            }
+            Err(error) => vec![error.to_string()],
+        };
+        for (id, strange) in &self.strange {
+            let name = self.facts.containers.get(id).map_or("", |c| &c.name);
+            problems.extend(strange.iter().map(|what| {
+                format!("container {name:?}: {what} is not served: it cannot be understood")
+            }));
+        }
+        let served = problems.is_empty();
+        let known = self.service.engine_seen().unwrap_or_default();
+        if !known.connected {
+            tracing::info!(socket = %socket.display(), version, networks, containers, "adopted from the Docker Engine");
+        }
+        for problem in problems.iter().filter(|p| !known.problems.contains(p)) {
+            tracing::warn!("{problem}");
+        }
+        self.service.note_engine(|seen| {
+            *seen = view::Engine {
+                socket: socket.to_owned(),
+                connected: true,
+                version: Some(version.to_owned()),
+                error: None,
+                networks,
+                containers,
+                problems,
+            };
+        });
+        Ok(served)
+    }
+}
+
+/// What the kernel has of it.
+fn look(facts: &Facts) -> std::io::Result<adopted::Found> {
+    let bridges = facts.networks.values().map(|n| n.bridge.clone()).collect();
+    let sandboxes = facts
+        .containers
+        .values()
+        .map(|c| (c.sandbox.clone(), c.endpoints.len() > 1))
+        .collect();
+    adopted::look(&bridges, &sandboxes)
+}

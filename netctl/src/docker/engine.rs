@@ -1,0 +1,137 @@
+//! The Engine's API: listings and the stream of events. Nothing is written by it, ever.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use bollard::{
+    API_DEFAULT_VERSION, Docker,
+    errors::Error,
+    models::{EventMessage, EventMessageTypeEnum},
+    query_parameters::{EventsOptions, ListContainersOptions},
+};
+use futures_util::{Stream, StreamExt as _};
+
+use super::{
+    facts::{Container, Network},
+    read,
+};
+use crate::kernel::events::unix_seconds;
+
+/// Longest that one question may take. An Engine that starts a container answers questions about
+/// it when it has.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an event may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Networks,
+    Container(String),
+}
+
+/// A connection to the Engine.
+#[derive(Clone)]
+pub(super) struct Engine {
+    docker: Docker,
+    /// Seconds since 1970 of when it was made: events since then are told.
+    since: u64,
+    /// The Engine's own version.
+    pub(super) version: String,
+}
+
+impl Engine {
+    /// Connects by the UNIX socket, and settles on a version of the API that both know.
+    pub(super) async fn connect(socket: &Path) -> Result<Self, Error> {
+        let since = unix_seconds();
+        let path = socket.display().to_string();
+        let docker = Docker::connect_with_unix(&path, PATIENCE.as_secs(), API_DEFAULT_VERSION)?;
+        let docker = docker.negotiate_version().await?;
+        let version = docker.version().await?.version.unwrap_or_default();
+        Ok(Self {
+            docker,
+            since,
+            version,
+        })
+    }
+
+    /// Ids and facts of the networks that are adopted.
+    pub(super) async fn networks(&self) -> Result<Vec<(String, Network)>, Error> {
+        let answers = self.docker.list_networks(None).await?;
+        Ok(answers.iter().filter_map(read::network).collect())
+    }
+
+    /// Ids of all containers, those that do not run as well.
+    pub(super) async fn containers(&self) -> Result<Vec<String>, Error> {
+        let all = ListContainersOptions {
+            all: true,
+            ..ListContainersOptions::default()
+        };
+        let answers = self.docker.list_containers(Some(all)).await?;
+        Ok(answers.into_iter().filter_map(|answer| answer.id).collect())
+    }
+
+    /// One container: absent, idle, or running with what of it cannot be understood.
+    pub(super) async fn container(&self, id: &str) -> Result<Seen, Error> {
+        match self.docker.inspect_container(id, None).await {
+            Ok(answer) => Ok(read::container(&answer).map_or(Seen::Idle, Seen::Running)),
+            Err(Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(Seen::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// News from when the connection was made on; ends with it.
+    pub(super) fn news(&self) -> impl Stream<Item = Result<News, Error>> + use<> {
+        let list = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
+        let filters = [
+            ("type", list(&["container", "network"])),
+            (
+                "event",
+                list(&[
+                    "start",
+                    "die",
+                    "destroy",
+                    "rename",
+                    "create",
+                    "remove",
+                    "connect",
+                    "disconnect",
+                ]),
+            ),
+        ];
+        let options = EventsOptions {
+            since: Some(self.since.to_string()),
+            until: None,
+            filters: Some(
+                filters
+                    .into_iter()
+                    .map(|(key, values): (_, Vec<String>)| (key.to_owned(), values))
+                    .collect::<HashMap<_, _>>(),
+            ),
+        };
+        self.docker.events(Some(options)).filter_map(|event| async {
+            match event {
+                Err(error) => Some(Err(error)),
+                Ok(event) => news(event).map(Ok),
+            }
+        })
+    }
+}
+
+/// What there is of a container.
+pub(super) enum Seen {
+    Gone,
+    Idle,
+    Running((Container, Vec<String>)),
+}
+
+fn news(event: EventMessage) -> Option<News> {
+    let actor = event.actor?;
+    let attributes = actor.attributes.unwrap_or_default();
+    match (event.typ?, event.action?.as_str()) {
+        (EventMessageTypeEnum::NETWORK, "connect" | "disconnect") => {
+            attributes.get("container").cloned().map(News::Container)
+        }
+        (EventMessageTypeEnum::NETWORK, _) => Some(News::Networks),
+        _ => actor.id.map(News::Container),
+    }
+}

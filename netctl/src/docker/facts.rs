@@ -1,0 +1,69 @@
+//! What the Engine says of its networks and containers, as far as it concerns us.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
+use netctl_common::wire::Mac;
+
+use crate::model::Proto;
+
+/// Networks and containers by the Engine's ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) networks: BTreeMap<String, Network>,
+    /// Those that run.
+    pub(super) containers: BTreeMap<String, Container>,
+    /// Those that do not run, but may again.
+    pub(super) idle: BTreeSet<String>,
+}
+
+/// A network of the driver `bridge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    pub(super) name: String,
+    /// Name of the bridge interface.
+    pub(super) bridge: String,
+    pub(super) subnets: Vec<IpNet>,
+    pub(super) internal: bool,
+    pub(super) icc: bool,
+    pub(super) masquerade: bool,
+    pub(super) mtu: Option<u32>,
+    /// Options that are not served as they ask for.
+    pub(super) unserved: Vec<String>,
+}
+
+/// A running container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Container {
+    pub(super) name: String,
+    /// File of its network namespace.
+    pub(super) sandbox: PathBuf,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) ports: Vec<Port>,
+}
+
+/// A container's interface in a network of whatever driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) id: String,
+    /// Id of the network.
+    pub(super) network: String,
+    pub(super) mac: Mac,
+    pub(super) addr: Option<Ipv4Addr>,
+    pub(super) addr6: Option<Ipv6Addr>,
+}
+
+/// A published port, or several in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Port {
+    pub(super) proto: Proto,
+    /// `None`: every address of the host, of both families.
+    pub(super) host_ip: Option<IpAddr>,
+    pub(super) host_port: u16,
+    pub(super) container_port: u16,
+    pub(super) count: u16,
+}

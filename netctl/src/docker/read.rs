@@ -1,0 +1,120 @@
+//! The Engine's answers as facts: pure.
+
+use bollard::models::{ContainerInspectResponse, EndpointSettings, Network as Answer};
+
+use super::{
+    facts::{Container, Endpoint, Network},
+    ports,
+};
+use crate::model::mac;
+
+/// Options of the bridge driver (libnetwork, drivers/bridge/labels.go and netlabel/labels.go).
+mod option {
+    pub(super) const BRIDGE: &str = "com.docker.network.bridge.name";
+    pub(super) const ICC: &str = "com.docker.network.bridge.enable_icc";
+    pub(super) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+    pub(super) const MTU: &str = "com.docker.network.driver.mtu";
+    /// What the Engine deals with itself, before it tells of a port or an address.
+    pub(super) const ENGINES: [&str; 4] = [
+        "com.docker.network.bridge.default_bridge",
+        "com.docker.network.bridge.host_binding_ipv4",
+        "com.docker.network.container_iface_prefix",
+        "com.docker.network.bridge.inhibit_ipv4",
+    ];
+    /// Gateway modes, of which only translation is served.
+    pub(super) const MODES: [&str; 2] = [
+        "com.docker.network.bridge.gateway_mode_ipv4",
+        "com.docker.network.bridge.gateway_mode_ipv6",
+    ];
+    pub(super) const NAT: &str = "nat";
+}
+
+/// The network that Swarm keeps for itself.
+const SWARM: &str = "docker_gwbridge";
+
+/// Id and network, if it is one that is adopted.
+pub(super) fn network(answer: &Answer) -> Option<(String, Network)> {
+    let (id, name) = (answer.id.clone()?, answer.name.clone()?);
+    if answer.driver.as_deref() != Some("bridge") || name == SWARM {
+        return None;
+    }
+    let options = answer.options.clone().unwrap_or_default();
+    let is_on = |key: &str| !options.get(key).is_some_and(|text| is_false(text));
+    let configs = answer.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
+    let known = [option::BRIDGE, option::ICC, option::MASQUERADE, option::MTU];
+    let is_served = |(key, value): &(&String, &String)| {
+        let key = key.as_str();
+        known.contains(&key)
+            || option::ENGINES.contains(&key)
+            || (option::MODES.contains(&key) && *value == option::NAT)
+            || !key.starts_with("com.docker.network.")
+    };
+    let mut unserved: Vec<String> = options
+        .iter()
+        .filter(|option| !is_served(option))
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    unserved.sort_unstable();
+    let network = Network {
+        // The driver's own rule where nobody chose (libnetwork, drivers/bridge/bridge.go).
+        bridge: options
+            .get(option::BRIDGE)
+            .cloned()
+            .unwrap_or_else(|| format!("br-{}", id.get(..12).unwrap_or(&id))),
+        name,
+        subnets: configs
+            .filter_map(|config| config.subnet.as_deref()?.parse().ok())
+            .collect(),
+        internal: answer.internal.unwrap_or_default(),
+        icc: is_on(option::ICC),
+        masquerade: is_on(option::MASQUERADE),
+        mtu: options.get(option::MTU).and_then(|mtu| mtu.parse().ok()),
+        unserved,
+    };
+    Some((id, network))
+}
+
+/// As Go's strconv.ParseBool reads it.
+fn is_false(text: &str) -> bool {
+    ["0", "f", "F", "false", "FALSE", "False"].contains(&text)
+}
+
+/// The container if it runs and has a network namespace of its own, and what of it cannot be
+/// understood.
+pub(super) fn container(answer: &ContainerInspectResponse) -> Option<(Container, Vec<String>)> {
+    let state = answer.state.as_ref()?;
+    let settings = answer.network_settings.as_ref()?;
+    let sandbox = settings.sandbox_key.as_deref().unwrap_or_default();
+    let runs = state.running.unwrap_or_default();
+    let name = answer.name.as_deref()?.trim_start_matches('/').to_owned();
+    // One that shares another's or the host's namespace has no endpoint.
+    if !runs || sandbox.is_empty() {
+        return None;
+    }
+    let empty = Default::default();
+    let (ports, strange) = ports::published(settings.ports.as_ref().unwrap_or(&empty));
+    let networks = settings.networks.iter().flatten();
+    let mut endpoints: Vec<Endpoint> = networks
+        .filter_map(|(_, endpoint)| self::endpoint(endpoint))
+        .collect();
+    endpoints.sort_by(|a, b| a.id.cmp(&b.id));
+    let container = Container {
+        name,
+        sandbox: sandbox.into(),
+        endpoints,
+        ports,
+    };
+    Some((container, strange))
+}
+
+/// An endpoint that is set up.
+fn endpoint(answer: &EndpointSettings) -> Option<Endpoint> {
+    let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    Some(Endpoint {
+        id: text(&answer.endpoint_id)?,
+        network: text(&answer.network_id)?,
+        mac: mac::parse(&text(&answer.mac_address)?)?,
+        addr: text(&answer.ip_address).and_then(|ip| ip.parse().ok()),
+        addr6: text(&answer.global_ipv6_address).and_then(|ip| ip.parse().ok()),
+    })
+}

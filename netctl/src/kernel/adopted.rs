@@ -1,0 +1,130 @@
+//! Bridges and veths of others, as the kernel shows them: what adopted networks and endpoints are
+//! served on.
+//!
+//! A container's veth is told by the network namespace of its other end, which nobody inside can
+//! change, and not by MAC or name: a container with CAP_NET_ADMIN could give itself another's.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+    net::IpAddr,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::PathBuf,
+};
+
+use ipnet::IpNet;
+use netctl_common::wire::Mac;
+
+use super::{
+    names::OurLink,
+    netlink::{
+        Netlink,
+        link::{Kind, Link},
+    },
+    netns,
+};
+
+/// A bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    pub ifindex: u32,
+    pub mac: Mac,
+    pub mtu: u32,
+    /// Routes IPv4 for what comes in by it.
+    pub forwarding: bool,
+    pub addresses: Vec<IpNet>,
+}
+
+/// A network namespace that containers live in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    pub inode: u64,
+    /// Name and index of the veth's host side, by the index of the bridge that it is a port of.
+    pub veths: BTreeMap<u32, (String, u32)>,
+    /// Gateways of the default routes inside, where they were asked for.
+    pub gateways: BTreeSet<IpAddr>,
+}
+
+/// What there is of what was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// By name.
+    pub bridges: BTreeMap<String, Bridge>,
+    /// By path.
+    pub sandboxes: BTreeMap<PathBuf, Sandbox>,
+}
+
+/// Looks for bridges by name and for sandboxes by path; `true` asks for the routes inside. What is
+/// not there is left out.
+pub fn look(bridges: &BTreeSet<String>, sandboxes: &BTreeMap<PathBuf, bool>) -> io::Result<Found> {
+    let mut netlink = Netlink::open()?;
+    let links = netlink.links()?;
+    let addresses = netlink.addresses()?;
+    let mut found = Found::default();
+    for link in links.iter().filter(|link| is_bridge(link)) {
+        if let (true, Some(mac)) = (bridges.contains(&link.name), link.mac) {
+            let own = addresses.iter().filter(|a| a.index == link.index);
+            let bridge = Bridge {
+                ifindex: link.index,
+                mac,
+                mtu: link.mtu,
+                forwarding: link.forwarding,
+                addresses: own.map(|address| address.net).collect(),
+            };
+            found.bridges.insert(link.name.clone(), bridge);
+        }
+    }
+    let mut veths: HashMap<i32, Vec<&Link>> = HashMap::new();
+    for link in links.iter().filter(|link| link.kind == Kind::Veth) {
+        if let (Some(number), Some(_)) = (link.peer_netns, link.master) {
+            veths.entry(number).or_default().push(link);
+        }
+    }
+    for path in sandboxes.keys() {
+        // One that has ended meanwhile has nothing to serve.
+        let Ok(netns) = netns::open(path) else {
+            continue;
+        };
+        let Some(number) = netlink.netns_number(netns.as_fd())? else {
+            continue;
+        };
+        let ports = veths.get(&number).into_iter().flatten();
+        let sandbox = Sandbox {
+            inode: netns.metadata()?.ino(),
+            veths: ports
+                .filter_map(|link| Some((link.master?, (link.name.clone(), link.index))))
+                .collect(),
+            gateways: BTreeSet::new(),
+        };
+        found.sandboxes.insert(path.clone(), sandbox);
+    }
+    let asked = sandboxes.iter().filter(|(_, routes)| **routes);
+    let asked: Vec<&PathBuf> = asked.map(|(path, _)| path).collect();
+    let routes = netns::visit(
+        asked,
+        |path| netns::open(path),
+        |_| Netlink::open()?.routes(),
+    )?;
+    for (path, routes) in routes {
+        if let (Some(sandbox), Ok(routes)) = (found.sandboxes.get_mut(path), routes) {
+            let defaults = routes
+                .iter()
+                .filter(|route| route.main_table && route.destination.prefix_len() == 0);
+            sandbox.gateways = defaults.filter_map(|route| route.gateway).collect();
+        }
+    }
+    Ok(found)
+}
+
+fn is_bridge(link: &Link) -> bool {
+    link.kind == Kind::Bridge && OurLink::of(link.index, &link.name).is_none()
+}
+
+/// Names and indexes of the interfaces that are there.
+pub fn present() -> io::Result<BTreeSet<(String, u32)>> {
+    let links = Netlink::open()?.links()?;
+    Ok(links
+        .into_iter()
+        .map(|link| (link.name, link.index))
+        .collect())
+}

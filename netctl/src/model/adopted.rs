@@ -1,0 +1,89 @@
+//! What another engine made and netctl serves as it is: Docker's bridges and containers.
+//!
+//! Such objects stand in the model beside netctl's own, so that ports, addresses and numbers are
+//! one set for both. Who made them removes them: netctl makes no link for them and takes none
+//! away.
+
+use serde::{Deserialize, Serialize};
+
+use super::Model;
+
+/// The bridge of an adopted network: the host's own interface in it, with the gateway addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    /// The engine's own name of the network (64 hex digits with Docker).
+    pub id: String,
+    /// The interface's name.
+    pub name: String,
+    /// The interface's index, chosen by the kernel.
+    pub ifindex: u32,
+}
+
+/// The host side of an adopted endpoint's veth, a port of the network's [`Bridge`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Veth {
+    /// The engine's own name of the endpoint.
+    pub id: String,
+    /// The interface's name.
+    pub name: String,
+    /// The interface's index, chosen by the kernel. Another interface may come to have it: flows
+    /// tell the two apart by the endpoint's number, which is never used again.
+    pub ifindex: u32,
+    /// Whether the container's default route of IPv4 leads here, as its engine set it up:
+    /// published ports lead where the answers come from.
+    pub default4: bool,
+    /// The same of IPv6.
+    pub default6: bool,
+}
+
+/// The container that an adopted sandbox is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// The engine's own name of it, which outlasts restarts and renaming.
+    pub id: String,
+}
+
+impl Model {
+    /// Keeps what is adopted as far as its interface is there, by name and index, and takes the
+    /// rest out. Ports that a user published on a container stay with it.
+    pub fn keep_adopted(&mut self, is_there: impl Fn(&str, u32) -> bool) {
+        self.networks.retain(|_, network| {
+            let bridge = network.adopted.as_ref();
+            bridge.is_none_or(|bridge| is_there(&bridge.name, bridge.ifindex))
+        });
+        let networks = &self.networks;
+        self.endpoints.retain(|_, endpoint| {
+            let veth = endpoint.adopted.as_ref();
+            veth.is_none_or(|veth| {
+                is_there(&veth.name, veth.ifindex) && networks.contains_key(&endpoint.network)
+            })
+        });
+        self.drop_idle_containers(|_| false);
+    }
+
+    /// Takes out containers that have no endpoint any more, with what their engine published. One
+    /// that still exists keeps what a user published.
+    pub(crate) fn drop_idle_containers(&mut self, exists: impl Fn(&str) -> bool) {
+        let Self {
+            sandboxes,
+            endpoints,
+            ports,
+            ..
+        } = self;
+        let is_idle = |name: &str| endpoints.values().all(|endpoint| endpoint.sandbox != name);
+        sandboxes.retain(|name, sandbox| {
+            let Some(container) = &sandbox.adopted else {
+                return true;
+            };
+            if !is_idle(name) {
+                return true;
+            }
+            let is_kept = exists(&container.id);
+            ports.retain(|_, port| port.sandbox != *name || (is_kept && !port.adopted));
+            ports.values().any(|port| port.sandbox == *name)
+        });
+    }
+}

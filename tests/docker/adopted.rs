@@ -1,0 +1,118 @@
+//! An Engine without iptables and docker-proxy, and a netctl that adopts what it has.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use netctl_tests::{
+    agent::Agent,
+    eventually::eventually,
+    lab::{
+        Lab,
+        docker::{self, Engine},
+    },
+};
+use serde_json::{Value, json};
+
+/// Until netctl has followed the Engine.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct Adopted {
+    // Before the lab: its containers end first.
+    pub(crate) engine: Engine,
+    pub(crate) lab: Lab,
+}
+
+impl Adopted {
+    /// Both running.
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        let adopted = Self::engine_only(&json!({}));
+        adopted.lab.start_daemon();
+        adopted
+    }
+
+    /// The Engine with these settings besides those of deploy/daemon.json; netctl configured, but
+    /// not started.
+    #[track_caller]
+    pub(crate) fn engine_only(more: &Value) -> Self {
+        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
+        let lab = Lab::bare();
+        let socket = Engine::socket(lab.scratch());
+        let config = format!(
+            "[docker]\nadopt = true\nsocket = \"{}\"\n",
+            socket.display()
+        );
+        std::fs::write(lab.config_path(), config).unwrap();
+        let mut settings: Value =
+            serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
+        let both = settings.as_object_mut().zip(more.as_object());
+        let (settings_of, more) = both.unwrap();
+        settings_of.extend(more.clone());
+        let engine =
+            Engine::start(&lab, &settings, &tools).unwrap_or_else(|error| panic!("{error}"));
+        Self { engine, lab }
+    }
+
+    /// Runs a container and waits until netctl serves it; an agent inside.
+    #[track_caller]
+    pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        self.engine
+            .run(name, &options)
+            .unwrap_or_else(|error| panic!("{error}"));
+        self.wait_served(name);
+        self.agent(name)
+    }
+
+    /// An agent in a container's network namespace.
+    #[track_caller]
+    pub(crate) fn agent(&self, name: &str) -> Agent {
+        let netns = self.engine.netns(name).unwrap();
+        self.lab.agent_at(name, &netns)
+    }
+
+    /// Waits until netctl has every interface and every published port of a container.
+    #[track_caller]
+    pub(crate) fn wait_served(&self, name: &str) {
+        let format = "{{len .NetworkSettings.Networks}} {{range $inner, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostIp}};{{.HostPort}};{{$inner}} {{end}}{{end}}";
+        let wanted = self
+            .engine
+            .docker(&["inspect", "-f", format, name])
+            .unwrap();
+        let (networks, ports) = wanted.split_once(' ').unwrap_or((&wanted, ""));
+        let (networks, bindings): (usize, usize) =
+            (networks.parse().unwrap(), ports.split_whitespace().count());
+        let mut last = Value::Null;
+        let served = eventually(SOON, || {
+            let shown = self.lab.netctl(&format!("ns inspect {name} -o json"));
+            if shown.code != 0 {
+                return None;
+            }
+            last = shown.json();
+            let endpoints = last["endpoints"].as_array()?.len();
+            let published: u64 = last["ports"]
+                .as_array()?
+                .iter()
+                .filter_map(port_bindings)
+                .sum();
+            (endpoints == networks && published == bindings as u64).then_some(())
+        });
+        assert!(
+            served.is_some(),
+            "{name} is not served: Docker says {wanted:?}, netctl {last:#}\n{}",
+            self.lab.netctl("status").stdout
+        );
+    }
+
+    /// The container's address.
+    #[track_caller]
+    pub(crate) fn address(&self, name: &str, network: &str) -> Ipv4Addr {
+        self.engine.address(name, network).unwrap()
+    }
+}
+
+/// How many of Docker's bindings a published port of ours stands for: one on every address is one
+/// of each family there.
+fn port_bindings(port: &Value) -> Option<u64> {
+    let families = if port["host_ip"].is_null() { 2 } else { 1 };
+    Some(port["count"].as_u64()? * families)
+}

@@ -1,0 +1,9 @@
+//! Tier 4: labs with a real Docker Engine, whose networks netctl serves. One file per topic;
+//! every test has a lab and an Engine of its own.
+#![allow(
+    clippy::unwrap_used,
+    reason = "test code: a panic with its place is the report"
+)]
+
+mod adopted;
+mod published;
