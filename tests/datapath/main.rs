@@ -26,6 +26,7 @@ mod nd;
 mod parsers;
 mod protocols;
 mod publish;
+mod race;
 mod range;
 mod sctp;
 mod snat;

@@ -266,3 +266,72 @@ fn a_container_that_was_made_anew_goes_on_with_its_port() {
         .from_uplink(&reply)
         .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:40000 ttl=63 len=1");
 }
+
+/// REQ-3a: a privileged port that cannot stay becomes another privileged one.
+#[test]
+fn a_privileged_port_stays_one() {
+    for protocol in ["udp", "tcp"] {
+        for (prefix, _, servers) in FAMILIES {
+            let mut bench = Bench::usual();
+            let flags = if protocol == "tcp" { " flags=S" } else { "" };
+            let (web, cli) = (addr(prefix, 2), addr(prefix, 3));
+            let line = format!("web>gw {protocol} {web}:123>{}:123{flags}", servers[0]);
+            assert_eq!(port(&bench.from_container(1, &line)), 123);
+            let mut given = BTreeSet::from([123]);
+            // One for each of the upper half, which is where they are drawn from.
+            for source in 123..123 + 20 {
+                let line = format!("cli>gw {protocol} {cli}:{source}>{}:123{flags}", servers[0]);
+                let moved = port(&bench.from_container(2, &line));
+                assert!(
+                    moved < 1024 && given.insert(moved),
+                    "{source} became {moved}"
+                );
+            }
+        }
+    }
+}
+
+/// There are 512 of them to be drawn; whoever comes then gets another port rather than none.
+#[test]
+fn privileged_ports_run_out() {
+    let mut bench = Bench::usual_with_flows(4096);
+    hundred_ports(&mut bench);
+    let first = |bench: &mut Bench, port: u16| {
+        let line = format!("web>gw udp 172.18.0.2:{port}>203.0.113.9:53");
+        bench.from_container(1, &line).text()
+    };
+    // All of the range, each with its own.
+    for source in 512..1024 {
+        assert!(first(&mut bench, source).contains(&format!(":{source}>203")));
+    }
+    let moved = port(&bench.from_container(2, "cli>gw udp 172.18.0.3:600>203.0.113.9:53"));
+    assert!((61_000..61_100).contains(&moved), "{moved}");
+}
+
+/// Without room for a mapping a datagram is refused and its sender told; a connection does
+/// without one, and who has a mapping goes on to use it for everybody.
+#[test]
+fn a_full_mapping_table_refuses_datagrams_and_keeps_the_old() {
+    let mut bench = Bench::usual_with_mappings(64);
+    let send = |bench: &mut Bench, source: u16, to: &str| {
+        bench.from_container(1, &format!("web>gw udp 172.18.0.2:{source}>{to}:53"))
+    };
+    assert_eq!(port(&send(&mut bench, 4000, "203.0.113.9")), 4000);
+    let mut refused = 0;
+    for source in 1024..1224 {
+        let out = send(&mut bench, source, "203.0.113.9");
+        if !out.drops.is_empty() {
+            let counted = BTreeMap::from([(DropReason::FlowTableFull.name(), 1)]);
+            assert_eq!(out.drops, counted, "{out:?}");
+            refused += 1;
+        }
+    }
+    assert!(refused >= 200 - 64 / 2, "{refused}");
+    assert_eq!(port(&send(&mut bench, 4000, "203.0.113.10")), 4000);
+    bench
+        .from_uplink("lan>up udp 203.0.113.10:53>198.51.100.1:4000 len=1")
+        .redirected("gw>web udp 203.0.113.10:53>172.18.0.2:4000 ttl=63 len=1");
+    let line = "web>gw tcp 172.18.0.2:5000>203.0.113.9:80 flags=S";
+    assert_eq!(port(&bench.from_container(1, line)), 5000);
+    assert_eq!(bench.flows().len() % 2, 0, "no half is left over");
+}

@@ -53,6 +53,27 @@ fn a_connection_from_handshake_to_end() {
     assert_eq!(step(&mut bench, OUT, "A"), TcpState::Established);
 }
 
+/// RFC 5382, REQ-2a: both sides open at once, and their SYNs cross (RFC 9293, figure 7). Nobody
+/// listens at either end, and every packet gets through.
+#[test]
+fn a_simultaneous_open() {
+    let mut bench = Bench::usual();
+    for (line, tcp_flags, expected) in [
+        (OUT, "S", TcpState::Opening),
+        (BACK, "S", TcpState::Opening),
+        (OUT, "SA", TcpState::Opening),
+        (BACK, "SA", TcpState::Opening),
+        (OUT, "A", TcpState::Established),
+        (BACK, "A", TcpState::Established),
+    ] {
+        assert_eq!(
+            step(&mut bench, line, tcp_flags),
+            expected,
+            "after {line} {tcp_flags}"
+        );
+    }
+}
+
 #[test]
 fn a_reset_closes() {
     let mut bench = Bench::usual();

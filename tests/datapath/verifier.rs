@@ -10,7 +10,7 @@ const BUDGET: u32 = 600_000;
 
 #[test]
 fn every_program_loads() {
-    let ebpf = load(1024, |_| true);
+    let ebpf = load((1024, 1024), |_| true);
     let names: Vec<&str> = ebpf.programs().map(|(name, _)| name).collect();
     for name in ["from_container", "from_host", "from_uplink", "clock"]
         .into_iter()

@@ -26,6 +26,7 @@ mod nat_behaviour;
 mod offload;
 mod outbound;
 mod over;
+mod protocols;
 mod purge;
 mod ranges;
 mod rebind;

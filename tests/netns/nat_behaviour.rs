@@ -1,9 +1,15 @@
 //! NAT behaviour as an operator chooses it, and as it outlasts the daemon (RFC 4787, 5382).
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
+use netctl_common::{
+    mapping::{Mapping, MappingKey},
+    packet::proto::UDP,
+    wire::{Be16, V4},
+};
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
+    eventually::wait_for,
     lab::{HOST, LAN, OUTSIDE},
     packet::build,
 };
@@ -142,4 +148,43 @@ fn mapping_by_destination_is_the_networks_own() {
         let seen = usual.lab.agent_in(name).connect(ask).unwrap().seen;
         assert_eq!(seen, (HOST, 61_000).into());
     }
+}
+
+/// A mapping follows from the flows that rest on it: one that got lost, or a half of it, is made
+/// again, and nobody gets its port meanwhile. One that nothing rests on goes.
+#[test]
+fn a_lost_mapping_is_made_again() {
+    let usual = Usual::with_config(&format!("{}[timeouts]\nudp = 30\n", crate::usual::CONFIG));
+    let web = ask(&usual.web, WEB, LAN, 7000);
+    let path = format!("v{}/maps/MAPPING4", netctl_common::LAYOUT_VERSION);
+    let pin = usual
+        .lab
+        .inside(usual.lab.bpffs().join("netctl").join(path));
+    let map = aya::maps::Map::HashMap(aya::maps::MapData::from_pin(pin).unwrap());
+    let mut map: aya::maps::HashMap<_, MappingKey<V4>, Mapping<V4>> = map.try_into().unwrap();
+    let inside = MappingKey::inside(WEB.into(), Be16::new(4000), UDP, HOST.into());
+    let outside = MappingKey::outside(HOST.into(), Be16::new(web), UDP);
+    for lost in [vec![inside], vec![outside], vec![inside, outside]] {
+        let before = lost.iter().map(|key| map.get(key, 0).unwrap());
+        let before: Vec<_> = before.collect();
+        for key in &lost {
+            map.remove(key).unwrap();
+        }
+        wait_for(
+            "the mapping to be made again",
+            Duration::from_secs(20),
+            || lost.iter().all(|key| map.get(key, 0).is_ok()),
+        );
+        for (key, before) in lost.iter().zip(before) {
+            let after = map.get(key, 0).unwrap();
+            assert_eq!((after.addr, after.port), (before.addr, before.port));
+            assert_eq!(after.endpoint, before.endpoint);
+        }
+        assert_eq!(ask(&usual.web, WEB, OUTSIDE, 7000), web);
+        assert_ne!(ask(&usual.client, CLIENT, LAN, 7000), web);
+    }
+    // Half a minute after its last packet.
+    wait_for("the mapping's end", Duration::from_secs(90), || {
+        map.get(&inside, 0).is_err() && map.get(&outside, 0).is_err()
+    });
 }

@@ -93,6 +93,27 @@ fn packets_from_inside_keep_a_mapping() {
     });
 }
 
+/// REQ-6a: what comes from outside does not keep a mapping, or whoever sends could hold on to a port
+/// that its container has forgotten.
+#[test]
+fn datagrams_from_outside_do_not_keep_a_mapping() {
+    let usual = Usual::with_config(&format!("{CONFIG}[timeouts]\nudp = 3\n"));
+    let port = ask(&usual, 4000, (LAN, 7000)).seen.port();
+    assert_eq!(flows(&usual.lab, "web", "udp").len(), 1);
+    let line = format!("lan>up udp 198.51.100.2:7000>198.51.100.1:{port} data=still-there");
+    let frame = [build(&names(), &line)];
+    // The peer's own answers, all the time.
+    wait_for("the mapping's end", Duration::from_secs(30), || {
+        usual.lab.lan().send_frames("lan0", &frame);
+        flows(&usual.lab, "web", "udp").is_empty()
+    });
+    // They did get in as long as it lasted, and do not any more.
+    usual.web.sniff("eth0");
+    usual.lab.lan().send_frames("lan0", &frame);
+    assert_eq!(usual.web.ping(LAN, 1, 3000), 1);
+    assert!(usual.web.sniffed("eth0", b"still-there", 1, 100).is_empty());
+}
+
 /// REQ-8: filtering is by address and port.
 #[test]
 fn unsolicited_datagrams_reach_nobody() {

@@ -172,7 +172,7 @@ impl<A: Family> Packet<A> {
         Ok(())
     }
 
-    /// Bytes of the transport header that are looked at.
+    /// Bytes of the transport header that are looked at, or changed.
     #[inline(always)]
     fn transport_length(&self) -> u32 {
         if self.is_later_fragment() {
@@ -181,7 +181,9 @@ impl<A: Family> Packet<A> {
             TCP_LEN as u32
         } else if self.proto == proto::SCTP {
             SCTP_LEN as u32
-        } else if self.proto == proto::UDP || self.proto == A::ICMP {
+        } else if matches!(self.proto, proto::UDP | proto::UDP_LITE | proto::DCCP)
+            || self.proto == A::ICMP
+        {
             SHORT_LEN as u32
         } else {
             0

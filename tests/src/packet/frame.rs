@@ -148,7 +148,7 @@ impl Ip {
         match self.proto {
             _ if self.fragment.0 != 0 => 0,
             proto::TCP => 20,
-            proto::UDP => 8,
+            proto::UDP | proto::UDP_LITE | proto::DCCP => 8,
             proto::SCTP => 16,
             _ if self.is_icmp() => 8,
             _ => 0,

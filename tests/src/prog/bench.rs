@@ -70,12 +70,17 @@ impl Bench {
         Self::with_flows(object::TEST_FLOWS)
     }
 
-    /// With a flow table of that size.
+    /// With a flow table of that size, and room for as many mappings.
     #[track_caller]
     pub fn with_flows(flows: u32) -> Self {
+        Self::with_tables(flows, flows.max(object::TEST_FLOWS))
+    }
+
+    #[track_caller]
+    fn with_tables(flows: u32, mappings: u32) -> Self {
         world::enter();
         // Programs are loaded when they are first run: the verifier takes its time.
-        let mut ebpf = object::load(flows, is_common);
+        let mut ebpf = object::load((flows, mappings), is_common);
         let common = jump::ALL.iter().map(|(_, name)| *name);
         let common: Vec<&str> = common.filter(|name| is_common(name)).collect();
         maps::connect_jumps(&mut ebpf, &common);
@@ -121,8 +126,19 @@ impl Bench {
     /// The same with a flow table of that size.
     #[track_caller]
     pub fn usual_with_flows(flows: u32) -> Self {
+        Self::with_flows(flows).populate()
+    }
+
+    /// The same with that many entries for mappings, of which each takes two.
+    #[track_caller]
+    pub fn usual_with_mappings(mappings: u32) -> Self {
+        Self::with_tables(object::TEST_FLOWS, mappings).populate()
+    }
+
+    #[track_caller]
+    fn populate(mut self) -> Self {
         use netctl_common::network::flags::{ICC, MASQUERADE};
-        let mut bench = Self::with_flows(flows);
+        let bench = &mut self;
         bench.network(Network {
             id: 1,
             flags: ICC | MASQUERADE,
@@ -149,7 +165,7 @@ impl Bench {
             name: "far",
             addr: Ipv4Addr::new(172, 19, 0, 2),
         });
-        bench
+        self
     }
 
     /// Puts a packet line into a program that runs on the interface of that index.
@@ -205,7 +221,7 @@ impl Bench {
 
     /// Loads the programs that others jump to, if that was not done yet.
     #[track_caller]
-    fn load_ipv6(&mut self) {
+    pub(super) fn load_ipv6(&mut self) {
         let missing: Vec<&str> = jump::ALL
             .iter()
             .map(|(_, name)| *name)

@@ -13,6 +13,7 @@ mod fill;
 mod maps;
 mod object;
 mod outcome;
+mod race;
 mod run;
 mod skb;
 mod verified;
@@ -21,6 +22,7 @@ mod world;
 pub use bench::{Bench, Program};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
+pub use race::Raced;
 pub use run::{Ran, Shot};
 pub use verified::{LIMIT, Verified, verify_all};
 pub use world::{

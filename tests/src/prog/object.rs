@@ -10,14 +10,14 @@ pub(super) const TEST_FLOWS: u32 = 1024;
 /// Loads maps and every program whose name `wanted` accepts, with the constants that the daemon
 /// sets on this kernel.
 #[track_caller]
-pub fn load(flows: u32, wanted: impl Fn(&str) -> bool) -> Ebpf {
+pub fn load((flows, mappings): (u32, u32), wanted: impl Fn(&str) -> bool) -> Ebpf {
     let kernel = KernelVersion::current().unwrap();
     let set_retval = u32::from(has_set_retval(&kernel));
     let mut ebpf = EbpfLoader::new()
         .map_max_entries("FLOW4", flows)
         .map_max_entries("FLOW6", flows)
-        .map_max_entries("MAPPING4", flows.max(TEST_FLOWS))
-        .map_max_entries("MAPPING6", flows.max(TEST_FLOWS))
+        .map_max_entries("MAPPING4", mappings)
+        .map_max_entries("MAPPING6", mappings)
         .override_global("HAVE_SET_RETVAL", &set_retval, true)
         .load(netctl::kernel::object::OBJECT)
         .unwrap_or_else(|error| panic!("load the object: {error:?}"));

@@ -38,7 +38,7 @@ pub const LIMIT: u32 = 1_000_000;
 #[track_caller]
 pub fn verify_all() -> Vec<Verified> {
     // aya's maps, in which the constants of the programs are set as the daemon sets them.
-    let ebpf = object::load(object::TEST_FLOWS, |_| false);
+    let ebpf = object::load((object::TEST_FLOWS, object::TEST_FLOWS), |_| false);
     let mut parsed = Object::parse(netctl::kernel::object::OBJECT).unwrap();
     let maps = parsed.maps.clone();
     let fds = maps

@@ -20,7 +20,7 @@ pub fn outcomes(rounds: usize) -> Vec<Outcome> {
     // On a thread of its own, whose namespace becomes the bench's.
     let measured = thread::spawn(move || {
         let runs: Vec<_> = (0..rounds).map(|_| walks::measure()).collect();
-        let mut sizes: Vec<(String, f64, f64)> = prog::load(1024, |_| true)
+        let mut sizes: Vec<(String, f64, f64)> = prog::load((1024, 1024), |_| true)
             .programs()
             .filter_map(|(name, program)| {
                 let info = program.info().ok()?;
