@@ -4,10 +4,10 @@
 use netctl_common::drop_reason::DropReason;
 use netctl_tests::{
     packet::{build, fragment, frame::Ip},
-    prog::{Bench, Program},
+    prog::{Bench, Endpoint, Program},
 };
 
-use crate::sctp::refused;
+use crate::{WEB, sctp::refused};
 
 /// Names of the same in both families: container, its neighbour, outside address, two servers.
 const FAMILIES: [[&str; 5]; 2] = [
@@ -85,7 +85,15 @@ fn a_containers_peer_is_not_lost_to_the_host() {
         let line = format!("web>gw ip:47 {web}>{server} len=24");
         let seen = format!("*>* ip:47 {host}>{server} ttl=63 len=24");
         bench.from_container(1, &line).redirected(&seen);
-        bench.forget_flows();
+        bench.endpoint_value(
+            &Endpoint {
+                id: 1,
+                network: 1,
+                name: "web",
+                addr: WEB,
+            },
+            1,
+        );
         let answer = format!("lan>up ip:47 {server}>{host} len=24");
         bench.from_uplink(&answer).not_ours();
         bench.from_container(1, &line).redirected(&seen);

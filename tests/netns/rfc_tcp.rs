@@ -81,7 +81,7 @@ fn a_connection_that_nobody_answers_is_kept_for_four_minutes() {
 #[test]
 fn how_long_a_connection_is_kept_is_configured() {
     let usual = Usual::with_config(&format!(
-        "{CONFIG}[timeouts]\ntcp_established = 9000\ntcp_transitory = 300\n"
+        "{CONFIG}[timeouts]\ntcp_established = 9000\ntcp_opening = 300\ntcp_closing = 400\n"
     ));
     let ask = Connect::to(Proto::Tcp, (LAN, 7000)).hold("one");
     usual.web.connect(ask).unwrap();
@@ -96,6 +96,23 @@ fn how_long_a_connection_is_kept_is_configured() {
     usual.client.connect(lost.within_ms(200)).unwrap_err();
     let seconds = expires(&usual.lab, "client", "tcp");
     assert!((290..=300).contains(&seconds), "{seconds}");
+    // One that is closing (RFC 7857, section 2.1: a timer of its own).
+    usual.web.finish("one", false).unwrap();
+    let seconds = expires(&usual.lab, "web", "tcp");
+    assert!((390..=400).contains(&seconds), "{seconds}");
+}
+
+/// RFC 7857, section 2.2: an RST may be forged, so the connection is not forgotten at once.
+#[test]
+fn a_reset_connection_is_kept_for_four_minutes() {
+    let usual = Usual::start();
+    let ask = Connect::to(Proto::Tcp, (LAN, 7000)).hold("one");
+    usual.web.connect(ask).unwrap();
+    usual.web.finish("one", true).unwrap();
+    let flows = flows(&usual.lab, "web", "tcp");
+    assert_eq!(flows[0]["state"], "closing");
+    let seconds = expires(&usual.lab, "web", "tcp");
+    assert!((230..=240).contains(&seconds), "{seconds}");
 }
 
 /// REQ-10.

@@ -7,6 +7,7 @@ use std::{
 use aya::{Ebpf, programs::SchedClassifier};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
+    claim::Claim,
     flow::{Flow, FlowKey},
     jump,
     mapping::{Mapping, MappingKey},
@@ -304,13 +305,15 @@ impl Bench {
         world::gateway_mac(network)
     }
 
-    /// Forgets every flow and mapping, and every datagram that is on its way in pieces.
+    /// Forgets every flow, mapping and claim, and every datagram that is on its way in pieces.
     #[track_caller]
     pub fn forget_flows(&mut self) {
         maps::clear::<MappingKey<V4>, Mapping<V4>>(&mut self.ebpf, "MAPPING4");
         maps::clear::<MappingKey<V6>, Mapping<V6>>(&mut self.ebpf, "MAPPING6");
         maps::clear::<FlowKey<V4>, Flow<V4>>(&mut self.ebpf, "FLOW4");
         maps::clear::<FlowKey<V6>, Flow<V6>>(&mut self.ebpf, "FLOW6");
+        maps::clear::<FlowKey<V4>, Claim>(&mut self.ebpf, "CLAIM4");
+        maps::clear::<FlowKey<V6>, Claim>(&mut self.ebpf, "CLAIM6");
         // Nobody but the programs reads these: their sizes are all that is known here.
         maps::clear::<[u8; 20], [u8; 36]>(&mut self.ebpf, "FRAG");
         maps::clear::<[u8; 20], [u8; 2040]>(&mut self.ebpf, "HELD");
