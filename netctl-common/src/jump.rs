@@ -37,6 +37,8 @@ jumps! {
     SEARCH6 = 21, "search6";
     SAMPLE4 = 22, "sample4";
     SAMPLE6 = 23, "sample6";
+    CUT = 24, "cut";
+    PIECES = 25, "pieces";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

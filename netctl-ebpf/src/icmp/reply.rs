@@ -72,6 +72,13 @@ pub(crate) fn note_mtu(skb: *mut __sk_buff, mtu: u32) {
     unsafe { (*skb).cb[MTU] = mtu };
 }
 
+/// The MTU that [`note_mtu`] was told.
+#[inline(always)]
+pub(crate) fn noted_mtu(skb: *mut __sk_buff) -> u32 {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[MTU] }
+}
+
 /// See the module. Jumped to when a hook has dropped the packet.
 #[classifier]
 #[inline(always)]
@@ -129,6 +136,7 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     let mut words = [error, 0, high, low];
     words[1] = checksum_of::<A>(&header, words, room, (SHORT_LEN + quoted) as u32);
     let l4 = ETH_LEN + A::Header::LEN as u32;
+    helpers::forget_offloads(skb).ok()?;
     helpers::set_length(skb, l4 + (SHORT_LEN + quoted) as u32).ok()?;
     let mut headers = packet.headers;
     (headers.dmac, headers.smac) = (headers.smac, headers.dmac);
