@@ -39,6 +39,8 @@ jumps! {
     SAMPLE6 = 23, "sample6";
     CUT = 24, "cut";
     PIECES = 25, "pieces";
+    ICMP_CHECK4 = 26, "icmp_check4";
+    ICMP_CHECK6 = 27, "icmp_check6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

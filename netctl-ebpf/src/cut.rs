@@ -132,8 +132,7 @@ fn copy(packet: &Packet<V4>, data: &mut Data, length: u32) -> Result<(), DropRea
     let skb = packet.skb;
     let bytes = bounded(length, DATA);
     // SAFETY: `data` has room for what `bounded` lets through.
-    let error =
-        unsafe { bpf_skb_load_bytes(skb.cast(), START, data.as_mut_ptr().cast(), bytes) };
+    let error = unsafe { bpf_skb_load_bytes(skb.cast(), START, data.as_mut_ptr().cast(), bytes) };
     if error != 0 {
         return Err(DropReason::Malformed);
     }

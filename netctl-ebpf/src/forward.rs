@@ -7,15 +7,7 @@ use netctl_common::{
     wire::Mac,
 };
 
-use crate::{
-    cut,
-    family::Family,
-    helpers, host,
-    icmp::reply,
-    maps,
-    packet::Packet,
-    rewrite,
-};
+use crate::{cut, family::Family, helpers, host, icmp::reply, maps, packet::Packet, rewrite};
 
 /// Where the running program is attached: `redirect_peer` works from ingress only.
 #[derive(Clone, Copy, PartialEq, Eq)]

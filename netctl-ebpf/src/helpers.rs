@@ -408,9 +408,8 @@ pub(crate) fn forget_offloads(skb: *mut __sk_buff) -> Result<(), DropReason> {
     const TAKEN: u32 = 512;
     set_length(skb, TAKEN + 128)?;
     // SAFETY: the context of the running program and plain integers.
-    let error = unsafe {
-        bpf::generated::bpf_skb_adjust_room(skb, -(TAKEN as i32), BPF_ADJ_ROOM_NET, 0)
-    };
+    let error =
+        unsafe { bpf::generated::bpf_skb_adjust_room(skb, -(TAKEN as i32), BPF_ADJ_ROOM_NET, 0) };
     if error == 0 {
         Ok(())
     } else {
