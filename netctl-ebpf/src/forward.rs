@@ -23,7 +23,8 @@ pub(crate) fn by_flow<A: Family>(
     flow: &Flow<A>,
     hook: Hook,
 ) -> Result<i32, DropReason> {
-    if is_too_big(packet, flow) {
+    // What the host's stack sends fits the anchor, whose MTU is the network's.
+    if hook == Hook::Ingress && is_too_big(packet, flow) {
         return cut::start(packet, flow);
     }
     rewrite::apply(packet, flow)?;
