@@ -37,6 +37,10 @@ jumps! {
     SEARCH6 = 21, "search6";
     SAMPLE4 = 22, "sample4";
     SAMPLE6 = 23, "sample6";
+    CUT = 24, "cut";
+    PIECES = 25, "pieces";
+    ICMP_CHECK4 = 26, "icmp_check4";
+    ICMP_CHECK6 = 27, "icmp_check6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

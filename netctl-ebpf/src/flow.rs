@@ -20,7 +20,7 @@ use crate::{
     helpers, host, mapping,
     maps::{PORT_STATS, settings},
     masquerade::{Full, Probes},
-    packet::Packet,
+    packet::{Packet, header::Header as _},
 };
 
 pub(crate) const EEXIST: i32 = -17;
@@ -119,6 +119,22 @@ pub(crate) fn count<A: Family>(flow: &Flow<A>, packet: &Packet<A>) -> bool {
         stats.tx_bytes += bytes;
     }
     true
+}
+
+/// Takes back what [`count`] has counted for a port: the pieces of the packet will come.
+#[inline(always)]
+pub(crate) fn uncount<A: Family>(port_id: u32, host_port: Be16, leg: u16, packet: &Packet<A>) {
+    let Some(stats) = stats(port_id, host_port) else {
+        return;
+    };
+    let bytes = u64::from(packet.headers.ip.total_length());
+    if leg & flags::PORT_RX != 0 {
+        stats.rx_packets -= 1;
+        stats.rx_bytes -= bytes;
+    } else {
+        stats.tx_packets -= 1;
+        stats.tx_bytes -= bytes;
+    }
 }
 
 #[inline(always)]

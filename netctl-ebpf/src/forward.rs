@@ -7,14 +7,7 @@ use netctl_common::{
     wire::Mac,
 };
 
-use crate::{
-    family::Family,
-    helpers, host,
-    icmp::reply,
-    maps,
-    packet::{Packet, header::Header as _},
-    rewrite,
-};
+use crate::{cut, family::Family, helpers, host, icmp::reply, maps, packet::Packet, rewrite};
 
 /// Where the running program is attached: `redirect_peer` works from ingress only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +23,9 @@ pub(crate) fn by_flow<A: Family>(
     flow: &Flow<A>,
     hook: Hook,
 ) -> Result<i32, DropReason> {
-    let leaves = flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0;
-    if leaves && is_too_big(packet, flow.out_ifindex) {
-        return Err(DropReason::TooBig);
+    // What the host's stack sends fits the anchor, whose MTU is the network's.
+    if hook == Hook::Ingress && is_too_big(packet, flow) {
+        return cut::start(packet, flow);
     }
     rewrite::apply(packet, flow)?;
     Ok(deliver(packet, flow, hook))
@@ -78,16 +71,30 @@ pub(crate) fn to_host(anchor: u32) -> i32 {
     helpers::redirect_ingress(anchor)
 }
 
-/// A packet that is one on the wire must fit the uplink; the kernel would drop it unseen.
+/// What is one packet on the wire must fit the interface that it goes to, or the kernel would drop
+/// it unseen: on its way out, and before 6.1, where packets go to containers through the veth's
+/// queue, on its way in.
 #[inline(always)]
-pub(crate) fn is_too_big<A: Family>(packet: &Packet<A>, uplink: u32) -> bool {
+fn is_too_big<A: Family>(packet: &Packet<A>, flow: &Flow<A>) -> bool {
     /// Every host takes this much, of IPv6 by RFC 8200; smaller packets skip the lookup.
     const SMALL: u32 = 1_280;
-    let length = packet.headers.ip.total_length();
+    let length = packet.longest();
     length > SMALL
-        && packet.segments() <= 1
-        && host::uplink(uplink).is_some_and(|uplink| {
-            reply::note_mtu(packet.skb, uplink.mtu);
-            length > uplink.mtu
+        && mtu_of(flow).is_some_and(|mtu| {
+            reply::note_mtu(packet.skb, mtu);
+            length > mtu
         })
+}
+
+/// MTU of the interface that the flow's packets go to; `None`: the host's own stack takes all.
+#[inline(always)]
+fn mtu_of<A: Family>(flow: &Flow<A>) -> Option<u32> {
+    if flow.flags & (flags::TO_UPLINK | flags::TO_UPLINK_L2) != 0 {
+        return host::uplink(flow.out_ifindex).map(|uplink| uplink.mtu);
+    }
+    if flow.flags & flags::TO_CONTAINER == 0 {
+        return None;
+    }
+    let endpoint = host::endpoint(flow.out_ifindex)?;
+    host::network(endpoint.network).map(|network| network.mtu)
 }

@@ -94,6 +94,19 @@ pub(crate) fn spoil(piece: &Piece) {
     }
 }
 
+/// The first fragment that [`track`] has just seen is about to be cut: what comes in as the first
+/// one then has so many bytes of data.
+#[inline(always)]
+pub(crate) fn shorten_first(end: u32) {
+    if let Some(piece) = PIECE.get_ptr(0)
+        // SAFETY: a per-CPU value, written by `track`.
+        && let Some(known) = FRAG.get_ptr_mut(unsafe { &(*piece).key })
+    {
+        // SAFETY: a live value, one word of it.
+        unsafe { (*known).head = end as u16 };
+    }
+}
+
 /// Remembers a first fragment, gives its ports to a later one; nothing for whole packets.
 ///
 /// `Ok(false)`: a later fragment that has no ports, or whose ports are not known. With `back`, the place in JUMP of

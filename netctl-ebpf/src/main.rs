@@ -15,6 +15,7 @@ mod arp;
 mod bucket;
 mod claim;
 mod clock;
+mod cut;
 mod drop;
 mod family;
 mod flood;

@@ -30,6 +30,7 @@ use netctl_common::{
 
 use crate::{
     bucket::Bucket,
+    cut,
     flow::NewFlow,
     fragment::{Datagram, DatagramKey},
     held::{Held, HeldKey, Piece},
@@ -184,6 +185,10 @@ pub(crate) static HELD: LruHashMap<HeldKey, Held> = LruHashMap::with_max_entries
 /// bpf: the fragment that is being looked at. See FLOW4_SCRATCH.
 #[map]
 pub(crate) static PIECE: PerCpuArray<Piece> = PerCpuArray::with_max_entries(1, 0);
+
+/// bpf: a packet that is cut in pieces. See FLOW4_SCRATCH.
+#[map]
+pub(crate) static WHOLE: PerCpuArray<cut::Whole> = PerCpuArray::with_max_entries(1, 0);
 
 /// bpf: sockets of host processes that were led to a container.
 #[map]

@@ -3,7 +3,7 @@
 use netctl_common::drop_reason::DropReason;
 use netctl_tests::{
     packet::{build, quoting},
-    prog::{Bench, Outcome, Program, UPLINK},
+    prog::{Bench, Outcome, Program, UPLINK, Verdict},
 };
 
 use crate::{ANY, ANY6, UDP, WEB, WEB6, hairpin::one_port};
@@ -249,4 +249,95 @@ fn a_quote_with_options_or_in_pieces() {
         quoted(&out).starts_with("udp 172.18.0.2:4000>203.0.113.9:53"),
         "{out:?}"
     );
+}
+
+/// REQ-3: an error whose own checksum is wrong tells nobody anything.
+#[test]
+fn a_wrong_checksum_goes_nowhere() {
+    let mut bench = Bench::usual();
+    bench.from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=20");
+    let sent = "up>lan udp 198.51.100.1:4000>203.0.113.9:53 len=20";
+    let error = "lan>up icmp 198.51.100.77>198.51.100.1 type=3 code=3";
+    let broken = tell(&mut bench, WIRE, &format!("{error} sum=bad"), (sent, 100));
+    broken.not_ours();
+    tell(&mut bench, WIRE, error, (sent, 100)).redirected(
+        "gw>web icmp 198.51.100.77>172.18.0.2 type=3 code=3 ident=7 seq=1 ttl=63 len=48",
+    );
+    bench.from_container(1, "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=20");
+    let sent = "up>lan udp [2001:db8:100::1]:4000>[2001:db8::9]:53 len=20";
+    let error = "lan>up icmp6 2001:db8:77::1>2001:db8:100::1 type=1 code=4";
+    tell(&mut bench, WIRE, &format!("{error} sum=bad"), (sent, 100)).not_ours();
+    bench.publish(1, UDP, (ANY, 5353, 5353), (1, WEB, 53));
+    bench.from_uplink("lan>up udp 203.0.113.9:5000>198.51.100.1:5353 len=12");
+    let seen = "gw>web udp 203.0.113.9:5000>172.18.0.2:53 ttl=63 len=12";
+    let error = "web>gw icmp 172.18.0.2>203.0.113.9 type=3 code=3 sum=bad";
+    tell(&mut bench, container(1), error, (seen, 100)).dropped(DropReason::Malformed);
+}
+
+/// RFC 4884: the quote is filled up to 128 bytes (its length, in words, stands in the header), and
+/// what follows it is about the error, not the packet: MPLS labels, interfaces.
+#[test]
+fn extensions_are_left_as_they_are() {
+    let mut bench = Bench::usual();
+    bench.from_container(1, "web>gw tcp 172.18.0.2:20000>203.0.113.9:80 flags=S");
+    bench.from_container(
+        1,
+        "web>gw tcp [fd00:0:0:1::2]:20000>[2001:db8::9]:80 flags=S",
+    );
+    // Version 2, a checksum of its own, one object of 8 bytes.
+    let extension = [0x20, 0, 0x9a, 0x4d, 0, 8, 1, 1, 0x12, 0x34, 0x51, 0xff];
+    for (error, sent, l4, length_at, length) in [
+        (
+            "lan>up icmp 198.51.100.77>198.51.100.1 type=11 ident=32",
+            "up>lan tcp 198.51.100.1:20000>203.0.113.9:80 flags=S",
+            34,
+            5,
+            32,
+        ),
+        (
+            "lan>up icmp6 2001:db8:77::1>2001:db8:100::1 type=3 ident=4096",
+            "up>lan tcp [2001:db8:100::1]:20000>[2001:db8::9]:80 flags=S",
+            54,
+            4,
+            16,
+        ),
+    ] {
+        let mut quote = build(&bench.names, sent)[14..].to_vec();
+        quote.resize(128, 0);
+        quote.extend(extension);
+        let bytes = quoting(&bench.names, error, &quote);
+        assert_eq!(bytes[l4 + length_at], length, "{error}");
+        let out = bench.run_bytes(WIRE.0, WIRE.1, &bytes, None);
+        assert_eq!(out.verdict, Verdict::Redirect, "{out:?}");
+        assert!(!out.text().contains("BAD"), "{out:?}");
+        assert_eq!(out.packet[l4 + length_at], length);
+        assert!(out.packet.ends_with(&extension), "{out:?}");
+        assert!(quoted(&out).contains(":20000>"), "{out:?}");
+        assert!(!quoted(&out).contains("198.51.100.1"), "{out:?}");
+    }
+}
+
+/// Only the first fragment has ports. Nobody tells of others by IPv4 (RFC 1122, section 3.2.2),
+/// and who tells of all of them by IPv6 tells of the first one, too.
+#[test]
+fn a_quote_of_a_later_fragment_is_not_translated() {
+    let mut bench = Bench::usual();
+    for [line, seen, error] in [
+        [
+            "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=20 frag=0+ id=7",
+            "gw>web ip:17 203.0.113.9>172.18.0.2 len=20 frag=5 id=7",
+            "web>gw icmp 172.18.0.2>203.0.113.9 type=3 code=3",
+        ],
+        [
+            "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 len=20 frag=0+ id=7",
+            "gw>web ip:17 2001:db8::9>fd00:0:0:1::2 len=20 frag=5 id=7",
+            "web>gw icmp6 fd00:0:0:1::2>2001:db8::9 type=1 code=4",
+        ],
+    ] {
+        bench.from_container(1, line);
+        tell(&mut bench, container(1), error, (seen, 100)).dropped(DropReason::IcmpUnsupported);
+    }
+    let sent = "up>lan ip:17 2001:db8:100::1>2001:db8::9 len=20 frag=5 id=7";
+    let error = "lan>up icmp6 2001:db8:77::1>2001:db8:100::1 type=2";
+    tell(&mut bench, WIRE, error, (sent, 100)).not_ours();
 }

@@ -16,6 +16,7 @@ mod golden;
 mod hairpin;
 mod host;
 mod icmp_error;
+mod icmp_reply;
 mod inverse;
 mod ipv6;
 mod isolation;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_common::{drop_reason::DropReason, flow::flags, network::flags as net};
-use netctl_tests::prog::{Bench, Network, UPLINK};
+use netctl_tests::prog::{Bench, Network, UPLINK, Verdict};
 
 use crate::{ANY, UDP, WEB};
 
@@ -116,12 +116,28 @@ fn a_packet_larger_than_the_uplink_takes() {
     let line = "web>gw udp 172.18.0.2:4000>203.0.113.9:53";
     let fits = bench.from_container(1, &format!("{line} len=1472"));
     fits.redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=1472");
+    let answer = "gw>web icmp 172.18.0.1>172.18.0.2 type=3 code=4 ident=0 seq=1500 ttl=64 len=548";
     bench
-        .from_container(1, &format!("{line} len=1473"))
-        .answered(
-            DropReason::TooBig,
-            "gw>web icmp 172.18.0.1>172.18.0.2 type=3 code=4 ident=0 seq=1500 ttl=64 len=548",
-        );
+        .from_container(1, &format!("{line} len=1473 df=1"))
+        .answered(DropReason::TooBig, answer);
+    // What has options is not cut: some of them would have to be in every piece.
+    bench
+        .from_container(1, &format!("{line} len=1473 opts=01010100"))
+        .answered(DropReason::TooBig, answer);
+}
+
+/// The pieces are queued on the interface; what is seen of the packet itself is the last one.
+#[test]
+fn a_packet_that_is_too_large_and_may_be_cut() {
+    let mut bench = Bench::usual();
+    let line = "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=3000";
+    let out = bench.from_container(1, line);
+    assert_eq!(out.verdict, Verdict::Drop);
+    assert!(out.drops.is_empty(), "its pieces go on: {out:?}");
+    assert_eq!(
+        out.text(),
+        "web>gw ip:17 172.18.0.2>203.0.113.9 ttl=64 len=48 frag=370"
+    );
 }
 
 #[test]

@@ -57,8 +57,13 @@ impl Usual {
 
     /// Fills a lab whose daemon runs.
     pub(crate) fn populate(lab: Lab) -> Self {
+        Self::populate_with(lab, "")
+    }
+
+    /// The same with more options for the networks.
+    pub(crate) fn populate_with(lab: Lab, options: &str) -> Self {
         lab.populate(
-            "net1 --subnet 172.18.0.0/24 --subnet fd00:18::/64",
+            &format!("net1 --subnet 172.18.0.0/24 --subnet fd00:18::/64 {options}"),
             &[
                 (
                     "web",
@@ -68,7 +73,7 @@ impl Usual {
             ],
         );
         lab.populate(
-            "net2 --subnet 172.19.0.0/24 --subnet fd00:19::/64",
+            &format!("net2 --subnet 172.19.0.0/24 --subnet fd00:19::/64 {options}"),
             &[("other", "--ip 172.19.0.2 --ip6 fd00:19::2")],
         );
         let (web, client, other) = (

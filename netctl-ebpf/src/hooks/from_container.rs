@@ -19,6 +19,7 @@ use crate::{
     fragment, helpers,
     hooks::routes,
     host,
+    icmp::check,
     maps::FDB,
     packet::Packet,
     publish::{self, Match},
@@ -146,7 +147,7 @@ fn to_neighbour<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32
         // What cannot be held and was not seen from its start is no reply of ours.
         let known = fragment::track(packet, side::INSIDE, Some(A::FROM_CONTAINER))?;
         if packet.is_icmp_error() {
-            return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
+            return check::start::<A>(packet.skb, A::ICMP_FROM_CONTAINER);
         }
         if known && let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
             return forward::by_flow(packet, flow, Hook::Ingress);
@@ -181,7 +182,7 @@ fn to_gateway<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<i32, 
         return Err(DropReason::Fragment);
     }
     if packet.is_icmp_error() {
-        return helpers::jump(packet.skb, A::ICMP_FROM_CONTAINER);
+        return check::start::<A>(packet.skb, A::ICMP_FROM_CONTAINER);
     }
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);

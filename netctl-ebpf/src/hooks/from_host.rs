@@ -20,6 +20,7 @@ use crate::{
     helpers::verdict,
     hooks::routes,
     host,
+    icmp::check,
     packet::Packet,
 };
 
@@ -73,7 +74,7 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         return Err(DropReason::Fragment);
     }
     if packet.is_icmp_error() {
-        return helpers::jump(packet.skb, A::ICMP_FROM_HOST);
+        return check::start::<A>(packet.skb, A::ICMP_FROM_HOST);
     }
     if let Some(flow) = flow::follow(&packet.key(side::INSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Egress);

@@ -22,7 +22,9 @@ use crate::{
     fragment,
     helpers::{self, verdict},
     hooks::routes,
-    host, mapping,
+    host,
+    icmp::check,
+    mapping,
     packet::{Packet, has_ports},
     publish::{self, Match},
 };
@@ -79,7 +81,7 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         if is_martian(src) || host::is_local(src) || host::network_of(src).is_some() {
             return untracked(packet);
         }
-        return helpers::jump(packet.skb, A::ICMP_FROM_UPLINK);
+        return check::start::<A>(packet.skb, A::ICMP_FROM_UPLINK);
     }
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
         return forward::by_flow(packet, flow, Hook::Ingress);

@@ -57,9 +57,6 @@ pub(crate) fn to_outside<A: Family>(
     let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst)
         .ok_or(DropReason::NoRoute)?
         .get();
-    if forward::is_too_big(packet, out) {
-        return Err(DropReason::TooBig);
-    }
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
     let masquerade = network.flags & network_flags::MASQUERADE != 0;
     let kind = if masquerade {

@@ -72,6 +72,13 @@ pub(crate) fn note_mtu(skb: *mut __sk_buff, mtu: u32) {
     unsafe { (*skb).cb[MTU] = mtu };
 }
 
+/// The MTU that [`note_mtu`] was told.
+#[inline(always)]
+pub(crate) fn noted_mtu(skb: *mut __sk_buff) -> u32 {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[MTU] }
+}
+
 /// See the module. Jumped to when a hook has dropped the packet.
 #[classifier]
 #[inline(always)]
@@ -117,9 +124,7 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
         length
     };
     let quoted = length.min(frame.wrapping_sub(ETH_LEN)).min(A::QUOTE);
-    // VERIFIER: "invalid zero-sized read" before 6.17: the bounds have to be those of the very
-    // register that is the length, so it is made of a masked number.
-    let quoted = (quoted.wrapping_sub(1) & QUOTE_MASK) as usize + 1;
+    let quoted = bounded(quoted);
     if quoted > A::QUOTE as usize || !helpers::load(skb, ETH_LEN, room, 0..quoted) {
         return None;
     }
@@ -129,6 +134,7 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     let mut words = [error, 0, high, low];
     words[1] = checksum_of::<A>(&header, words, room, (SHORT_LEN + quoted) as u32);
     let l4 = ETH_LEN + A::Header::LEN as u32;
+    helpers::forget_offloads(skb).ok()?;
     helpers::set_length(skb, l4 + (SHORT_LEN + quoted) as u32).ok()?;
     let mut headers = packet.headers;
     (headers.dmac, headers.smac) = (headers.smac, headers.dmac);
@@ -137,6 +143,14 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     helpers::store(skb, l4, &words).ok()?;
     helpers::store_part(skb, l4 + SHORT_LEN as u32, room, 0..quoted).ok()?;
     Some(helpers::redirect(packet.ifindex()))
+}
+
+/// A number of bytes that is from 1 to [`ROOM`], in a way that shows.
+// VERIFIER: "invalid zero-sized read" before 6.17: the bounds have to be those of the very
+// register that is the length, so it is made of a masked number.
+#[inline(always)]
+pub(super) fn bounded(bytes: u32) -> usize {
+    (bytes.wrapping_sub(1) & QUOTE_MASK) as usize + 1
 }
 
 /// Not about errors, parts of datagrams, and what many received (RFC 1122, section 3.2.2; RFC
@@ -168,6 +182,16 @@ fn own_address<A: Family>(packet: &Packet<A>) -> Option<A> {
     host::is_local(dst).then_some(dst)
 }
 
+/// What ICMPv6's checksum covers beside the message (RFC 4443, section 2.3).
+#[inline(always)]
+pub(super) fn pseudo_header<A: Family>(src: A, dst: A, length: u32) -> u32 {
+    let numbers = checksum::add(
+        u32::from(Be16::new(length as u16).0),
+        u32::from(u16::from_ne_bytes([0, A::ICMP])),
+    );
+    checksum::add(checksum::add(src.sum(), dst.sum()), numbers)
+}
+
 /// Of the message with the quote in `room`, which is zero behind it.
 #[inline(always)]
 fn checksum_of<A: Family>(
@@ -181,12 +205,7 @@ fn checksum_of<A: Family>(
         sum = checksum::add(sum, u32::from(word));
     }
     if !A::Header::HAS_CHECKSUM {
-        let ends = checksum::add(header.src().sum(), header.dst().sum());
-        let numbers = checksum::add(
-            u32::from(Be16::new(length as u16).0),
-            u32::from(u16::from_ne_bytes([0, A::ICMP])),
-        );
-        sum = checksum::add(sum, checksum::add(ends, numbers));
+        sum = checksum::add(sum, pseudo_header(header.src(), header.dst(), length));
     }
     sum = helpers::sum_of(&room[..CHUNK / 8], sum);
     if A::QUOTE as usize <= CHUNK + 64 {

@@ -31,6 +31,8 @@ pub(crate) trait Header<A: Address>: Copy + Default {
 
     /// Where a checksum of the header's own stands in it, and its value.
     fn checksum_field(&self) -> Option<(u32, u16)>;
+    /// Whether routers may cut the packet in pieces.
+    fn may_be_cut(&self) -> bool;
     /// Length of the whole packet, this header included.
     fn total_length(&self) -> u32;
     /// Writes the fields that are neither addresses nor MACs back into the packet.

@@ -30,7 +30,7 @@ pub(crate) struct Ipv4 {
 
 const _: () = assert!(size_of::<Ipv4>() == IPV4_LEN as usize);
 
-const MORE_FRAGMENTS: u16 = 0x2000;
+pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
 const FRAGMENT_OFFSET: u16 = 0x1fff;
 const DONT_FRAGMENT: u16 = 0x4000;
 /// Time to live of packets of our own (RFC 1700).
@@ -57,7 +57,7 @@ impl Header<V4> for Ipv4 {
             src,
             dst,
         };
-        header.check = !checksum::fold(header.sum());
+        header.make_checksum();
         header
     }
     #[inline(always)]
@@ -92,6 +92,10 @@ impl Header<V4> for Ipv4 {
         Some((offset_of!(Self, check) as u32, self.check))
     }
     #[inline(always)]
+    fn may_be_cut(&self) -> bool {
+        self.frag.get() & DONT_FRAGMENT == 0
+    }
+    #[inline(always)]
     fn total_length(&self) -> u32 {
         u32::from(self.tot_len.get())
     }
@@ -108,6 +112,13 @@ impl Header<V4> for Ipv4 {
 }
 
 impl Ipv4 {
+    /// Of a header without options.
+    #[inline(always)]
+    pub(crate) fn make_checksum(&mut self) {
+        self.check = 0;
+        self.check = !checksum::fold(self.sum());
+    }
+
     /// Whether the checksum of a header without options is right.
     #[inline(always)]
     pub(crate) fn is_intact(&self) -> bool {

@@ -81,6 +81,10 @@ impl Header<V6> for Ipv6 {
         None
     }
     #[inline(always)]
+    fn may_be_cut(&self) -> bool {
+        false
+    }
+    #[inline(always)]
     fn total_length(&self) -> u32 {
         IPV6_LEN + u32::from(self.payload_len.get())
     }

@@ -303,6 +303,20 @@ impl<A: Family> Packet<A> {
         u64::from(payload.wrapping_add(size - 1) / size).max(1)
     }
 
+    /// Bytes of the longest IP packet that it is on the wire; 0 where that cannot be told.
+    #[inline(always)]
+    pub(crate) fn longest(&self) -> u32 {
+        /// GSO_BY_FRAGS (linux/skbuff.h): SCTP's segments are of any size.
+        const OF_ANY_SIZE: u32 = 0xffff;
+        // SAFETY: the context of the running program.
+        let size = unsafe { (*self.skb).gso_size };
+        match size {
+            0 => self.headers.ip.total_length(),
+            OF_ANY_SIZE => 0,
+            _ => self.l4 - ETH_LEN + self.l4_len + size,
+        }
+    }
+
     /// Bytes of the IP layer on the wire: every segment has its own headers.
     #[inline(always)]
     pub(crate) fn wire_bytes(&self, segments: u64) -> u64 {

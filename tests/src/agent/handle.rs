@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{
     load::{Load, LoadReport},
     protocol::{
-        Bind, Connect, Connected, Exchange, Exchanged, Heard, Link, Proto, Request, Segments,
-        Sniffed,
+        Bind, Burst, Connect, Connected, Exchange, Exchanged, Heard, Link, Probe, Probed, Proto,
+        Request, Returned, Segments, Sniffed,
     },
 };
 use crate::packet::hex;
@@ -218,6 +218,24 @@ impl Agent {
         .unwrap_or(0)
     }
 
+    /// Starts a server that sends back as many datagrams at a time as it receives.
+    #[track_caller]
+    pub fn serve_bursts(&self, addr: impl Into<SocketAddr>) {
+        let addr = addr.into();
+        self.must(&Request::ServeBursts { addr })
+    }
+
+    /// Sends datagrams by the dozen.
+    #[track_caller]
+    pub fn burst(&self, ask: Burst) -> Returned {
+        self.must(&Request::Burst(ask))
+    }
+
+    /// Sends one packet and waits for what comes back; the error is the errno's name.
+    pub fn probe(&self, ask: Probe) -> Result<Probed, String> {
+        self.ask(&Request::Probe(ask))
+    }
+
     /// Puts a frame on an interface.
     #[track_caller]
     pub fn send_frames(&self, interface: &str, frames: &[Vec<u8>]) {
@@ -278,8 +296,22 @@ impl Agent {
     /// Has the kernel make the checksums of what leaves an interface, and cut up large segments.
     #[track_caller]
     pub fn no_checksums(&self, interface: &str) {
+        self.checksums(interface, false)
+    }
+
+    /// Leaves both to the device, as it is at first.
+    #[track_caller]
+    pub fn all_offloads(&self, interface: &str) {
+        self.checksums(interface, true)
+    }
+
+    #[track_caller]
+    fn checksums(&self, interface: &str, by_device: bool) {
         let interface = interface.to_owned();
-        self.must(&Request::NoChecksums { interface })
+        self.must(&Request::Checksums {
+            interface,
+            by_device,
+        })
     }
 
     /// Lets IPv4 packets of many segments on an interface be so many bytes (kernel 6.3).

@@ -4,6 +4,7 @@
 //! are those of an ordinary program. One request a line on stdin, one answer a line on stdout;
 //! an agent ends when its stdin does, so none outlives its test.
 
+mod burst;
 mod client;
 mod echo;
 mod group;
@@ -12,6 +13,7 @@ mod load;
 mod machine;
 mod offload;
 mod ping;
+mod probe;
 mod protocol;
 mod raw;
 mod serve;
@@ -21,8 +23,8 @@ mod wire;
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Connect, Connected, Exchange, Exchanged, Heard, Link, Proto, Request, Segments, Sniffed,
-    Style,
+    Bind, Burst, Connect, Connected, Cutting, Exchange, Exchanged, Heard, Kind, Link, Probe,
+    Probed, Proto, Request, Returned, Segments, Sniffed, Style, Told,
 };
 pub use raw::raw_ip;
 pub use serve::{Role, run};

@@ -15,10 +15,10 @@ const RTM_NEWLINK: u16 = 16;
 const NLM_F_REQUEST_ACK: u16 = 1 | 4;
 const IFLA_GSO_IPV4_MAX_SIZE: u16 = 63;
 
-/// Has the kernel make the checksums of what goes out, as for a device that cannot; it segments
-/// then, too.
-pub(super) fn no_checksums(interface: &str) -> io::Result<()> {
-    let value = [ETHTOOL_STXCSUM, 0];
+/// Has the device make the checksums of what goes out, or the kernel, as for a device that cannot;
+/// it segments then, too.
+pub(super) fn checksums(interface: &str, by_device: bool) -> io::Result<()> {
+    let value = [ETHTOOL_STXCSUM, u32::from(by_device)];
     // SAFETY: all zeroes is a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len() - 1;

@@ -23,7 +23,8 @@ pub(super) fn ping(target: IpAddr, count: u16, limit: Duration) -> io::Result<u1
     let identifier = std::process::id() as u16 ^ fd.as_raw_fd() as u16;
     let mut answered = 0;
     for sequence in 1..=count {
-        socket::send_to(&fd, target, &echo(target, identifier, sequence))?;
+        let message = echo(target, identifier, sequence, b"netctl-lab-ping-0123456789");
+        socket::send_to(&fd, target, &message)?;
         let end = Instant::now() + limit;
         while Instant::now() < end {
             let mut buffer = [0_u8; 2048];
@@ -40,12 +41,13 @@ pub(super) fn ping(target: IpAddr, count: u16, limit: Duration) -> io::Result<u1
     Ok(answered)
 }
 
-fn echo(target: IpAddr, identifier: u16, sequence: u16) -> Vec<u8> {
+/// An echo request.
+pub(super) fn echo(target: IpAddr, identifier: u16, sequence: u16, data: &[u8]) -> Vec<u8> {
     let kind = if target.is_ipv4() { 8 } else { ECHO_REQUEST6 };
     let mut message = vec![kind, 0, 0, 0];
     message.extend(identifier.to_be_bytes());
     message.extend(sequence.to_be_bytes());
-    message.extend(b"netctl-lab-ping-0123456789");
+    message.extend(data);
     // The kernel makes and checks the sum of ICMPv6, which covers addresses (RFC 3542, section 3.1).
     if target.is_ipv4() {
         let sum = internet_checksum(&[&message]);
@@ -54,7 +56,8 @@ fn echo(target: IpAddr, identifier: u16, sequence: u16) -> Vec<u8> {
     message
 }
 
-fn is_answer(
+/// Whether what a raw socket received is the answer to [`echo`].
+pub(super) fn is_answer(
     packet: &[u8],
     (target, from): (IpAddr, Option<Ipv6Addr>),
     identifier: u16,

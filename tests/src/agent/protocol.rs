@@ -65,6 +65,12 @@ pub enum Request {
         count: u16,
         timeout_ms: u64,
     },
+    /// Starts a server that sends back as many datagrams at a time as it receives.
+    ServeBursts { addr: SocketAddr },
+    /// Sends datagrams by the dozen to such a server. Answer: [`Returned`].
+    Burst(Burst),
+    /// Sends one packet and waits for what comes back. Answer: [`Probed`].
+    Probe(Probe),
     /// Puts frames (hex) on an interface.
     RawSend {
         interface: String,
@@ -84,8 +90,8 @@ pub enum Request {
     LoadStart { hold: String, load: Load },
     /// Ends it. Answer: [`super::LoadReport`].
     LoadStop { hold: String },
-    /// Has the kernel make the checksums of what leaves the interface.
-    NoChecksums { interface: String },
+    /// Whether the device or the kernel makes the checksums of what leaves the interface.
+    Checksums { interface: String, by_device: bool },
     /// Lets IPv4 packets of many segments on the interface be that large.
     BigSegments { interface: String, bytes: u32 },
     /// Listens to what is said to a multicast or broadcast address on an interface.
@@ -214,6 +220,123 @@ pub struct Exchanged {
     pub received: u32,
     /// Answers whose bytes differ from what was sent.
     pub corrupted: u32,
+}
+
+/// See [`Request::Burst`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Burst {
+    pub target: SocketAddr,
+    /// Data of each datagram, in bytes.
+    pub size: u16,
+    /// Datagrams that one call sends.
+    pub together: usize,
+    pub rounds: u32,
+    pub timeout_ms: u64,
+}
+
+/// What came back, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub sent: usize,
+    pub received: usize,
+    /// Rounds whose bytes are not what was sent, in order.
+    pub wrong_rounds: u32,
+    /// The most that came in one piece.
+    pub largest: usize,
+}
+
+/// What a [`Probe`] sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A datagram, to a server that echoes.
+    Udp,
+    /// A SYN.
+    Tcp,
+    /// An ICMP echo.
+    Echo,
+}
+
+/// Whether the packet may be cut on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cutting {
+    /// As the kernel does by itself.
+    #[default]
+    Usual,
+    /// By nobody, the sender included; IPv4: DF is set.
+    Never,
+    /// IPv4: DF is clear.
+    Allowed,
+}
+
+/// See [`Request::Probe`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Probe {
+    pub kind: Kind,
+    /// The port does not matter for an echo.
+    pub target: SocketAddr,
+    pub source: Option<SocketAddr>,
+    /// Time to live; the kernel's choice if none.
+    pub hops: Option<u8>,
+    /// Bytes of data behind the transport header; none of TCP.
+    pub size: usize,
+    pub cutting: Cutting,
+    pub timeout_ms: u64,
+}
+
+impl Probe {
+    /// Of 16 bytes, by the kernel's defaults.
+    pub fn to(kind: Kind, target: impl Into<SocketAddr>) -> Self {
+        Self {
+            kind,
+            target: target.into(),
+            source: None,
+            hops: None,
+            size: 16,
+            cutting: Cutting::Usual,
+            timeout_ms: 3000,
+        }
+    }
+
+    /// With so many hops to live.
+    #[must_use]
+    pub fn hops(mut self, hops: u8) -> Self {
+        self.hops = Some(hops);
+        self
+    }
+
+    /// With so many bytes of data, which may be cut or not.
+    #[must_use]
+    pub fn size(mut self, size: usize, cutting: Cutting) -> Self {
+        (self.size, self.cutting) = (size, cutting);
+        self
+    }
+}
+
+/// What came back; nothing of it: silence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The very data, an echo reply or a handshake.
+    pub answered: bool,
+    /// An ICMP error.
+    pub told: Option<Told>,
+    /// What the kernel knows of the path's MTU after it, 0 without a connection.
+    pub path_mtu: u32,
+}
+
+/// An ICMP error as a socket's error queue has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Who sent it.
+    pub from: Option<IpAddr>,
+    /// Whom the quoted packet was sent to.
+    pub about: Option<IpAddr>,
+    pub kind: u8,
+    pub code: u8,
+    /// Of "too big" messages.
+    pub mtu: u32,
+    pub errno: String,
 }
 
 /// See [`Request::Bind`].

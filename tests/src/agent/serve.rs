@@ -20,11 +20,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    burst,
     client::{self, Held},
     echo,
     group::{self, Listeners},
     load::Running,
-    machine, offload, ping,
+    machine, offload, ping, probe,
     protocol::{Bind, Link, Proto, Request},
     raw::{self, Sniffer},
     socket, wire,
@@ -117,6 +118,9 @@ impl State {
                 *count,
                 patient(Duration::from_millis(*timeout_ms)),
             )?),
+            Request::ServeBursts { addr } => value(burst::serve(*addr)?),
+            Request::Burst(ask) => value(burst::exchange(ask)?),
+            Request::Probe(ask) => value(probe::probe(ask)?),
             Request::RawSend { interface, frames } => value(raw::send(interface, frames)?),
             Request::SniffStart { hold, interface } => {
                 self.sniffers
@@ -141,7 +145,10 @@ impl State {
                 let load = self.loads.remove(hold).ok_or(io::ErrorKind::NotFound)?;
                 value(load.stop())
             }
-            Request::NoChecksums { interface } => value(offload::no_checksums(interface)?),
+            Request::Checksums {
+                interface,
+                by_device,
+            } => value(offload::checksums(interface, *by_device)?),
             Request::BigSegments { interface, bytes } => {
                 value(offload::big_segments(interface, *bytes)?)
             }

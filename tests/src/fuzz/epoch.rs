@@ -11,7 +11,7 @@ use super::{
     told,
 };
 use crate::{
-    packet::frame::Ip,
+    packet::frame::{ETH, Ip},
     prog::{Program, Shot, Verdict},
 };
 
@@ -62,17 +62,25 @@ pub(super) fn shoot(
 }
 
 /// Whether a packet that was dropped may be no loss, and then not counted: `flood` had copied it,
-/// or it is a fragment that waits for its first one.
+/// it is a fragment that waits for its first one, or its pieces go on.
 pub(super) fn may_be_no_loss(seed: &Seed, bytes: &[u8]) -> bool {
     match seed.program {
-        Program::FromContainer => bytes[0] & 1 != 0 || is_later_fragment(bytes),
-        Program::FromUplink => is_later_fragment(bytes),
+        Program::FromContainer => {
+            bytes[0] & 1 != 0 || is_later_fragment(bytes) || may_be_cut(bytes)
+        }
+        Program::FromUplink => is_later_fragment(bytes) || may_be_cut(bytes),
         Program::FromHost => false,
     }
 }
 
 fn is_later_fragment(bytes: &[u8]) -> bool {
     Ip::of_frame(bytes).is_ok_and(|ip| ip.fragment.0 != 0)
+}
+
+/// Of IPv4, without DF, and larger than what any interface takes.
+fn may_be_cut(bytes: &[u8]) -> bool {
+    let is_long = bytes.len() > ETH + 1280;
+    is_long && bytes[12..14] == [8, 0] && bytes[ETH + 6] & 0x40 == 0
 }
 
 /// Runs an epoch.

@@ -13,6 +13,7 @@
 
 mod cgroup;
 pub mod docker;
+mod far;
 mod medium;
 mod neighbour;
 mod shell;
@@ -31,7 +32,11 @@ use tempfile::TempDir;
 
 use self::{cgroup::Cgroup, turn::Turn};
 pub use self::{
-    cgroup::root as cgroup_root, medium::Medium, neighbour::Neighbour, snapshot::Snapshot,
+    cgroup::root as cgroup_root,
+    far::{FAR, FAR6, Far, ROUTER, ROUTER6},
+    medium::Medium,
+    neighbour::Neighbour,
+    snapshot::Snapshot,
 };
 use crate::{agent::Agent, daemon::Daemon, place::Place};
 
