@@ -21,7 +21,7 @@ mod wire;
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Connect, Connected, Exchange, Exchanged, Heard, Link, Proto, Request, Segments, Sniffed,
+    Bind, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Proto, Request, Segments, Sniffed,
     Style,
 };
 pub use raw::raw_ip;
