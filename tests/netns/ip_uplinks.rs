@@ -44,7 +44,9 @@ fn clsact_filters_serve_tun_interfaces_too() {
     let plan = usual.lab.netctl("plan -o json").json();
     assert_eq!(plan["steps"], serde_json::json!([]), "{plan:#}");
     usual.lab.netctl("purge").ok();
-    let filters = usual.lab.sh(&["tc", "filter", "show", "dev", "up1", "ingress"]);
+    let filters = usual
+        .lab
+        .sh(&["tc", "filter", "show", "dev", "up1", "ingress"]);
     assert_eq!(filters, "");
 }
 
@@ -119,6 +121,8 @@ fn a_tunnel_that_goes_and_comes_back() {
         !status["uplinks"].to_string().contains("up1")
     });
     usual.lab.ip("link set up1 up");
-    usual.lab.ip(&format!("-6 addr replace {}/64 dev up1 nodad", more.host6));
+    usual
+        .lab
+        .ip(&format!("-6 addr replace {}/64 dev up1 nodad", more.host6));
     over::wait_until_served(&usual, &more, TUN);
 }

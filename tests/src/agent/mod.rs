@@ -21,8 +21,8 @@ mod wire;
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Proto, Request, Segments, Sniffed,
-    Style,
+    Bind, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Proto, Request, Segments,
+    Sniffed, Style,
 };
 pub use raw::raw_ip;
 pub use serve::{Role, run};
