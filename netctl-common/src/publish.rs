@@ -54,9 +54,38 @@ impl<A: Address> Published<A> {
 pub const RESERVED_BY_ENGINE: u32 = 1 << 31;
 
 /// Prefix length of a [`PublishKey`] of which `port_bits` leading bits of the port count, in
-/// the LPM trie PUBLISHED_RANGE4 (and in RESERVED with an `ANY` address).
+/// the LPM tries PUBLISHED_RANGE.
 pub const fn range_prefix<A: Address>(port_bits: u32) -> u32 {
     A::BITS + 16 + port_bits
+}
+
+/// RESERVED key: a port that is published in a family, on whatever address.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
+pub struct ReservedKey {
+    /// [`Address::VERSION`].
+    pub family: u8,
+    /// IP protocol number.
+    pub proto: u8,
+    /// Host port. Last, as in [`PublishKey`].
+    pub port: Be16,
+}
+
+impl ReservedKey {
+    /// That port of a family.
+    #[inline(always)]
+    pub const fn new<A: Address>(proto: u8, port: Be16) -> Self {
+        Self {
+            family: A::VERSION,
+            proto,
+            port,
+        }
+    }
+
+    /// Prefix length of which `port_bits` leading bits of the port count.
+    pub const fn prefix(port_bits: u32) -> u32 {
+        16 + port_bits
+    }
 }
 
 /// One aligned block of ports: the `bits` leading bits of `base` are fixed.
@@ -101,4 +130,10 @@ unsafe impl<A: Address> Zeroable for Published<A> {}
 // SAFETY: repr(C), all fields Pod; the size assertion above proves that there is no padding.
 unsafe impl<A: Address> Pod for Published<A> {}
 
-pod!(PublishKey<V4>, PublishKey<V6>, Published<V4>, Published<V6>);
+pod!(
+    PublishKey<V4>,
+    PublishKey<V6>,
+    Published<V4>,
+    Published<V6>,
+    ReservedKey
+);

@@ -4,7 +4,7 @@ use netctl_common::{
     checksum,
     flow::{Flow, FlowKey, side},
     port,
-    publish::{self, PublishKey, Published},
+    publish::{self, PublishKey, Published, ReservedKey},
     tcp::{self, TcpState, header, seen},
     wire::{Address, Be16, V4, V6},
 };
@@ -231,12 +231,13 @@ fn layout_is_that_of_version_4() {
         size_of::<MappingKey<V6>>(),
         size_of::<Mapping<V6>>(),
         size_of::<Claim>(),
+        size_of::<ReservedKey>(),
     ];
     assert_eq!(
         sizes,
         [
             44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
-            16, 64, 20, 28, 40, 88, 12, 20, 36, 32, 8
+            16, 64, 20, 28, 40, 88, 12, 20, 36, 32, 8, 4
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

@@ -3,7 +3,8 @@
 //!
 //! A later fragment that comes before its first one is held (`held.rs`) and follows it. What
 //! overlaps the first fragment, or contradicts it, spoils the whole datagram (RFC 1858, RFC 3128,
-//! RFC 5722). Overlaps further on are the receiver's to see: only it puts the datagram together.
+//! RFC 5722): the hook is told so, and of whose ports it is. Overlaps further on are the receiver's
+//! to see: only it puts the datagram together.
 //!
 //! A source has so many places and no more: who sends a flood of first fragments loses its own
 //! datagrams and nobody else's (REQ-14a).
@@ -46,7 +47,8 @@ pub(crate) struct DatagramKey {
 pub(crate) struct Datagram {
     pub(crate) id: DatagramId,
     state: u8,
-    _pad: u8,
+    /// 1: two fragments overlap, so nothing of it reaches a container any more.
+    spoilt: u8,
     /// Data of the first fragment, in bytes.
     head: u16,
     /// Of the first fragment, as in [`Packet`].
@@ -74,8 +76,6 @@ mod state {
     pub(super) const KNOWN: u8 = 2;
     /// The first fragment has come, and its protocol or message has none.
     pub(super) const PORTLESS: u8 = 3;
-    /// Two fragments overlap: nothing of it is let through any more.
-    pub(super) const SPOILT: u8 = 4;
 }
 
 /// Whether something of that age is still of use.
@@ -85,12 +85,12 @@ pub(crate) fn is_fresh(stamp: u32) -> bool {
     (helpers::now() as u32).wrapping_sub(stamp) < LIFETIME.wrapping_mul(hz)
 }
 
-/// Nothing of the datagram that `piece` belongs to is let through from now on.
+/// Nothing of the datagram that `piece` belongs to reaches a container from now on.
 #[inline(always)]
 pub(crate) fn spoil(piece: &Piece) {
     if let Some(known) = FRAG.get_ptr_mut(&piece.key) {
         // SAFETY: a live value, one byte of it.
-        unsafe { (*known).state = state::SPOILT };
+        unsafe { (*known).spoilt = 1 };
     }
 }
 
@@ -109,9 +109,11 @@ pub(crate) fn shorten_first(end: u32) {
 
 /// Remembers a first fragment, gives its ports to a later one; nothing for whole packets.
 ///
-/// `Ok(false)`: a later fragment that has no ports, or whose ports are not known. With `back`, the place in JUMP of
-/// the hook's own program, the latter is rare: such a fragment is held, and this does not return. When
-/// the first one comes, those held are sent in behind it, and the hook's program starts anew.
+/// `Ok(false)`: a later fragment that has no ports, or whose ports are not known. With `back`, the
+/// place in JUMP of the hook's own program, the latter is rare: such a fragment is held, and this
+/// does not return. When the first one comes, those held are sent in behind it, and the hook's
+/// program starts anew. `Err(Fragment)`: of a datagram that is spoilt; the packet has its ports where
+/// they are known.
 #[inline(always)]
 pub(crate) fn track<A: Family>(
     packet: &mut Packet<A>,
@@ -131,11 +133,6 @@ pub(crate) fn track<A: Family>(
     let known = known
         .map(|known| unsafe { &mut *known })
         .filter(|known| known.id == piece.datagram.id && is_fresh(known.stamp));
-    if let Some(known) = &known
-        && known.state == state::SPOILT
-    {
-        return Err(DropReason::Fragment);
-    }
     if packet.is_later_fragment() {
         follow_first(packet, piece, known, back)
     } else {
@@ -185,18 +182,20 @@ fn follow_first<A: Family>(
     if let Some(known) = known
         && known.state != state::WAITING
     {
+        (packet.sport, packet.dport) = (known.sport, known.dport);
         if piece.start < u32::from(known.head) {
-            known.state = state::SPOILT;
+            known.spoilt = 1;
+        }
+        if known.spoilt != 0 {
             return Err(DropReason::Fragment);
         }
-        (packet.sport, packet.dport) = (known.sport, known.dport);
         return Ok(known.state == state::KNOWN);
     }
     if back.is_none() || !has_ports::<A>(packet.proto) || held::length(packet.skb) > HELD_BYTES {
         return Ok(false);
     }
     if !is_waited_for {
-        piece.datagram.state = state::WAITING;
+        (piece.datagram.state, piece.datagram.spoilt) = (state::WAITING, 0);
         if FRAG.insert(&piece.key, &piece.datagram, 0).is_err() {
             return Err(DropReason::Fragment);
         }
@@ -213,15 +212,20 @@ fn remember<A: Family>(
     back: Option<u32>,
 ) -> Result<bool, DropReason> {
     let is_waited_for = known.is_some();
-    if let Some(known) = known
-        && known.state != state::WAITING
-    {
-        let same = (packet.sport, packet.dport) == (known.sport, known.dport);
-        if !same || piece.end != u32::from(known.head) {
-            known.state = state::SPOILT;
-            return Err(DropReason::Fragment);
+    let mut spoilt = 0;
+    if let Some(known) = known {
+        spoilt = known.spoilt;
+        if known.state != state::WAITING {
+            let same = (packet.sport, packet.dport) == (known.sport, known.dport);
+            if !same || piece.end != u32::from(known.head) {
+                known.spoilt = 1;
+            }
+            return if known.spoilt == 0 {
+                Ok(true)
+            } else {
+                Err(DropReason::Fragment)
+            };
         }
-        return Ok(true);
     }
     let datagram = &mut piece.datagram;
     datagram.state = if packet.has_l4 {
@@ -229,6 +233,7 @@ fn remember<A: Family>(
     } else {
         state::PORTLESS
     };
+    datagram.spoilt = spoilt;
     datagram.head = piece.end as u16;
     (datagram.sport, datagram.dport) = (packet.sport, packet.dport);
     // A table that takes no more costs the later fragments, which are then counted.

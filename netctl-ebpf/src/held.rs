@@ -150,8 +150,8 @@ fn try_hold(skb: *mut __sk_buff) -> Result<i32, DropReason> {
                         return Ok(verdict::DROP);
                     }
                     if piece.start < held.end && held.start < piece.end {
+                        // It waits as the others do: whose it is shows with the first one.
                         fragment::spoil(piece);
-                        return Err(DropReason::Fragment);
                     }
                 }
             }
@@ -186,7 +186,6 @@ fn try_release(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     take(skb, &mut piece.held)?;
     // SAFETY: the context of the running program.
     let ifindex = unsafe { (*skb).ifindex };
-    let mut overlaps = false;
     for place in 0..HELD_PLACES {
         let Some(held) = HELD.get_ptr_mut(&piece.place(place)) else {
             continue;
@@ -197,8 +196,10 @@ fn try_release(skb: *mut __sk_buff) -> Result<i32, DropReason> {
             continue;
         }
         if held.start < piece.end {
-            overlaps = true;
-        } else if put(skb, held).is_ok() {
+            // All of it comes to the hook again, which ends what is for a container.
+            fragment::spoil(piece);
+        }
+        if put(skb, held).is_ok() {
             // SAFETY: a live context. Where the kernel has no memory the fragment is lost, as
             // any packet is then.
             let _queued = unsafe { bpf_clone_redirect(skb, ifindex, u64::from(BPF_F_INGRESS)) };
@@ -206,10 +207,6 @@ fn try_release(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         held.length = 0;
     }
     put(skb, &piece.held)?;
-    if overlaps {
-        fragment::spoil(piece);
-        return Err(DropReason::Fragment);
-    }
     helpers::jump(skb, piece.back)
 }
 

@@ -21,7 +21,7 @@ use netctl_common::{
     jump,
     mapping::{Mapping, MappingKey},
     network::{MAX_NETWORKS, Network},
-    publish::{PublishKey, Published},
+    publish::{PublishKey, Published, ReservedKey},
     settings::Settings,
     sock::{Sock, SockKey},
     stats::{DropCount, PortStats, PortStatsKey},
@@ -99,9 +99,9 @@ pub(crate) static PUBLISHED_RANGE4: LpmTrie<PublishKey<V4>, Published<V4>> =
 pub(crate) static PUBLISHED_RANGE6: LpmTrie<PublishKey<V6>, Published<V6>> =
     LpmTrie::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 
-/// user → bind hooks, masquerade: every published port of any address of either family.
+/// user → bind hooks, masquerade: every published port of each family, of any address.
 #[map]
-pub(crate) static RESERVED: LpmTrie<PublishKey<V4>, u32> =
+pub(crate) static RESERVED: LpmTrie<ReservedKey, u32> =
     LpmTrie::with_max_entries(196_608, BPF_F_NO_PREALLOC);
 
 /// user → every hook: the host's addresses, without 127.0.0.0/8.

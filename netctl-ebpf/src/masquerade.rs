@@ -17,9 +17,9 @@ use netctl_common::{
     mapping::{MappingKey, kind},
     packet::proto,
     port,
-    publish::PublishKey,
+    publish::ReservedKey,
     settings::Settings,
-    wire::{Address, Be16, V4},
+    wire::{Address, Be16},
 };
 
 use crate::{
@@ -114,7 +114,7 @@ pub(crate) fn draw<A: Family>(new: &mut NewFlow<A>) -> Result<u32, DropReason> {
         // Who shares ports does not ask whose they are.
         probes.mapping.kind = kind::NONE;
     }
-    probes.published = publish::reserved_key(Be16(0), new.key.proto);
+    probes.published = publish::reserved_key::<A>(Be16(0), new.key.proto);
     let (echo, other) = if new.key.proto == A::ICMP {
         (u16::MAX, 0)
     } else {
@@ -195,7 +195,7 @@ fn is_mapped<A: Family>(new: &NewFlow<A>) -> bool {
 /// Whether a published port has the port.
 #[inline(always)]
 fn is_published<A: Family>(new: &NewFlow<A>) -> bool {
-    new.key.proto != A::ICMP && publish::is_reserved(new.reply.dport, new.key.proto)
+    new.key.proto != A::ICMP && publish::is_reserved::<A>(new.reply.dport, new.key.proto)
 }
 
 /// Whether a published port or a process of the host has the port.
@@ -212,7 +212,7 @@ fn is_bound<A: Family>(new: &NewFlow<A>, skb: *mut __sk_buff) -> bool {
 #[repr(C)]
 pub(crate) struct Probes<A: Address> {
     mapping: MappingKey<A>,
-    published: Key<PublishKey<V4>>,
+    published: Key<ReservedKey>,
     /// All ones for an echo, whose port is in both places, else 0.
     echo: u16,
     /// What stands in the other place, 0 for an echo.

@@ -2,9 +2,9 @@
 
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
-    publish::{PublishKey, Published, RESERVED_BY_ENGINE, range_prefix},
+    publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, range_prefix},
     settings::flags,
-    wire::{Address, Be16, V4},
+    wire::{Address, Be16},
 };
 
 use crate::{
@@ -59,23 +59,17 @@ fn one<A: Family>(key: &PublishKey<A>, ranges: bool) -> Option<&'static Publishe
     A::ranges().get(&Key::new(range_prefix::<A>(16), *key))
 }
 
-/// Whether any published spec has the port, on whatever address, and nothing but us keeps
-/// processes off it.
+/// Whether any published spec of the family has the port, on whatever address, and nothing but us
+/// keeps processes off it.
 #[inline(always)]
-pub(crate) fn is_reserved(port: Be16, proto: u8) -> bool {
+pub(crate) fn is_reserved<A: Family>(port: Be16, proto: u8) -> bool {
     RESERVED
-        .get(&reserved_key(port, proto))
+        .get(&reserved_key::<A>(port, proto))
         .is_some_and(|spec| spec & RESERVED_BY_ENGINE == 0)
 }
 
 /// Key of RESERVED.
 #[inline(always)]
-pub(crate) fn reserved_key(port: Be16, proto: u8) -> Key<PublishKey<V4>> {
-    let key = PublishKey {
-        addr: V4::ANY,
-        proto,
-        _pad: 0,
-        port,
-    };
-    Key::new(range_prefix::<V4>(16), key)
+pub(crate) fn reserved_key<A: Family>(port: Be16, proto: u8) -> Key<ReservedKey> {
+    Key::new(ReservedKey::prefix(16), ReservedKey::new::<A>(proto, port))
 }

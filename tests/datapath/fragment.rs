@@ -1,7 +1,10 @@
 //! Fragments follow their first one.
 
 use netctl_common::drop_reason::DropReason;
-use netctl_tests::prog::{Bench, Outcome, Verdict};
+use netctl_tests::{
+    packet::Family,
+    prog::{Bench, Outcome, Verdict},
+};
 
 use crate::{ANY, UDP, WEB};
 
@@ -142,49 +145,101 @@ fn more_than_can_be_held() {
 
 #[test]
 fn overlaps_spoil_the_datagram() {
-    let first = "web>gw udp 172.18.0.2:4000>203.0.113.9:53 frag=0+ len=24";
-    let later = "web>gw ip:17 172.18.0.2>203.0.113.9 len=16";
-    for (number, bad) in [
+    let first = "web>gw udp {web}:4000>{out}:53 frag=0+ len=24";
+    let later = "web>gw ip:17 {web}>{out} len=16";
+    let bad = [
         // Over the transport header (RFC 3128), over the end of the first one.
-        format!("{later} frag=1"),
-        format!("{later} frag=3"),
+        &format!("{later} frag=1"),
+        &format!("{later} frag=3"),
         // Another first one: other ports, another length.
-        "web>gw udp 172.18.0.2:4001>203.0.113.9:53 frag=0+ len=24".to_owned(),
-        "web>gw udp 172.18.0.2:4000>203.0.113.9:53 frag=0+ len=32".to_owned(),
-    ]
-    .iter()
-    .enumerate()
-    {
-        let mut bench = Bench::usual();
-        let id = format!("id={number}");
-        let begun = bench.from_container(1, &format!("{first} {id}"));
-        assert_eq!(begun.verdict, Verdict::Redirect, "{begun:?}");
-        let good = bench.from_container(1, &format!("{later} frag=4 {id}"));
-        assert_eq!(good.verdict, Verdict::Redirect, "{good:?}");
-        for line in [bad, &format!("{later} frag=6"), first] {
-            bench
-                .from_container(1, &format!("{line} {id}"))
-                .dropped(DropReason::Fragment);
+        "web>gw udp {web}:4001>{out}:53 frag=0+ len=24",
+        "web>gw udp {web}:4000>{out}:53 frag=0+ len=32",
+    ];
+    for family in Family::BOTH {
+        let mut bench = Bench::usual_in(family);
+        for (id, bad) in bad.iter().enumerate() {
+            for line in [first, &format!("{later} frag=4")] {
+                let good = bench.from_container(1, &format!("{line} id={id}"));
+                assert_eq!(good.verdict, Verdict::Redirect, "{good:?}");
+            }
+            for line in [bad, &*format!("{later} frag=6"), first] {
+                bench
+                    .from_container(1, &format!("{line} id={id}"))
+                    .dropped(DropReason::Fragment);
+            }
         }
     }
 }
 
 #[test]
 fn overlaps_of_what_waits_spoil_it_too() {
-    let mut bench = Bench::usual();
-    let first = "web>gw udp 172.18.0.2:4000>203.0.113.9:53 frag=0+ len=24";
-    let later = "web>gw ip:17 172.18.0.2>203.0.113.9 len=16";
-    held(&bench.from_container(1, &format!("{later} frag=4+ id=1")));
-    for line in [&format!("{later} frag=5"), first] {
-        bench
-            .from_container(1, &format!("{line} id=1"))
-            .dropped(DropReason::Fragment);
+    let first = "web>gw udp {web}:4000>{out}:53 frag=0+ len=24";
+    let later = "web>gw ip:17 {web}>{out} len=16";
+    for family in Family::BOTH {
+        let mut bench = Bench::usual_in(family);
+        // Of each other, and of the first one: it shows when that comes.
+        for (id, waiting) in [(1, &["frag=4+", "frag=5"][..]), (2, &["frag=3+"])] {
+            for piece in waiting {
+                held(&bench.from_container(1, &format!("{later} {piece} id={id}")));
+            }
+            for line in [
+                first,
+                &format!("{later} frag=4"),
+                &format!("{later} frag=7"),
+            ] {
+                bench
+                    .from_container(1, &format!("{line} id={id}"))
+                    .dropped(DropReason::Fragment);
+            }
+        }
     }
-    held(&bench.from_container(1, &format!("{later} frag=3+ id=2")));
-    for line in [first, &format!("{later} frag=4")] {
-        bench
-            .from_container(1, &format!("{line} id=2"))
-            .dropped(DropReason::Fragment);
+}
+
+/// What no container may get is none of ours if a process of the host is meant: its stack judges.
+#[test]
+fn broken_ones_for_the_host_are_left_alone() {
+    let later = "lan>up ip:17 {out}>{up}";
+    for family in Family::BOTH {
+        let mut bench = Bench::usual_in(family);
+        let (any, web) = (bench.addr("any"), bench.addr("web"));
+        bench.publish(1, UDP, (any, 5353, 5353), (1, web, 53));
+        bench.from_container(1, "web>gw udp {web}:4000>{out}:5000");
+        let first = |port: u16| format!("lan>up udp {{out}}:5000>{{up}}:{port} len=24 frag=0+");
+        // For the host, a published port, a masqueraded container.
+        for (id, port, is_ours) in [(1, 5354, false), (2, 5353, true), (3, 4000, true)] {
+            let begun = bench.from_uplink(&format!("{} id={id}", first(port)));
+            let reached = begun.verdict == Verdict::Redirect;
+            assert_eq!(reached, is_ours, "{begun:?}");
+            for piece in [
+                &format!("{later} len=16 frag=3"),
+                &format!("{later} len=16 frag=6"),
+                &first(port),
+            ] {
+                let out = bench.from_uplink(&format!("{piece} id={id}"));
+                if is_ours {
+                    out.dropped(DropReason::Fragment);
+                } else {
+                    out.not_ours();
+                }
+            }
+            // Two that overlap before the first one.
+            let id = id + 10;
+            for piece in ["frag=4+", "frag=5"] {
+                held(&bench.from_uplink(&format!("{later} len=16 {piece} id={id}")));
+            }
+            let out = bench.from_uplink(&format!("{} id={id}", first(port)));
+            if is_ours {
+                out.dropped(DropReason::Fragment);
+            } else {
+                out.not_ours();
+            }
+        }
+        // No length, too long: nobody's.
+        for piece in ["len=0 frag=2+", "len=16 frag=8191"] {
+            bench
+                .from_uplink(&format!("{later} {piece} id=50"))
+                .not_ours();
+        }
     }
 }
 

@@ -1,94 +1,47 @@
 //! Security advisories of this field that concern the datapath, each by its number in the list of
 //! the tests' README: what happened to others does not happen here.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_common::wire::Mac;
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
-    lab::{HOST, LAN, Lab, OUTSIDE},
-    packet::{Names, build},
+    lab::{HOST, LAN, OUTSIDE},
+    packet::{Family, Names, build},
 };
 
 use crate::{
-    rfc,
-    usual::{CLIENT, OTHER, Usual, WEB},
+    usual::{self, CLIENT, OTHER, Usual, WEB, names},
+    witness::{MARK, drops, nobody_sees, unseen},
 };
 
-/// Names of the cast's MACs.
-fn names(usual: &Usual) -> Names {
-    let mac = |agent: &Agent| Mac(agent.link("eth0").mac.unwrap());
-    let gateway = usual.lab.netctl("network inspect net1 -o json").json();
-    let gateway = netctl::model::mac::parse(gateway["mac"].as_str().unwrap()).unwrap();
-    rfc::names()
-        .with("web", mac(&usual.web))
-        .with("client", mac(&usual.client))
-        .with("other", mac(&usual.other))
-        .with("gw", gateway)
-}
-
-/// Packets dropped so far, all reasons together.
-fn drops(lab: &Lab) -> u64 {
-    let drops = lab.netctl("drops -o json").json();
-    let all = drops.as_array().unwrap().iter();
-    all.map(|one| one["packets"].as_u64().unwrap()).sum()
-}
-
-/// From `client`, each of these frames is dropped and counted, and `web` and `other` see none of
-/// them: the mark is in every one.
-#[track_caller]
-fn nobody_sees(usual: &Usual, frames: &[Vec<u8>], mark: &[u8]) {
-    let before = drops(&usual.lab);
-    usual.web.sniff("eth0");
-    usual.other.sniff("eth0");
-    usual.lab.lan().sniff("lan0");
-    usual.client.send_frames("eth0", frames);
-    // Behind them one that passes: all were looked at when its answer is there.
-    assert_eq!(usual.client.ping(WEB, 1, 3000), 1);
-    for (agent, interface) in [
-        (&usual.web, "eth0"),
-        (&usual.other, "eth0"),
-        (usual.lab.lan(), "lan0"),
-    ] {
-        let seen = agent.sniffed(interface, mark, 1, 100);
-        assert!(seen.is_empty(), "{seen:x?}");
-    }
-    let dropped = drops(&usual.lab) - before;
-    assert!(
-        dropped >= frames.len() as u64,
-        "{dropped} of {}",
-        frames.len()
-    );
-}
-
-const MARK: &[u8] = b"advisory";
-const MARK_HEX: &str = "61647669736f7279";
-
-/// CVE-2020-13401, CVE-2020-10749: a container's router advertisement.
+/// CVE-2020-13401, CVE-2020-10749: a container's router advertisement, plain, behind extension
+/// headers, and in the first of several fragments.
 #[test]
 fn advisory_01_router_advertisements() {
     let usual = Usual::start();
-    let before = usual.lab.ip("-6 route");
-    let source = "fe80000000000000000000000000beef";
-    let all_nodes = "ff020000000000000000000000000001";
-    let advert = format!("8600{:04x}4008070800000000000000000000{MARK_HEX}", 0xbeef);
-    let payload = format!("{:04x}", advert.len() / 2);
-    let hop_by_hop = format!("{:04x}", advert.len() / 2 + 8);
-    let packets = [
-        format!("60000000{payload}3aff{source}{all_nodes}{advert}"),
-        format!("60000000{hop_by_hop}00ff{source}{all_nodes}3a00050200000000{advert}"),
-        format!("60000000{hop_by_hop}2cff{source}{all_nodes}3a00000000000001{advert}"),
-    ];
-    let names = names(&usual);
-    let frames: Vec<Vec<u8>> = packets
-        .iter()
-        .flat_map(|packet| {
-            ["33:33:00:00:00:01", "web", "gw"]
-                .map(|to| build(&names, &format!("client>{to} eth:86dd hex={packet}")))
-        })
-        .collect();
-    nobody_sees(&usual, &frames, MARK);
-    assert_eq!(usual.lab.ip("-6 route"), before);
+    let routes = || {
+        let inside = ["web", "other"].map(|name| usual.lab.ip_in(name, "-6 route"));
+        (usual.lab.ip("-6 route"), inside)
+    };
+    let before = routes();
+    let names = usual.names();
+    let own = Ipv6Addr::from(names.mac("client").link_local());
+    let mut frames = Vec::new();
+    for hidden in [
+        "",
+        "ext=0:00050200000000",
+        "ext=60:00010400000000,60:00010400000000",
+        "ext=0:00050200000000 frag=0+ id=1",
+    ] {
+        for to in ["33:33:00:00:00:01", "web", "gw"] {
+            let line = format!("client>{to} icmp6 {own}>ff02::1 type=134 ttl=255 {hidden}");
+            frames.push(build(&names, &format!("{line} data=advisory")));
+        }
+    }
+    let count = frames.len() as u64;
+    nobody_sees(&usual, &frames, &[("router_advertisement", count)]);
+    assert_eq!(routes(), before);
 }
 
 /// moby#45610, #14041, PR#49325: ports on loopback and unpublished ones, from the same segment.
@@ -109,7 +62,7 @@ fn advisory_02_a_neighbour_with_a_route_to_the_containers() {
                 .connect(Connect::to(Proto::Tcp, (target, port)).within_ms(150));
             assert!(asked.is_err(), "{policy}, {target}:{port}: {asked:?}");
         }
-        let names = rfc::names();
+        let names = names();
         let frames = ["127.0.0.1:6000", "127.0.0.1:80", "172.18.0.2:80"].map(|to| {
             build(
                 &names,
@@ -133,7 +86,7 @@ fn advisory_03_04_firewall_reloads_open_nothing() {
     let usual = Usual::start();
     let lab = &usual.lab;
     lab.netctl("port add web 127.0.0.1:6000:80").ok();
-    let (outside, inside) = (rfc::names(), names(&usual));
+    let (outside, inside) = (names(), usual.names());
     // What must not pass: from the wire, and from one network into the other.
     let wire = ["172.18.0.2:80", "127.0.0.1:6000", "198.51.100.1:6000"].map(|to| {
         build(
@@ -240,11 +193,11 @@ fn advisory_14_17_restarts_open_nothing() {
     let usual = Usual::start();
     let lab = &usual.lab;
     let wire = build(
-        &rfc::names(),
+        &names(),
         "lan>up udp 198.51.100.2:5555>172.18.0.2:80 data=advisory",
     );
     let across = build(
-        &names(&usual),
+        &usual.names(),
         "client>gw udp 172.18.0.3:5555>172.19.0.2:80 data=advisory",
     );
     usual.web.sniff("eth0");
@@ -278,38 +231,33 @@ fn advisory_14_17_restarts_open_nothing() {
 #[test]
 fn advisory_18_inside_sources_from_outside() {
     let usual = Usual::start();
-    usual.web.sniff("eth0");
-    let frames: Vec<Vec<u8>> = [
-        "172.18.0.3",
-        "172.18.0.1",
-        "172.19.0.2",
-        "198.51.100.1",
-        "127.0.0.1",
-    ]
-    .iter()
-    .flat_map(|from| {
-        ["172.18.0.2:80", "198.51.100.1:8080"].map(|to| {
-            build(
-                &rfc::names(),
-                &format!("lan>up udp {from}:5555>{to} data=advisory"),
-            )
-        })
-    })
-    .collect();
-    let before = drops(&usual.lab);
-    usual.lab.lan().send_frames("lan0", &frames);
-    assert!(usual.answers());
-    assert!(usual.web.sniffed("eth0", MARK, 1, 100).is_empty());
-    // One to the host's address with its loopback source is left to the stack's own martian check
-    // only where no published port is meant.
-    assert!(drops(&usual.lab) - before >= frames.len() as u64 - 1);
+    let lan = (usual.lab.lan(), "lan0");
+    for family in Family::BOTH {
+        let names = names().of(family);
+        let mut frames = Vec::new();
+        // A member's address, a gateway's, the host's own; to a container and to its port.
+        for from in ["client", "gw", "other", "host"] {
+            for to in ["{web}:80", "{host}:8080"] {
+                let line = format!("lan>up udp {{{from}}}:5555>{to} data=advisory");
+                frames.push(build(&names, &line));
+            }
+        }
+        // The host's own source to a container's own address is from outside all the same.
+        let reasons = [("spoofed_source", 7), ("from_outside", 1)];
+        unseen(&usual, lan, &frames, &reasons, || assert!(usual.answers()));
+        let loopback = build(&names, "lan>up udp {lo}:5555>{host}:8080 data=advisory");
+        let reasons = [("martian_address", 1)];
+        unseen(&usual, lan, &[loopback], &reasons, || {
+            assert!(usual.answers());
+        });
+    }
 }
 
 /// GO-2022-0393: a policy that forgets ICMP; here every other protocol, and fragments.
 #[test]
 fn advisory_19_isolation_holds_for_every_protocol() {
     let usual = Usual::start();
-    let names = names(&usual);
+    let names = usual.names();
     let frames: Vec<Vec<u8>> = ["gw", "other"]
         .iter()
         .flat_map(|mac| {
@@ -327,67 +275,84 @@ fn advisory_19_isolation_holds_for_every_protocol() {
             .map(|line| build(&names, &format!("client>{mac} {line}")))
         })
         .collect();
-    nobody_sees(&usual, &frames, MARK);
+    nobody_sees(
+        &usual,
+        &frames,
+        &[("network_isolated", 9), ("unknown_unicast", 9)],
+    );
 }
 
-/// CIS Docker 5.29 and ARP spoofing on docker0: a container speaks for others.
+/// CVE-2024-32473: IPv6 was left on inside IPv4-only networks.
 #[test]
-fn advisory_25_spoofing_inside_a_network() {
-    let usual = Usual::start();
-    let names = names(&usual);
-    assert_eq!(usual.web.ping(CLIENT, 1, 3000), 1);
-    let neighbours = || usual.lab.ip_in("web", "neigh show");
-    let known = |text: &str| -> Vec<String> {
-        let mut pairs: Vec<String> = text
-            .lines()
-            .map(|line| {
-                line.split_whitespace()
-                    .take(5)
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            })
-            .collect();
-        pairs.sort();
-        pairs
+fn advisory_06_no_ipv6_in_ipv4_only_networks() {
+    let lab = usual::lab();
+    lab.populate(
+        "net1 --subnet 172.18.0.0/24",
+        &[("web", ""), ("client", "")],
+    );
+    let (web, client) = (lab.agent_in("web"), lab.agent_in("client"));
+    let shown = |words: &str| lab.ip_in("web", words);
+    assert_eq!(
+        shown("-6 addr show dev eth0"),
+        "",
+        "no link-local address either"
+    );
+    assert_eq!(shown("-6 route show dev eth0"), "");
+    let cat = ["ns", "exec", "web", "--", "cat"];
+    let read = |path| lab.netctl_words(&[&cat[..], &[path]].concat()).ok().stdout;
+    assert_eq!(
+        read("/proc/sys/net/ipv6/conf/eth0/disable_ipv6").trim(),
+        "1"
+    );
+    // Groups of IPv6 would be 33:33:… on the link (RFC 2464, section 7).
+    let groups = shown("maddr show dev eth0");
+    assert!(!groups.contains("33:33:"), "{groups}");
+    // Nobody has greeted anybody by IPv6, not even by multicast reports.
+    assert_eq!(drops(&lab).get("ipv6_disabled"), None);
+    // A neighbour's solicitations, and the host's own on the way into the container.
+    let [web_mac, client_mac] = [&web, &client].map(|agent| Mac(agent.link("eth0").mac.unwrap()));
+    let names = Names::default()
+        .with("web", web_mac)
+        .with("client", client_mac);
+    let solicit = |from: &str, target: Ipv6Addr| {
+        let target = format!("target={target} ttl=255 option=1/client");
+        let to = ["33:33:ff:12:00:02", "web"];
+        to.map(|mac| {
+            build(
+                &names,
+                &format!("client>{mac} nd solicit {from}>ff02::1:ff12:2 {target}"),
+            )
+        })
     };
-    let before = known(&neighbours());
-    let mut lines: Vec<String> = Vec::new();
-    for victim in ["172.18.0.1", "172.18.0.2", "172.18.0.9"] {
-        for to in ["all", "web"] {
-            // Gratuitous, as a question and as an answer.
-            lines.push(format!(
-                "client>{to} arp request {victim}/client>{victim}/none"
-            ));
-            lines.push(format!(
-                "client>{to} arp reply {victim}/client>172.18.0.2/web"
-            ));
-        }
-        lines.push(format!(
-            "client>web udp {victim}:5555>172.18.0.2:80 data=advisory"
-        ));
+    let targets = [
+        Ipv6Addr::from(web_mac.link_local()),
+        Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 2),
+    ];
+    let own = Ipv6Addr::from(client_mac.link_local()).to_string();
+    let frames: Vec<_> = targets
+        .iter()
+        .flat_map(|target| solicit(&own, *target))
+        .collect();
+    let ns = lab.netctl("ns inspect web -o json").json();
+    let veth = ns["endpoints"][0]["host_interface"].as_str().unwrap();
+    client.sniff("eth0");
+    lab.host().sniff(veth);
+    client.send_frames("eth0", &frames);
+    lab.host().send_frames(veth, &frames);
+    assert_eq!(client.ping(Ipv4Addr::new(172, 18, 0, 2), 1, 3000), 1);
+    assert_eq!(
+        drops(&lab).get("ipv6_disabled"),
+        Some(&(frames.len() as u64))
+    );
+    // Advertisements are from the container's MAC.
+    let is_answer = |frame: &Vec<u8>| frame[6..14] == [&web_mac.0[..], &[0x86, 0xdd]].concat();
+    for (agent, interface) in [(&client, "eth0"), (lab.host(), veth)] {
+        let seen = agent.sniffed(interface, &[0x86, 0xdd], frames.len(), 300);
+        assert_eq!(
+            seen.len(),
+            frames.len(),
+            "{interface}: what was sent is seen there"
+        );
+        assert!(!seen.iter().any(is_answer), "{interface}: {seen:x?}");
     }
-    lines.push("web>gw udp 172.18.0.3:5555>203.0.113.9:7000 data=advisory".to_owned());
-    // What only a DHCP server says.
-    lines.push("client>all udp 172.18.0.3:67>255.255.255.255:68 data=advisory".to_owned());
-    lines.push("client>web udp 172.18.0.3:67>172.18.0.2:68 data=advisory".to_owned());
-    // A VLAN's tag, and LLC (802.3 has a length where others have their type).
-    lines.push(format!(
-        "client>web eth:8100 hex=00050800{MARK_HEX}{MARK_HEX}"
-    ));
-    lines.push(format!(
-        "client>web eth:0026 hex=aaaa03000000{MARK_HEX}{MARK_HEX}"
-    ));
-    // Many senders that do not exist.
-    lines.extend((0..500_u32).map(|number| {
-        let (high, low) = (number >> 8, number & 0xff);
-        format!(
-            "02:de:ad:00:{high:02x}:{low:02x}>web udp 172.18.0.3:5555>172.18.0.2:80 data=advisory"
-        )
-    }));
-    let frames: Vec<Vec<u8>> = lines.iter().map(|line| build(&names, line)).collect();
-    nobody_sees(&usual, &frames, MARK);
-    assert_eq!(known(&neighbours()), before);
-    // The victim's traffic goes where it went.
-    assert!(usual.answers());
-    assert_eq!(usual.web.ping(CLIENT, 1, 3000), 1);
 }

@@ -6,8 +6,8 @@ use netctl_tests::twin;
 
 use crate::usual::CONFIG;
 
-const SEED: u64 = 4;
-const STEPS: usize = 240;
+const SEED: u64 = 7;
+const STEPS: usize = 300;
 
 fn number(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;

@@ -23,6 +23,7 @@ fn address(number: u32) -> Ipv4Addr {
 
 fn pings(lab: &Lab, number: u32, target: Ipv4Addr) -> bool {
     let ask = Request::Ping {
+        identifier: None,
         target: target.into(),
         count: 1,
         timeout_ms: 1000,

@@ -1,11 +1,11 @@
 //! A host port belongs to one: netctl's, or a process's.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
     eventually::wait_for,
-    lab::{HOST, HOST6, LAN, Lab},
+    lab::{HOST, HOST6, LAN, LAN6, Lab},
 };
 
 use crate::usual::{self, HEALED_WITHIN, PUBLISHED, Usual};
@@ -50,6 +50,51 @@ fn a_host_process_cannot_take_a_published_port() {
         .unwrap();
     usual.lab.netctl("port rm web 8080:80/tcp").ok();
     host.bind(Proto::Tcp, (HOST, PUBLISHED), None).unwrap();
+}
+
+/// A port that is published in one family only is the host's own in the other; a socket of both
+/// would take it in both.
+#[test]
+fn a_port_of_one_family_is_free_in_the_other() {
+    let usual = Usual::start();
+    let (lab, host) = (&usual.lab, usual.lab.host());
+    for proto in ["tcp", "udp"] {
+        lab.netctl(&format!("port add web [::]:9700:80/{proto}"))
+            .ok();
+        lab.netctl(&format!("port add web 0.0.0.0:9800:80/{proto}"))
+            .ok();
+    }
+    for proto in [Proto::Tcp, Proto::Udp] {
+        for (addr, port, free) in [
+            (IpAddr::from(Ipv4Addr::UNSPECIFIED), 9700, true),
+            (HOST.into(), 9700, true),
+            (Ipv6Addr::UNSPECIFIED.into(), 9700, false),
+            (HOST6.into(), 9700, false),
+            (HOST6.into(), 9800, true),
+            (Ipv4Addr::UNSPECIFIED.into(), 9800, false),
+            (Ipv6Addr::UNSPECIFIED.into(), 9800, false),
+        ] {
+            let bound = host.bind(proto, (addr, port), None);
+            let as_expected = if free {
+                bound.is_ok()
+            } else {
+                is_taken(&bound)
+            };
+            assert!(as_expected, "{proto:?} {addr} {port}: {bound:?}");
+        }
+        // Each family's clients reach whom they should.
+        host.serve(proto, (Ipv4Addr::UNSPECIFIED, 9700));
+        let ask = |target: IpAddr| lab.lan().connect(Connect::to(proto, (target, 9700)));
+        assert_eq!(ask(HOST.into()).unwrap().seen.ip(), IpAddr::from(LAN));
+        assert_eq!(ask(HOST6.into()).unwrap().seen.ip(), IpAddr::from(LAN6));
+        let flows = lab.netctl("flows --ns web -o json").json();
+        let flows: Vec<_> = flows.as_array().unwrap().clone();
+        let name = format!("{proto:?}").to_lowercase();
+        let of_proto = flows.iter().filter(|flow| flow["proto"] == name.as_str());
+        let sources: Vec<_> = of_proto.map(|flow| flow["src"].as_str().unwrap()).collect();
+        assert_eq!(sources.len(), 1, "{sources:?}");
+        assert!(sources[0].starts_with('['), "{sources:?}");
+    }
 }
 
 /// The kernel draws ports without asking the bind hooks; it does not draw a reserved one.

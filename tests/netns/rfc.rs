@@ -1,19 +1,13 @@
 //! What the tests of RFC 4787, 5382 and 5508 share: flows as the daemon shows them, and frames
 //! from outside. The table of rows is in the tests' README.
 
-use netctl_common::wire::Mac;
 use netctl_tests::{
-    lab::{HOST_MAC, LAN_MAC, Lab},
-    packet::{Names, build, frame::ETH, quoting},
+    lab::Lab,
+    packet::{build, frame::ETH, quoting},
 };
 use serde_json::Value;
 
-/// MACs of both ends of the uplink, for packet lines.
-pub(crate) fn names() -> Names {
-    Names::default()
-        .with("lan", Mac(LAN_MAC))
-        .with("up", Mac(HOST_MAC))
-}
+pub(crate) use crate::usual::names;
 
 /// Every tracked flow of a protocol and namespace.
 pub(crate) fn flows(lab: &Lab, namespace: &str, proto: &str) -> Vec<Value> {

@@ -6,20 +6,25 @@ use std::{
     time::Duration,
 };
 
+use netctl_common::wire::Mac;
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
-    lab::Lab,
+    lab::{HOST, HOST_MAC, HOST6, LAN, LAN_MAC, LAN6, Lab, OUTSIDE, OUTSIDE6},
+    packet::Names,
 };
 
 /// Gateway of net1: what a container sees of host processes.
 pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
 pub(crate) const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 3);
+/// In net1, and nobody has it.
+pub(crate) const NOBODY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 77);
 pub(crate) const OTHER: Ipv4Addr = Ipv4Addr::new(172, 19, 0, 2);
 
 pub(crate) const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 1);
 pub(crate) const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 2);
 pub(crate) const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 3);
+pub(crate) const NOBODY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 0x77);
 pub(crate) const OTHER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x19, 0, 0, 0, 0, 0, 2);
 
 /// Published: 8080/tcp and 8080/udp to the echo servers, 8081/tcp to the HTTP server.
@@ -93,11 +98,41 @@ impl Usual {
         }
     }
 
+    /// [`names`], with the MACs of the members and of net1's gateway.
+    #[track_caller]
+    pub(crate) fn names(&self) -> Names {
+        let mac = |agent: &Agent| Mac(agent.link("eth0").mac.unwrap());
+        let gateway = self.lab.netctl("network inspect net1 -o json").json();
+        let gateway = netctl::model::mac::parse(gateway["mac"].as_str().unwrap()).unwrap();
+        names()
+            .with("web", mac(&self.web))
+            .with("client", mac(&self.client))
+            .with("other", mac(&self.other))
+            .with("gw", gateway)
+    }
+
     /// Whether the published port answers the LAN.
     pub(crate) fn answers(&self) -> bool {
-        let ask = Connect::to(Proto::Tcp, (netctl_tests::lab::HOST, PUBLISHED)).within_ms(500);
+        let ask = Connect::to(Proto::Tcp, (HOST, PUBLISHED)).within_ms(500);
         self.lab.lan().connect(ask).is_ok()
     }
+}
+
+/// Everybody's addresses, and the MACs of both ends of the uplink, for packet lines.
+pub(crate) fn names() -> Names {
+    Names::default()
+        .with("lan", Mac(LAN_MAC))
+        .with("up", Mac(HOST_MAC))
+        .with_addresses(&[
+            ("gw", GATEWAY, GATEWAY6),
+            ("web", WEB, WEB6),
+            ("client", CLIENT, CLIENT6),
+            ("nobody", NOBODY, NOBODY6),
+            ("other", OTHER, OTHER6),
+            ("host", HOST, HOST6),
+            ("lan", LAN, LAN6),
+            ("outside", OUTSIDE, OUTSIDE6),
+        ])
 }
 
 /// A small lab with the tests' configuration.

@@ -75,8 +75,12 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.headers.dmac.is_group() || packet.parse().is_err() {
         return Ok(verdict::NEXT);
     }
-    let known = !packet.is_fragment() || is_known(packet)?;
-    if packet.is_icmp_error() {
+    // What a container must not get the host's own processes may: their stack judges for itself.
+    let (known, broken) = match ports_known(packet) {
+        Ok(known) => (known, false),
+        Err(_overlaps) => (true, true),
+    };
+    if packet.is_icmp_error() && !broken {
         let src = packet.src();
         if is_martian(src) || host::is_local(src) || host::network_of(src).is_some() {
             return untracked(packet);
@@ -84,6 +88,9 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         return check::start::<A>(packet.skb, A::ICMP_FROM_UPLINK);
     }
     if known && let Some(flow) = flow::follow(&packet.key(side::OUTSIDE), packet) {
+        if broken {
+            return Err(DropReason::Fragment);
+        }
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
     untracked(packet)?;
@@ -91,24 +98,30 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.proto == A::ICMP || !host::is_local(dst) {
         return Ok(verdict::NEXT);
     }
-    if !packet.has_l4 {
+    let is_later = packet.is_later_fragment();
+    if !packet.has_l4 && !(known && is_later) {
         if !has_ports::<A>(packet.proto) {
             claim::by_host(packet);
         }
         return Ok(verdict::NEXT);
     }
-    match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
-        Some(published) => open(packet, Target::Published(published)),
+    let target = match publish::lookup(dst, packet.dport, packet.proto, Match::Local) {
+        Some(published) => Target::Published(published),
         None if packet.proto == proto::SCTP => {
             claim::by_host(packet);
-            Ok(verdict::NEXT)
+            return Ok(verdict::NEXT);
         }
-        None if !opens(packet) => Ok(verdict::NEXT),
+        None if !opens(packet) => return Ok(verdict::NEXT),
         None => match mapping::behind(dst, packet.dport, packet.proto) {
-            Some(mapping) => open(packet, Target::Mapped(mapping)),
-            None => Ok(verdict::NEXT),
+            Some(mapping) => Target::Mapped(mapping),
+            None => return Ok(verdict::NEXT),
         },
+    };
+    if broken || is_later {
+        // Of a container's datagram, whose first fragment was refused.
+        return Err(DropReason::Fragment);
     }
+    open(packet, target)
 }
 
 /// The stack's, unless it claims to be a container's, or is for one.
@@ -123,10 +136,13 @@ pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason
     Ok(verdict::NEXT)
 }
 
-/// Whether the ports of a fragment are known. It is looked at only if it is for the host: what
-/// goes elsewhere is none of ours, in whatever order.
+/// Whether the packet has its ports or they are known. A fragment is looked at only if it is for the
+/// host: what goes elsewhere is none of ours, in whatever order.
 #[inline(always)]
-fn is_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
+fn ports_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
+    if !packet.is_fragment() {
+        return Ok(true);
+    }
     if !host::is_local(packet.dst()) {
         return Ok(false);
     }

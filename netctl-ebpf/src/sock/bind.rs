@@ -21,28 +21,32 @@ const EADDRINUSE: i32 = 98;
 pub(crate) fn sock_bind4(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
     match address4(ctx) {
-        V4::ANY => check(ctx, publish::is_reserved),
+        V4::ANY => check(ctx, publish::is_reserved::<V4>),
         addr => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
 }
 
-/// [::] takes the IPv4 port too; a v4-mapped address is an IPv4 address.
+/// [::] takes the IPv4 port too, unless the socket has IPV6_V6ONLY, which no hook can see on 5.10:
+/// so it is kept off the ports of both families. A v4-mapped address is an IPv4 address.
 #[cgroup_sock_addr(bind6)]
 #[inline(always)]
 pub(crate) fn sock_bind6(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
     let addr = address6(ctx);
     match addr.unmapped() {
-        Some(V4::ANY) => check(ctx, publish::is_reserved),
+        Some(V4::ANY) => check(ctx, publish::is_reserved::<V4>),
         Some(addr) => check(ctx, |port, proto| is_published(addr, port, proto)),
-        None if addr == V6::ANY => check(ctx, publish::is_reserved),
+        None if addr == V6::ANY => check(ctx, |port, proto| {
+            publish::is_reserved::<V6>(port, proto) || publish::is_reserved::<V4>(port, proto)
+        }),
         None => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
 }
 
 #[inline(always)]
 fn is_published<A: Family>(addr: A, port: Be16, proto: u8) -> bool {
-    publish::is_reserved(port, proto) && publish::lookup(addr, port, proto, Match::Local).is_some()
+    publish::is_reserved::<A>(port, proto)
+        && publish::lookup(addr, port, proto, Match::Local).is_some()
 }
 
 /// Refuses the call when the port is taken: with EADDRINUSE, or EPERM on kernels before 6.1.

@@ -10,7 +10,7 @@ use netctl_common::{
     endpoint::{Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     host::{Local, Uplink},
     network::Network,
-    publish::{PublishKey, Published},
+    publish::{PublishKey, Published, ReservedKey},
     settings::Settings,
     wire::{V4, V6},
 };
@@ -164,7 +164,7 @@ impl Table {
                 lpm_text::<PublishKey<V6>>(key),
                 value.map(text::<Published<V6>>),
             ),
-            Self::Reserved => (lpm_text::<PublishKey<V4>>(key), value.map(text::<u32>)),
+            Self::Reserved => (lpm_text::<ReservedKey>(key), value.map(text::<u32>)),
         };
         let mut line = format!("{}[{key}]", self.name());
         if let Some(value) = value {

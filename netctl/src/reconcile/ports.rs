@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use netctl_common::{
-    publish::{PublishKey, Published, RESERVED_BY_ENGINE, port_blocks, range_prefix},
+    publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, port_blocks, range_prefix},
     wire::{Address, Be16, V4, V6},
 };
 
@@ -104,14 +104,9 @@ fn lower_port<A: Address>(
             let range = lpm_key(range_prefix::<A>(block.bits), key(block.base));
             state.raw_entry(ranges, range, &value);
         }
-        // One for both families and every address.
-        let reserved = PublishKey {
-            addr: V4::ANY,
-            proto: port.proto.number(),
-            _pad: 0,
-            port: Be16::new(block.base),
-        };
-        let reserved = lpm_key(range_prefix::<V4>(block.bits), reserved);
+        // One for every address of the family.
+        let reserved = ReservedKey::new::<A>(port.proto.number(), Be16::new(block.base));
+        let reserved = lpm_key(ReservedKey::prefix(block.bits), reserved);
         let known = state.contains(&Key::Entry(Table::Reserved, reserved.clone()));
         if port.adopted && !known {
             state.raw_entry(Table::Reserved, reserved, &(port.id | RESERVED_BY_ENGINE));

@@ -19,6 +19,8 @@ pub(super) struct Step {
     pub(super) hook: String,
     /// A packet line.
     pub(super) input: String,
+    /// Of an ICMP error: line of the packet that it quotes.
+    pub(super) quoted: Option<String>,
     /// `redirect`, `leave`, `drop REASON`, `hold` (taken away and not lost), or `tell REASON`: dropped, and an ICMP error sent back.
     pub(super) verdict: String,
     /// Rows of [`netctl_tests::packet::annotate`]; none for a drop.
@@ -26,7 +28,7 @@ pub(super) struct Step {
 }
 
 const HOOKS: [&str; 3] = ["from_container", "from_uplink", "from_host"];
-const SETUP: [&str; 3] = ["publish", "network", "ports"];
+const SETUP: [&str; 4] = ["publish", "network", "ports", "ipv4-only"];
 
 impl Fixture {
     /// Reads one; the error begins with the number of the line.
@@ -56,7 +58,11 @@ impl Fixture {
                     let input = input
                         .strip_prefix("in   ")
                         .ok_or(format!("{number}: {input:?} instead of the packet"))?;
-                    let verdict = next("verdict")?.to_owned();
+                    let mut verdict = next("verdict")?;
+                    let quoted = verdict.strip_prefix("of   ").map(str::to_owned);
+                    if quoted.is_some() {
+                        verdict = next("verdict")?;
+                    }
                     let mut output = Vec::new();
                     while let Some((_, row)) = lines.next_if(|(_, line)| !line.is_empty()) {
                         let row = row.get(5..).ok_or(format!("{number}: {row:?} is no row"))?;
@@ -65,7 +71,8 @@ impl Fixture {
                     fixture.steps.push(Step {
                         hook: line.to_owned(),
                         input: input.to_owned(),
-                        verdict,
+                        quoted,
+                        verdict: verdict.to_owned(),
                         output,
                     });
                 }
@@ -92,7 +99,11 @@ impl fmt::Display for Fixture {
             writeln!(f, "{line}")?;
         }
         for step in &self.steps {
-            writeln!(f, "\n{}\nin   {}\n{}", step.hook, step.input, step.verdict)?;
+            writeln!(f, "\n{}\nin   {}", step.hook, step.input)?;
+            if let Some(quoted) = &step.quoted {
+                writeln!(f, "of   {quoted}")?;
+            }
+            writeln!(f, "{}", step.verdict)?;
             for (number, row) in step.output.iter().enumerate() {
                 let head = if number == 0 { "out" } else { "" };
                 writeln!(f, "{head:<4} {row}")?;

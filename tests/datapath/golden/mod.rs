@@ -17,20 +17,30 @@ macro_rules! fixtures {
 }
 
 /// Every fixture; those that lie in the folder and are not here are told of.
-const FIXTURES: [(&str, &str); 14] = fixtures![
+const FIXTURES: [(&str, &str); 24] = fixtures![
     "arp",
     "echo",
     "exhausted",
+    "extension_headers",
     "fragments",
+    "fragments6",
     "from_host",
+    "from_host6",
     "from_host_loopback",
     "hairpin_neighbour",
     "hairpin_own",
+    "icmp6_errors",
+    "icmp_errors",
+    "inside6",
     "isolation",
+    "masquerade6",
     "masquerade_tcp",
     "masquerade_udp",
+    "nd",
     "neighbour",
     "published",
+    "published6",
+    "refused6",
     "spoofed",
 ];
 

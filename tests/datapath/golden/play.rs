@@ -1,21 +1,25 @@
 //! Plays a fixture on a bench, and tells what came out otherwise.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::network::flags;
 use netctl_tests::{
-    packet::{annotate, build, frame::Ip},
-    prog::{ANCHOR, Bench, Network, Outcome, Program, UPLINK, Verdict},
+    packet::{
+        annotate, build,
+        frame::{ETH, Ip},
+        quoting,
+    },
+    prog::{ANCHOR, Bench, Network, Outcome, Program, UPLINK, Verdict, addr6},
 };
 
 use super::fixture::{Fixture, Step};
 
-/// Endpoints of the usual bench by name.
-const ENDPOINTS: [(&str, u32, Ipv4Addr); 3] = [
-    ("web", 1, Ipv4Addr::new(172, 18, 0, 2)),
-    ("cli", 2, Ipv4Addr::new(172, 18, 0, 3)),
-    ("far", 3, Ipv4Addr::new(172, 19, 0, 2)),
+/// Endpoints of the usual bench by name: number, network, address.
+const ENDPOINTS: [(&str, u32, u32, Ipv4Addr); 3] = [
+    ("web", 1, 1, Ipv4Addr::new(172, 18, 0, 2)),
+    ("cli", 2, 1, Ipv4Addr::new(172, 18, 0, 3)),
+    ("far", 3, 2, Ipv4Addr::new(172, 19, 0, 2)),
 ];
 
 /// Plays it; puts what came out into its place, and returns what was to be otherwise.
@@ -35,13 +39,22 @@ pub(super) fn play(fixture: &mut Fixture) -> Vec<String> {
     differences
 }
 
-fn endpoint(name: &str) -> (u32, Ipv4Addr) {
-    let found = ENDPOINTS.iter().find(|(known, _, _)| *known == name);
-    let (_, id, addr) = found.unwrap_or_else(|| panic!("no endpoint {name:?}"));
-    (*id, *addr)
+/// Number of an endpoint, and its address of that address's family.
+fn endpoint(name: &str, family: IpAddr) -> (u32, IpAddr) {
+    let found = ENDPOINTS.iter().find(|(known, ..)| *known == name);
+    let (_, id, network, addr) = *found.unwrap_or_else(|| panic!("no endpoint {name:?}"));
+    let addr = match family {
+        IpAddr::V4(_) => addr.into(),
+        IpAddr::V6(_) => addr6(network, addr).into(),
+    };
+    (id, addr)
 }
 
-/// `publish PROTO ADDRESS:PORT ENDPOINT:PORT`, `network ID FLAG,FLAG`.
+fn endpoint_id(name: &str) -> u32 {
+    endpoint(name, crate::ANY.into()).0
+}
+
+/// One line of README.md's list of them.
 fn prepare(bench: &mut Bench, number: u32, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
@@ -51,19 +64,14 @@ fn prepare(bench: &mut Bench, number: u32, line: &str) {
                 "udp" => crate::UDP,
                 other => panic!("{line:?}: protocol {other:?}"),
             };
-            let split = |text: &'_ str| {
-                let (name, port) = text.rsplit_once(':').unwrap_or_else(|| panic!("{line:?}"));
-                (name.to_owned(), port.parse::<u16>().unwrap())
-            };
-            let ((addr, first), (name, port)) = (split(host), split(inside));
-            let addr = if addr == "any" {
-                crate::ANY
-            } else {
-                addr.parse().unwrap()
-            };
-            let (id, inner) = endpoint(&name);
-            bench.publish(number, proto, (addr, first, first), (id, inner, port));
+            let host: SocketAddr = host.parse().unwrap_or_else(|e| panic!("{line:?}: {e}"));
+            let (name, port) = inside.split_once(':').unwrap_or_else(|| panic!("{line:?}"));
+            let port = port.parse().unwrap_or_else(|e| panic!("{line:?}: {e}"));
+            let (id, inner) = endpoint(name, host.ip());
+            let at = (host.ip(), host.port(), host.port());
+            bench.publish(number, proto, at, (id, inner, port));
         }
+        ["ipv4-only", name] => bench.ipv4_only(endpoint_id(name)),
         ["network", id, list] => {
             let flags = list.split(',').fold(0, |flags, name| {
                 flags
@@ -87,10 +95,13 @@ fn prepare(bench: &mut Bench, number: u32, line: &str) {
 
 /// The verdict and the rows of the packet.
 fn happens(bench: &mut Bench, step: &Step) -> (String, Vec<String>) {
-    let bytes = build(&bench.names, &step.input);
+    let bytes = match &step.quoted {
+        Some(line) => quoting(&bench.names, &step.input, &build(&bench.names, line)[ETH..]),
+        None => build(&bench.names, &step.input),
+    };
     let (hook, name) = step.hook.split_once(' ').unwrap_or((&step.hook, ""));
     let (program, ifindex) = match hook {
-        "from_container" => (Program::FromContainer, endpoint_ifindex(endpoint(name).0)),
+        "from_container" => (Program::FromContainer, endpoint_ifindex(endpoint_id(name))),
         "from_uplink" => (Program::FromUplink, UPLINK),
         _ => (Program::FromHost, ANCHOR),
     };

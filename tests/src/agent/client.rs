@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     echo::QUESTION,
-    protocol::{Connect, Connected, Exchange, Exchanged, Proto, Style},
+    protocol::{Connect, Connected, End, Exchange, Exchanged, Proto, Style},
     socket,
 };
 use crate::patience::patient;
@@ -134,13 +134,17 @@ pub(super) fn http_get(mut stream: &TcpStream, path: &str, close: bool) -> io::R
 }
 
 /// Ends a connection; see [`super::protocol::Request::Finish`]. A datagram socket has no end.
-pub(super) fn finish(client: Client, reset: bool) -> io::Result<usize> {
+pub(super) fn finish(client: Client, how: End) -> io::Result<usize> {
     let Client::Stream(mut stream) = client else {
         return Ok(0);
     };
-    if reset {
-        socket::reset_on_close(&stream)?;
-        return Ok(0);
+    match how {
+        End::Reset => {
+            socket::reset_on_close(&stream)?;
+            return Ok(0);
+        }
+        End::Half => stream.write_all(QUESTION)?,
+        End::Close => {}
     }
     stream.shutdown(Shutdown::Write)?;
     let mut rest = Vec::new();

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     load::{Load, LoadReport},
     protocol::{
-        Bind, Burst, Connect, Connected, Exchange, Exchanged, Heard, Link, Probe, Probed, Proto,
+        Bind, Burst, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Probe, Probed, Proto,
         Request, Returned, Segments, Sniffed,
     },
 };
@@ -194,11 +194,10 @@ impl Agent {
         }))
     }
 
-    /// Ends a held connection by an RST, or by a FIN and waiting for the peer's; the bytes that
-    /// came before that.
-    pub fn finish(&self, hold: &str, reset: bool) -> Result<usize, String> {
+    /// Ends a held connection; the bytes that came before the peer's end.
+    pub fn finish(&self, hold: &str, how: End) -> Result<usize, String> {
         let hold = hold.to_owned();
-        self.ask(&Request::Finish { hold, reset })
+        self.ask(&Request::Finish { hold, how })
     }
 
     /// Closes what is held under a name.
@@ -210,8 +209,20 @@ impl Agent {
 
     /// How many of `count` echo requests were answered; 0 also when there is no route.
     pub fn ping(&self, target: impl Into<IpAddr>, count: u16, timeout_ms: u64) -> u16 {
+        self.ping_as(None, target, count, timeout_ms)
+    }
+
+    /// The same with that identifier.
+    pub fn ping_as(
+        &self,
+        identifier: Option<u16>,
+        target: impl Into<IpAddr>,
+        count: u16,
+        timeout_ms: u64,
+    ) -> u16 {
         self.ask(&Request::Ping {
             target: target.into(),
+            identifier,
             count,
             timeout_ms,
         })

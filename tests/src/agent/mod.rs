@@ -23,7 +23,7 @@ mod wire;
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use protocol::{
-    Bind, Burst, Connect, Connected, Cutting, Exchange, Exchanged, Heard, Kind, Link, Probe,
+    Bind, Burst, Connect, Connected, Cutting, End, Exchange, Exchanged, Heard, Kind, Link, Probe,
     Probed, Proto, Request, Returned, Segments, Sniffed, Style, Told,
 };
 pub use raw::raw_ip;

@@ -15,12 +15,18 @@ const ECHO_REQUEST6: u8 = 128;
 const ECHO_REPLY6: u8 = 129;
 
 /// Sends `count` echo requests, one after the other's answer; returns how many came back.
-pub(super) fn ping(target: IpAddr, count: u16, limit: Duration) -> io::Result<u16> {
+pub(super) fn ping(
+    target: IpAddr,
+    identifier: Option<u16>,
+    count: u16,
+    limit: Duration,
+) -> io::Result<u16> {
     let fd = match target {
         IpAddr::V4(_) => socket::raw(libc::AF_INET, libc::IPPROTO_ICMP, limit)?,
         IpAddr::V6(_) => socket::raw(libc::AF_INET6, libc::IPPROTO_ICMPV6, limit)?,
     };
-    let identifier = std::process::id() as u16 ^ fd.as_raw_fd() as u16;
+    let own = std::process::id() as u16 ^ fd.as_raw_fd() as u16;
+    let identifier = identifier.unwrap_or(own);
     let mut answered = 0;
     for sequence in 1..=count {
         let message = echo(target, identifier, sequence, b"netctl-lab-ping-0123456789");

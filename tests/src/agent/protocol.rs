@@ -54,14 +54,15 @@ pub enum Request {
     Exchange(Exchange),
     /// Binds a socket. Answer: null, or the error.
     Bind(Bind),
-    /// Ends a held connection: by an RST, or by a FIN after which the peer's end is waited for.
-    /// Answer: the bytes that came before that.
-    Finish { hold: String, reset: bool },
+    /// Ends a held connection. Answer: the bytes that came before the peer's end.
+    Finish { hold: String, how: End },
     /// Closes what was held under that name.
     Release { hold: String },
-    /// ICMP echo; answers how many came back.
+    /// ICMP echo; answers how many came back. The identifier is one of the agent's own if none is
+    /// given.
     Ping {
         target: IpAddr,
+        identifier: Option<u16>,
         count: u16,
         timeout_ms: u64,
     },
@@ -131,6 +132,18 @@ pub enum Request {
 pub struct Heard {
     pub from: IpAddr,
     pub text: String,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// By a FIN, after which the peer's is waited for.
+    Close,
+    /// The same with a question just before the FIN: the answer comes over what is half closed.
+    Half,
+    /// By an RST.
+    Reset,
 }
 
 /// See [`Request::Connect`].

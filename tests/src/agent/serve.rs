@@ -99,9 +99,9 @@ impl State {
             Request::Fetch { target, path } => value(client::fetch(*target, path)?),
             Request::Exchange(ask) => value(client::exchange(ask)?),
             Request::Bind(ask) => value(self.bind(ask)?),
-            Request::Finish { hold, reset } => {
+            Request::Finish { hold, how } => {
                 let held = self.clients.remove(hold).ok_or(io::ErrorKind::NotFound)?;
-                value(client::finish(held, *reset)?)
+                value(client::finish(held, *how)?)
             }
             Request::Release { hold } => {
                 self.clients.remove(hold);
@@ -111,10 +111,12 @@ impl State {
             }
             Request::Ping {
                 target,
+                identifier,
                 count,
                 timeout_ms,
             } => value(ping::ping(
                 *target,
+                *identifier,
                 *count,
                 patient(Duration::from_millis(*timeout_ms)),
             )?),

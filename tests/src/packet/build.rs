@@ -27,6 +27,7 @@ impl<'a> Words<'a> {
 /// `sum=bad`, `ipsum=bad`.
 #[track_caller]
 pub fn build(names: &Names, line: &str) -> Vec<u8> {
+    let line = &*names.line(line);
     let mut parts = line.split_whitespace();
     let mut next = || {
         parts

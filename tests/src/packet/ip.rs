@@ -111,7 +111,8 @@ fn ipv6(
     }
     let extended: usize = extensions.iter().map(|(_, bytes)| bytes.len() + 1).sum();
     let length = words.number("iplen", (extended + body.len()) as u32) as u16;
-    let mut packet = vec![0x60, words.number("tos", 0) as u8, 0, 0];
+    let class = words.number("tos", 0) as u8;
+    let mut packet = vec![0x60 | class >> 4, class << 4, 0, 0];
     packet.extend(length.to_be_bytes());
     packet.push(extensions.first().map_or(proto, |(number, _)| *number));
     packet.push(words.number("ttl", 64) as u8);

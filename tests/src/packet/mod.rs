@@ -12,6 +12,8 @@
 //! web>all eth:88cc len=40
 //! ```
 //!
+//! Names in braces are addresses of the story's family: see [`Names::line`].
+//!
 //! [`build`] makes bytes of such a line, [`show`] makes the line of bytes and says
 //! `BAD-IP-SUM`, `BAD-TCP-SUM`, … where a checksum is wrong. Its arithmetic is its own: a fault
 //! in netctl-common would otherwise hide here too.
@@ -30,7 +32,7 @@ mod transport;
 pub use annotate::annotate;
 pub use build::{build, quoting};
 pub use fragment::fragment;
-pub use names::Names;
+pub use names::{Family, Names};
 pub use show::show;
 
 #[cfg(test)]
@@ -40,6 +42,7 @@ mod round_trip;
 /// kernel fills in the MACs later.
 #[track_caller]
 pub fn assert_packet(names: &Names, bytes: &[u8], expected: &str) {
+    let expected = names.line(expected);
     let shown = show(names, bytes);
     let shown = if expected.starts_with("*>*") {
         shown

@@ -1,8 +1,10 @@
 //! The text form itself, against bytes that others computed.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use netctl_common::wire::Mac;
 
-use super::{Names, build, hex, show};
+use super::{Family, Names, build, hex, show};
 
 fn names() -> Names {
     Names::default()
@@ -32,6 +34,42 @@ fn lines_come_back_as_they_were() {
         "web>all eth:88cc len=40",
     ] {
         assert_eq!(show(&names, &build(&names, line)), line);
+    }
+}
+
+#[test]
+fn one_line_is_a_packet_of_each_family() {
+    let names = names().with_addresses(&[(
+        "web",
+        Ipv4Addr::new(172, 18, 0, 2),
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+    )]);
+    for (family, lines) in [
+        (
+            Family::V4,
+            [
+                "web>gw udp 172.18.0.2:4000>127.0.0.1:53 ttl=64 len=5",
+                "web>gw icmp 172.18.0.2>0.0.0.0 type=8 code=0 ident=7 seq=1 ttl=64 len=0",
+            ],
+        ),
+        (
+            Family::V6,
+            [
+                "web>gw udp [fd00::2]:4000>[::1]:53 ttl=64 len=5",
+                "web>gw icmp6 fd00::2>:: type=128 code=0 ident=7 seq=1 ttl=64 len=0",
+            ],
+        ),
+    ] {
+        let names = names.clone().of(family);
+        for (template, line) in [
+            "web>gw udp {web}:4000>{lo}:53 len=5",
+            "web>gw {icmp} {web}>{any} type={request}",
+        ]
+        .iter()
+        .zip(lines)
+        {
+            assert_eq!(show(&names, &build(&names, template)), line);
+        }
     }
 }
 

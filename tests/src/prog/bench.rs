@@ -1,7 +1,12 @@
 //! The bench: a world, the maps filled to match it, and packets put in by line.
 
 use std::{
-    collections::BTreeMap, io, marker::PhantomData, net::Ipv4Addr, os::fd::AsFd, time::Duration,
+    collections::BTreeMap,
+    io,
+    marker::PhantomData,
+    net::{IpAddr, Ipv4Addr},
+    os::fd::AsFd,
+    time::Duration,
 };
 
 use aya::{Ebpf, programs::SchedClassifier};
@@ -24,7 +29,7 @@ use super::{
 };
 use crate::{
     need::not_run,
-    packet::{self, Names},
+    packet::{self, Family, Names},
 };
 
 /// Whether a program is jumped to for ARP and IPv4 as well.
@@ -104,7 +109,8 @@ impl Bench {
                 .with("up", UPLINK_MAC)
                 .with("lan", LAN_MAC)
                 .with("gw", world::gateway_mac(1))
-                .with("gw2", world::gateway_mac(2)),
+                .with("gw2", world::gateway_mac(2))
+                .with_addresses(world::ADDRESSES),
             settings,
             members: BTreeMap::new(),
             forwarded_from: 0,
@@ -122,6 +128,20 @@ impl Bench {
     #[track_caller]
     pub fn usual() -> Self {
         Self::usual_with_flows(object::TEST_FLOWS)
+    }
+
+    /// The same for a story of that family: what names in braces stand for.
+    #[track_caller]
+    pub fn usual_in(family: Family) -> Self {
+        let mut bench = Self::usual();
+        bench.names.family = family;
+        bench
+    }
+
+    /// Address of that name in the story's family.
+    #[track_caller]
+    pub fn addr(&self, name: &str) -> IpAddr {
+        self.names.addr(name)
     }
 
     /// The same with a flow table of that size.
@@ -215,8 +235,8 @@ impl Bench {
             verdict: verdict.into(),
             packet,
             drops: moved,
-            names: self.names.clone(),
             sent: packet::show(&self.names, bytes),
+            names: self.names.clone(),
         }
     }
 
@@ -331,6 +351,16 @@ impl Bench {
         maps::entries(&self.ebpf, "FLOW6")
     }
 
+    /// What each entry of the story's family says of its packets: [`netctl_common::flow::flags`],
+    /// and the interface that they leave by.
+    #[track_caller]
+    pub fn tracked(&self) -> Vec<(u16, u32)> {
+        match self.names.family {
+            Family::V4 => self.flows().iter().map(|(_, flow)| leg(flow)).collect(),
+            Family::V6 => self.flows6().iter().map(|(_, flow)| leg(flow)).collect(),
+        }
+    }
+
     /// Writes a flow entry.
     #[track_caller]
     pub fn put_flow(&mut self, key: FlowKey<V4>, flow: Flow<V4>) {
@@ -366,6 +396,10 @@ impl Bench {
         }
         total
     }
+}
+
+fn leg<A: netctl_common::wire::Address>(flow: &Flow<A>) -> (u16, u32) {
+    (flow.flags, flow.out_ifindex)
 }
 
 impl Default for Bench {

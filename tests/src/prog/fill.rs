@@ -7,7 +7,7 @@ use netctl_common::{
     endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
     host::{Local, Uplink},
     network::Network as NetworkValue,
-    publish::{PublishKey, Published, port_blocks, range_prefix},
+    publish::{PublishKey, Published, ReservedKey, port_blocks, range_prefix},
     settings::{self, Settings},
     wire::{Address, Be16, V4, V6},
 };
@@ -191,11 +191,6 @@ impl Bench {
         (endpoint, addr, container): (u32, impl Into<IpAddr>, u16),
     ) {
         let ports = (first, last, container);
-        for block in port_blocks(first, last) {
-            let key = publish_key(V4::ANY, proto, block.base);
-            let prefix = range_prefix::<V4>(block.bits);
-            maps::insert_prefix(&mut self.ebpf, "RESERVED", prefix, key, port_id);
-        }
         match (host.into(), addr.into()) {
             (IpAddr::V4(host), IpAddr::V4(addr)) => {
                 let value = published(port_id, endpoint, V4::from(addr), ports);
@@ -222,6 +217,11 @@ impl Bench {
         PublishKey<A>: aya::Pod,
         Published<A>: aya::Pod,
     {
+        for block in port_blocks(first, last) {
+            let key = ReservedKey::new::<A>(proto, Be16::new(block.base));
+            let prefix = ReservedKey::prefix(block.bits);
+            maps::insert_prefix(&mut self.ebpf, "RESERVED", prefix, key, value.port_id);
+        }
         if first == last {
             let key = publish_key(host, proto, first);
             maps::insert(&mut self.ebpf, single, key, value);

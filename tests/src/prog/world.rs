@@ -25,6 +25,40 @@ pub const ANCHOR: u32 = anchor_ifindex(1);
 /// MAC of network 1's anchor, `gw` in packet lines.
 pub const GATEWAY_MAC: Mac = gateway_mac(1);
 
+/// Names of addresses in packet lines: the members of the usual bench, the gateways, the uplink,
+/// servers outside, a router on the way to them.
+pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
+    const fn inside(network: u32, last: u8) -> (Ipv4Addr, Ipv6Addr) {
+        let v4 = Ipv4Addr::new(172, 17 + network as u8, 0, last);
+        (v4, addr6(network, v4))
+    }
+    const fn outside(last: u8) -> (Ipv4Addr, Ipv6Addr) {
+        let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last as u16);
+        (Ipv4Addr::new(203, 0, 113, last), v6)
+    }
+    const GW: (Ipv4Addr, Ipv6Addr) = inside(1, 1);
+    const WEB: (Ipv4Addr, Ipv6Addr) = inside(1, 2);
+    const CLI: (Ipv4Addr, Ipv6Addr) = inside(1, 3);
+    const NOBODY: (Ipv4Addr, Ipv6Addr) = inside(1, 77);
+    const GW2: (Ipv4Addr, Ipv6Addr) = inside(2, 1);
+    const FAR: (Ipv4Addr, Ipv6Addr) = inside(2, 2);
+    const OUT: (Ipv4Addr, Ipv6Addr) = outside(9);
+    const OUT2: (Ipv4Addr, Ipv6Addr) = outside(10);
+    const ROUTER: (Ipv4Addr, Ipv6Addr) = outside(77);
+    &[
+        ("gw", GW.0, GW.1),
+        ("web", WEB.0, WEB.1),
+        ("cli", CLI.0, CLI.1),
+        ("nobody", NOBODY.0, NOBODY.1),
+        ("gw2", GW2.0, GW2.1),
+        ("far", FAR.0, FAR.1),
+        ("up", UPLINK_ADDR, UPLINK_ADDR6),
+        ("out", OUT.0, OUT.1),
+        ("out2", OUT2.0, OUT2.1),
+        ("router", ROUTER.0, ROUTER.1),
+    ]
+};
+
 /// A network of the fixture: 172.(17 + id).0.0/24 and fd00:0:0:ID::/64, gateway .1 and ::1.
 #[derive(Clone, Copy, Debug)]
 pub struct Network {

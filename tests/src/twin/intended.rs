@@ -3,9 +3,9 @@
 
 use super::{
     play::Seen,
-    script::{Actor, Step, Target},
+    script::{Actor, Call, Step, Target},
 };
-use crate::agent::Proto;
+use crate::{agent::Proto, packet::Family};
 
 /// A difference that is intended, or a gap that is known.
 pub(super) struct Intended {
@@ -43,7 +43,7 @@ pub(super) const INTENDED: &[Intended] = &[
         // would lose its answers (port shadowing).
         name: "a port that the host could draw is moved",
         applies: |step, _, kernel, netctl| {
-            matches!(step, Step::Ask { port: 0, .. }) && only_the_port_differs(kernel, netctl)
+            matches!(step, Step::Ask(Call { port: 0, .. })) && only_the_port_differs(kernel, netctl)
         },
     },
     Intended {
@@ -73,7 +73,7 @@ pub(super) const INTENDED: &[Intended] = &[
 ];
 
 fn asks(step: &Step, who: Actor, whom: Target) -> bool {
-    matches!(step, Step::Ask { actor, target, .. } if *actor == who && *target == whom)
+    matches!(step, Step::Ask(call) if call.actor == who && call.target == whom)
 }
 
 fn caller(seen: &Seen) -> Option<&str> {
@@ -97,64 +97,41 @@ fn only_the_port_differs(a: &Seen, b: &Seen) -> bool {
 /// Whether both steps send from one port of two callers.
 fn same_port_of_another(a: &Step, b: &Step) -> bool {
     match (a, b) {
-        (
-            Step::Ask {
-                actor: a,
-                proto: by,
-                port: from,
-                ..
-            },
-            Step::Ask {
-                actor: b,
-                proto,
-                port,
-                ..
-            },
-        ) => a != b && by == proto && from == port,
+        (Step::Ask(a), Step::Ask(b)) => a.actor != b.actor && socket(a) == socket(b),
         _ => false,
     }
+}
+
+/// What two callers' sockets collide in.
+fn socket(call: &Call) -> (Family, Proto, u16) {
+    (call.family, call.proto, call.port)
 }
 
 /// Whether netctl gave a host process no answer, and that port was used by one towards the other
 /// one of `web` and its published port before. An end of a connection that was refused for that
 /// reason is none either.
 fn clash(step: &Step, before: &[Step], _kernel: &Seen, netctl: &Seen) -> bool {
-    let (proto, port) = match *step {
-        Step::Ask {
-            actor: Actor::Host,
-            proto,
-            port,
-            target: Target::Web | Target::Published,
-        } => (proto, port),
-        Step::End {
-            actor: Actor::Host,
-            port,
-            target: Target::Web | Target::Published,
-            ..
-        } => (Proto::Tcp, port),
-        _ => return false,
+    let (Step::Ask(call) | Step::End { call, .. }) = step else {
+        return false;
     };
+    let is_of_web = |call: &Call| matches!(call.target, Target::Web | Target::Published);
     let lost = matches!(netctl, Seen::Failed(_));
-    lost && port != 0
+    lost && call.port != 0
+        && call.actor == Actor::Host
+        && is_of_web(call)
         && before.iter().any(|one| {
-            matches!(*one, Step::Ask { actor: Actor::Host, proto: by, port: from, target: Target::Web | Target::Published }
-                if by == proto && from == port)
+            matches!(one, Step::Ask(one)
+                if is_of_web(one) && socket(one) == socket(call) && one.actor == Actor::Host)
         })
 }
 
 /// Whether somebody else called the same server from the same port before.
 fn used_by_another(step: &Step, before: &[Step]) -> bool {
-    let Step::Ask {
-        actor,
-        proto,
-        port,
-        target,
-    } = step
-    else {
+    let Step::Ask(call) = step else {
         return false;
     };
     before.iter().any(|one| {
-        matches!(one, Step::Ask { actor: other, proto: by, port: from, target: to }
-            if other != actor && by == proto && from == port && to == target)
+        same_port_of_another(step, one)
+            && matches!(one, Step::Ask(one) if one.target == call.target)
     })
 }

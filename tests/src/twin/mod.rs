@@ -49,12 +49,18 @@ pub fn intended() -> impl Iterator<Item = &'static str> {
 /// Runs a script of that many steps through both. `config` is netctl's.
 #[track_caller]
 pub fn run(seed: u64, steps: usize, config: &str) -> Report {
-    let kernel = bed::nft::Nft::start().unwrap_or_else(|error| panic!("nftables bed: {error}"));
-    let ours =
-        bed::netctl::Netctl::start(config).unwrap_or_else(|error| panic!("netctl bed: {error}"));
+    let kernel =
+        bed::nft::Nft::dual_stack().unwrap_or_else(|error| panic!("nftables bed: {error}"));
+    let ours = bed::netctl::Netctl::dual_stack(config)
+        .unwrap_or_else(|error| panic!("netctl bed: {error}"));
+    let load_rules = || kernel.rules(0).unwrap_or_else(|error| panic!("{error}"));
+    let restart_daemon = || {
+        ours.lab.kill_daemon();
+        ours.lab.start_daemon();
+    };
     let stages = [
-        Stage::new(&kernel.lab, [172, 20]),
-        Stage::new(&ours.lab, [172, 18]),
+        Stage::new(&kernel.lab, 20, &load_rules),
+        Stage::new(&ours.lab, 18, &restart_daemon),
     ];
     let mut report = Report {
         seed,

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::{agent::Proto, fuzz::Random};
+use crate::{
+    agent::{End, Proto},
+    fuzz::Random,
+    packet::Family,
+};
 
 /// Somebody who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,30 +34,40 @@ pub enum Target {
     Web,
 }
 
+/// Who calls whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub actor: Actor,
+    pub family: Family,
+    pub proto: Proto,
+    /// 0: the kernel's choice, and a socket of its own each time.
+    pub port: u16,
+    pub target: Target,
+}
+
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Asks by a socket bound to that port (0: the kernel's choice, a socket of its own each
-    /// time). A held socket is used again; a TCP connection that is not there is opened.
-    Ask {
-        actor: Actor,
-        proto: Proto,
-        port: u16,
-        target: Target,
-    },
-    /// Ends a TCP connection: by a FIN and waiting for the other's, or by an RST.
-    End {
-        actor: Actor,
-        port: u16,
-        target: Target,
-        reset: bool,
-    },
+    /// Asks by a socket bound to that port. A held socket is used again; a TCP connection that is
+    /// not there is opened.
+    Ask(Call),
+    /// Ends a TCP connection.
+    End { call: Call, how: End },
     /// Three echo requests.
-    Ping { actor: Actor, target: Target },
+    Ping {
+        actor: Actor,
+        family: Family,
+        identifier: u16,
+        target: Target,
+    },
+    /// What does the NAT is started anew: netctl's daemon, the kernel's rules.
+    Restart,
 }
 
 /// Few, so that they collide: outside what the kernel draws from, one of them privileged.
 const PORTS: [u16; 4] = [4000, 4001, 500, 9000];
+/// Few for the same reason.
+const IDENTIFIERS: [u16; 3] = [7, 8, 4000];
 
 /// Makes the script of a seed.
 pub(super) fn script(seed: u64, steps: usize) -> Vec<Step> {
@@ -67,15 +81,23 @@ pub(super) fn script(seed: u64, steps: usize) -> Vec<Step> {
             Actor::Lan,
             Actor::Host,
         ]);
+        let family = *random.pick(&Family::BOTH);
         let target = target(actor, &mut random);
         let step = match random.below(12) {
-            0 => Step::Ping { actor, target },
-            1..=3 => match earlier(&script, &mut random) {
+            0 if random.once_in(6) => Step::Restart,
+            0 | 1 => Step::Ping {
+                actor,
+                family,
+                identifier: *random.pick(&IDENTIFIERS),
+                target,
+            },
+            2..=4 => match earlier(&script, &mut random) {
                 Some(step) => step,
                 None => continue,
             },
-            _ => Step::Ask {
+            _ => Step::Ask(Call {
                 actor,
+                family,
                 proto: *random.pick(&[Proto::Tcp, Proto::Udp]),
                 port: if random.once_in(6) {
                     0
@@ -83,9 +105,15 @@ pub(super) fn script(seed: u64, steps: usize) -> Vec<Step> {
                     *random.pick(&PORTS)
                 },
                 target,
-            },
+            }),
         };
         script.push(step);
+        // From the very port of a connection that has just ended.
+        if let Step::End { call, .. } = step
+            && random.once_in(2)
+        {
+            script.push(Step::Ask(call));
+        }
     }
     script
 }
@@ -109,49 +137,66 @@ fn target(actor: Actor, random: &mut Random) -> Target {
 /// Ends a connection of one of the last steps, or asks there once more.
 fn earlier(script: &[Step], random: &mut Random) -> Option<Step> {
     let recent = &script[script.len().saturating_sub(12)..];
-    let asks: Vec<&Step> = recent
+    let asks: Vec<Call> = recent
         .iter()
-        .filter(|step| matches!(step, Step::Ask { port: 1.., .. }))
+        .filter_map(|step| match step {
+            Step::Ask(call) if call.port != 0 => Some(*call),
+            _ => None,
+        })
         .collect();
     if asks.is_empty() {
         return None;
     }
-    let step = **random.pick(&asks);
-    match step {
-        Step::Ask {
-            actor,
-            proto: Proto::Tcp,
-            port,
-            target,
-        } if !random.once_in(3) => Some(Step::End {
-            actor,
-            port,
-            target,
-            reset: random.once_in(2),
-        }),
-        step => Some(step),
-    }
+    let call = *random.pick(&asks);
+    Some(if call.proto == Proto::Tcp && !random.once_in(3) {
+        let how = *random.pick(&[End::Close, End::Half, End::Reset]);
+        Step::End { call, how }
+    } else {
+        Step::Ask(call)
+    })
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ask {
+            Self::Ask(Call {
                 actor,
+                family,
                 proto,
                 port,
                 target,
-            } => write!(f, "{actor:?}:{port} asks {target:?} by {proto:?}"),
-            Self::End {
-                actor,
-                port,
-                target,
-                reset,
-            } => {
-                let how = if *reset { "resets" } else { "closes" };
-                write!(f, "{actor:?}:{port} {how} its connection to {target:?}")
+            }) => write!(
+                f,
+                "{actor:?}:{port} asks {target:?} by {proto:?} and {family:?}"
+            ),
+            Self::End { call, how } => {
+                let Call {
+                    actor,
+                    family,
+                    port,
+                    target,
+                    ..
+                } = call;
+                let how = match how {
+                    End::Close => "closes",
+                    End::Half => "asks over and closes",
+                    End::Reset => "resets",
+                };
+                write!(
+                    f,
+                    "{actor:?}:{port} {how} its connection to {target:?} by {family:?}"
+                )
             }
-            Self::Ping { actor, target } => write!(f, "{actor:?} pings {target:?}"),
+            Self::Ping {
+                actor,
+                family,
+                identifier,
+                target,
+            } => write!(
+                f,
+                "{actor:?} pings {target:?} by {family:?} as {identifier}"
+            ),
+            Self::Restart => write!(f, "the NAT is started anew"),
         }
     }
 }

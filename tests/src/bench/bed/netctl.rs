@@ -17,14 +17,21 @@ impl Netctl {
     pub const NAME: &str = "netctl";
 
     pub fn start(config: &str) -> Result<Self, String> {
+        Self::with(config, "", "")
+    }
+
+    /// With IPv6: fd00:18::/64, with the last numbers of IPv4.
+    pub fn dual_stack(config: &str) -> Result<Self, String> {
+        Self::with(config, "--subnet fd00:18::/64", "--ip6 fd00:18::2")
+    }
+
+    fn with(config: &str, subnet6: &str, web6: &str) -> Result<Self, String> {
         interrupt::check()?;
         let lab = Lab::with_config(config);
+        let web = format!("--ip {WEB} {web6} -p 8080:80/tcp -p 8080:80/udp");
         lab.populate(
-            "app --subnet 172.18.0.0/16",
-            &[
-                ("web", &format!("--ip {WEB} -p 8080:80/tcp -p 8080:80/udp")),
-                ("client", ""),
-            ],
+            &format!("app --subnet 172.18.0.0/16 {subnet6}"),
+            &[("web", &web), ("client", "")],
         );
         let cast = Cast::named(&lab, WEB);
         same_conditions_in(&lab, &cast)?;

@@ -55,6 +55,21 @@ pub(super) fn bridged() -> Result<(Lab, Cast), String> {
     Ok((lab, cast))
 }
 
+/// Gives the bridge and its members IPv6: fd00:20::/64, with the last numbers of IPv4.
+pub(super) fn with_ipv6(lab: &Lab) -> Result<(), String> {
+    sh(
+        lab.host_place(),
+        "ip addr add fd00:20::1/64 dev br0 nodad
+         echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+         for end in web:2 client:3; do
+             name=${end%:*}
+             ip -n $name addr add fd00:20::${end#*:}/64 dev eth0 nodad
+             ip -n $name -6 route add default via fd00:20::1
+         done",
+    )
+    .map(drop)
+}
+
 impl Bed for Routed {
     fn name(&self) -> &'static str {
         Self::NAME
