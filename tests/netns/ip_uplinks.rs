@@ -7,10 +7,11 @@ use netctl_tests::{
     agent::{Connect, Proto, Segments},
     eventually::wait_for,
     lab::Medium,
+    packet::{build, fragment, frame::ETH},
 };
 
 use crate::{
-    over,
+    over, rfc,
     usual::{HEALED_WITHIN, PUBLISHED, WEB, WEB6},
 };
 
@@ -125,4 +126,36 @@ fn a_tunnel_that_goes_and_comes_back() {
         .lab
         .ip(&format!("-6 addr replace {}/64 dev up1 nodad", more.host6));
     over::wait_until_served(&usual, &more, TUN);
+}
+
+/// What comes before its first piece is held with the header that it was given, and sent in again
+/// without.
+#[test]
+fn pieces_arrive_in_every_order_over_a_tun_interface() {
+    let (usual, more) = over::start(TUN);
+    let (port, last) = (PUBLISHED, 64);
+    let pieces = [0..24, 24..48, 48..last];
+    let mut id = 0_u16;
+    for ends in [
+        format!("udp {}:5000>{}:{port}", more.addr, more.host),
+        format!("udp [{}]:5000>[{}]:{port}", more.addr6, more.host6),
+    ] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            id += 1;
+            // The server says it back, in one piece.
+            let text = format!("{id:-<width$}", width = last - 8);
+            let whole = build(&rfc::names(), &format!("lan>up {ends} data={text}"));
+            let packets = order.map(|at: usize| {
+                let frame = fragment(&whole, id, pieces[at].clone());
+                frame[ETH..].to_vec()
+            });
+            more.agent.sniff("lan0");
+            more.agent.send_frames("lan0", &packets);
+            let seen = more.agent.sniffed("lan0", text.as_bytes(), 1, 3000);
+            // Not what the neighbour, where nobody waits for it, says of the answer.
+            let answers = seen.iter().filter(|packet| packet.len() == whole.len() - ETH);
+            assert_eq!(answers.count(), 1, "{ends} {order:?}: {seen:02x?}");
+        }
+    }
+    assert_eq!(usual.lab.drops("fragment"), 0.0);
 }

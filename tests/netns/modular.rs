@@ -1,4 +1,5 @@
-//! Uplinks whose drivers are modules that not every kernel has: VLANs, bonds, tunnels.
+//! Uplinks whose drivers are modules that not every kernel has: VLANs, bonds, WireGuard,
+//! tunnels.
 //!
 //! `cargo xtask vm` runs these; `cargo xtask test` leaves them out, and says so.
 
@@ -38,4 +39,9 @@ fn both_families_in_ipv4() {
 #[test]
 fn gre() {
     serves(Medium::Tunnel("gre"));
+}
+
+#[test]
+fn wireguard() {
+    serves(Medium::WireGuard);
 }

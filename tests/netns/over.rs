@@ -105,20 +105,25 @@ pub(crate) fn everything_arrives(usual: &Usual, more: &Neighbour, medium: Medium
             ("published", &more.agent, host, PUBLISHED),
             ("host", &more.agent, host, OWN),
         ] {
+            let exchange = |proto, count, size, timeout_ms| {
+                who.exchange(Exchange {
+                    proto,
+                    target: (target, port).into(),
+                    source: None,
+                    count,
+                    size,
+                    timeout_ms,
+                })
+            };
+            // Datagrams that are lost, each way, where senders have to be told the way's MTU.
+            exchange(Proto::Udp, 2, 4_000, 300);
             for (proto, count, size) in [
                 (Proto::Tcp, 2, 1_000_000),
                 (Proto::Udp, 20, 1_001),
                 // In pieces.
                 (Proto::Udp, 5, 4_000),
             ] {
-                let done = who.exchange(Exchange {
-                    proto,
-                    target: (target, port).into(),
-                    source: None,
-                    count,
-                    size,
-                    timeout_ms: 10_000,
-                });
+                let done = exchange(proto, count, size, 10_000);
                 let found = (done.received, done.corrupted);
                 assert_eq!(found, (count, 0), "{what}: {target}, {proto:?} of {size}");
             }

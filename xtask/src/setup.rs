@@ -47,6 +47,10 @@ const TEST_TOOLS: &[Tool] = &[
         program: "nft",
         packages: &["nftables"],
     },
+    Tool {
+        program: "wg",
+        packages: &["wireguard-tools"],
+    },
 ];
 
 /// Everything that building netctl takes.

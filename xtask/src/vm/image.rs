@@ -26,7 +26,7 @@ use crate::{
 pub(super) const TESTS: &str = "/tests";
 
 /// Programs that tests run by name; a shell and a few small ones among them.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "cat",
     "find",
     "grep",
@@ -41,6 +41,7 @@ const PROGRAMS: [&str; 14] = [
     "tar",
     "tc",
     "true",
+    "wg",
 ];
 
 /// Folders of modules. More than netctl asks for: what a link, a socket or a rule takes, the
