@@ -65,6 +65,8 @@ impl Default for Docker {
         Self {
             adopt: false,
             socket: "/run/docker.sock".into(),
+            ip_masq: true,
+            icc: true,
         }
     }
 }
