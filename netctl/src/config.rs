@@ -145,6 +145,12 @@ pub struct Docker {
     pub adopt: bool,
     /// Its API's UNIX socket.
     pub socket: PathBuf,
+    /// Containers of the network `bridge` (docker0) are masqueraded. The Engine does not tell:
+    /// with `"iptables": false` it says no, whatever its `ip-masq` is.
+    pub ip_masq: bool,
+    /// Containers of the network `bridge` may talk to each other directly. With `"iptables":
+    /// false` the Engine does not start with an `icc` of its own that says no.
+    pub icc: bool,
 }
 
 /// What networks get that say nothing.

@@ -4,9 +4,9 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use netctl_tests::{
     agent::Agent,
-    eventually::eventually,
+    eventually::{eventually, wait_for},
     lab::{
-        Lab,
+        Lab, Snapshot,
         docker::{self, Engine},
     },
 };
@@ -63,6 +63,25 @@ impl Adopted {
         self.agent(name)
     }
 
+    /// What the host has now, once it is at rest: docker0 is up for the first time with the first
+    /// container, and then looks for a while whether its address is its own.
+    #[track_caller]
+    pub(crate) fn snapshot_at_rest(&self) -> Snapshot {
+        if self.lab.ip("-6 addr show docker0").is_empty() {
+            self.engine.run("first", &[]).unwrap();
+            self.engine.ok("rm -f first");
+        }
+        wait_for("docker0's own address", SOON, || {
+            let addresses = self.lab.ip("-6 addr show");
+            addresses.contains("docker0") && !addresses.contains("tentative")
+        });
+        wait_for("netctl to follow", SOON, || {
+            let status = self.lab.netctl("status -o json");
+            status.code != 0 || status.json()["endpoints"] == 0
+        });
+        self.lab.snapshot()
+    }
+
     /// An agent in a container's network namespace.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Agent {
@@ -94,7 +113,10 @@ impl Adopted {
                 .iter()
                 .filter_map(port_bindings)
                 .sum();
-            (endpoints == networks && published == bindings as u64).then_some(())
+            let known = endpoints == networks && published == bindings as u64;
+            // What is known is carried out a moment later.
+            let done = || self.lab.netctl("plan").stdout.trim() == "nothing to do";
+            (known && done()).then_some(())
         });
         assert!(
             served.is_some(),

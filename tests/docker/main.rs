@@ -6,4 +6,10 @@
 )]
 
 mod adopted;
+mod gone;
+mod networks;
+mod nothing_else;
 mod published;
+mod restarts;
+mod sources;
+mod user;

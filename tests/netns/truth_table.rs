@@ -1,60 +1,16 @@
 //! Acceptance 2: who reaches a published port, and as whom.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
-    agent::{Agent, Connect, Proto},
+    agent::{Connect, Proto},
     lab::{HOST, HOST6, LAN, LAN6},
+    sources::{self, Cast, Everybody, check},
 };
 
 use crate::usual::{
     CLIENT, CLIENT6, GATEWAY, GATEWAY6, OTHER, OTHER6, PUBLISHED, PUBLISHED_HTTP, Usual, WEB, WEB6,
 };
-
-#[track_caller]
-fn check(who: &str, agent: &Agent, ask: Connect, seen: impl Into<IpAddr>) {
-    let what = format!("{who} -> {} {:?} {:?}", ask.target, ask.proto, ask.style);
-    let target = ask.target;
-    let answer = agent
-        .connect(ask)
-        .unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(
-        answer.seen.ip(),
-        seen.into(),
-        "{what}: source that the server saw"
-    );
-    // The client talks to whom it asked for, by getpeername() or the reply's source.
-    let peer = SocketAddr::new(answer.peer.ip().to_canonical(), answer.peer.port());
-    let asked = SocketAddr::new(target.ip().to_canonical(), target.port());
-    assert_eq!(peer, asked, "{what}: peer");
-}
-
-/// Every protocol, UDP both connected and not.
-#[track_caller]
-fn check_all(who: &str, agent: &Agent, target: IpAddr, (echo, http): (u16, u16), seen: IpAddr) {
-    check(who, agent, Connect::to(Proto::Tcp, (target, echo)), seen);
-    check(who, agent, Connect::to(Proto::Udp, (target, echo)), seen);
-    check(
-        who,
-        agent,
-        Connect::to(Proto::Udp, (target, echo)).unconnected(),
-        seen,
-    );
-    check(who, agent, Connect::to(Proto::Http, (target, http)), seen);
-}
-
-const PORTS: (u16, u16) = (PUBLISHED, PUBLISHED_HTTP);
-
-/// Everybody's address in one family.
-struct Cast {
-    lan: IpAddr,
-    host: IpAddr,
-    loopback: IpAddr,
-    gateway: IpAddr,
-    web: IpAddr,
-    client: IpAddr,
-    other: IpAddr,
-}
 
 const V4: Cast = Cast {
     lan: IpAddr::V4(LAN),
@@ -88,31 +44,14 @@ fn check_family(usual: &Usual, cast: &Cast) {
         other,
         lab,
     } = usual;
-    let host = lab.host();
-    let &Cast { gateway, .. } = cast;
-    check_all("LAN", lab.lan(), cast.host, PORTS, cast.lan);
-    check_all("host by LAN address", host, cast.host, PORTS, gateway);
-    check_all("host by loopback", host, cast.loopback, PORTS, gateway);
-    check_all("host by gateway", host, gateway, PORTS, gateway);
-    check_all("same network", client, cast.host, PORTS, cast.client);
-    check_all(
-        "same network by gateway",
+    let everybody = Everybody {
+        lab,
+        web,
         client,
-        gateway,
-        PORTS,
-        cast.client,
-    );
-    check_all("other network", other, cast.host, PORTS, cast.other);
-    check_all("itself", web, cast.host, PORTS, gateway);
-    // Without the published port.
-    check_all(
-        "same network, directly",
-        client,
-        cast.web,
-        (80, 81),
-        cast.client,
-    );
-    check_all("host, directly", host, cast.web, (80, 81), gateway);
+        other,
+        published: (PUBLISHED, PUBLISHED_HTTP),
+    };
+    sources::check_family(&everybody, cast);
 }
 
 #[test]

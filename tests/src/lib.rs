@@ -27,4 +27,5 @@ pub mod parsers;
 pub mod patience;
 pub mod place;
 pub mod prog;
+pub mod sources;
 pub mod twin;

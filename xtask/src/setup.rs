@@ -19,7 +19,7 @@ pub(crate) use archive::fresh;
 pub(crate) use emulator::{Emulator, emulator};
 pub(crate) use kernels::{Kernel, Unpacked, kernels};
 pub(crate) use lints::{ebpf_clippy, host_lints};
-pub(crate) use peers::peers;
+pub(crate) use peers::{engine, peers};
 
 /// A program that has to be there, and Debian's package that has it.
 struct Tool {

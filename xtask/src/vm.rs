@@ -56,8 +56,8 @@ pub(crate) struct Options {
 fn privileged_tier(text: &str) -> Result<Tier, String> {
     Tier::ALL
         .into_iter()
-        .find(|tier| tier.is_privileged() && tier.name() == text)
-        .ok_or_else(|| "datapath or netns: the others do not depend on the kernel".to_owned())
+        .find(|tier| matches!(tier, Tier::Datapath | Tier::Netns) && tier.name() == text)
+        .ok_or_else(|| "datapath or netns: the others do not run in a virtual machine".to_owned())
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     api::{self, socket},
     cli,
-    config::{Config, Docker},
+    config::Config,
     docker,
     kernel::adopted,
     metrics,
@@ -100,9 +100,8 @@ async fn serve(config: Config) -> Result<()> {
     let api = tokio::spawn(async move { api.await });
 
     let following = config.docker.adopt.then(|| {
-        let Docker { socket, adopt: _ } = config.docker.clone();
         let resync = Duration::from_secs(config.daemon.resync_seconds);
-        tokio::spawn(docker::follow(service, socket, resync))
+        tokio::spawn(docker::follow(service, config.docker.clone(), resync))
     });
     let run = config.daemon.run.display();
     tracing::info!("netctl {} serves {run}", version::long());

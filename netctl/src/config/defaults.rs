@@ -91,6 +91,8 @@ impl Default for Docker {
         Self {
             adopt: false,
             socket: "/run/docker.sock".into(),
+            ip_masq: true,
+            icc: true,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -18,7 +18,7 @@ use super::{
     facts::Facts,
     translate::translate,
 };
-use crate::{kernel::adopted, service::Service, view};
+use crate::{config::Docker, kernel::adopted, service::Service, view};
 
 /// First pause before the Engine is asked for again; doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(100);
@@ -27,12 +27,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// the Engine tells of them.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Adopts what the Engine at that socket has, for as long as the service is there. `resync`: how
-/// often everything is looked at without any reason.
-pub async fn follow(service: Arc<Service>, socket: PathBuf, resync: Duration) {
+/// Adopts what the Engine has, for as long as the service is there. `resync`: how often everything
+/// is looked at without any reason.
+pub async fn follow(service: Arc<Service>, config: Docker, resync: Duration) {
+    let socket = config.socket.clone();
     let mut pause = PAUSE;
     loop {
-        let ended = match Engine::connect(&socket).await {
+        let ended = match Engine::connect(&config).await {
             Ok(engine) => {
                 pause = PAUSE;
                 session(&service, &socket, &engine, resync).await
@@ -69,7 +70,7 @@ enum End {
 
 impl From<EngineError> for End {
     fn from(error: EngineError) -> Self {
-        Self::Engine(error.to_string())
+        Self::Engine(format!("{:#}", anyhow::Error::from(error)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Engine's API: listings and the stream of events. Nothing is written by it, ever.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use bollard::{
     API_DEFAULT_VERSION, Docker,
@@ -12,9 +12,9 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::{
     facts::{Container, Network},
-    read,
+    read::{self, DefaultBridge},
 };
-use crate::kernel::events::unix_seconds;
+use crate::{config, kernel::events::unix_seconds};
 
 /// Longest that one question may take. An Engine that starts a container answers questions about
 /// it when it has.
@@ -35,13 +35,14 @@ pub(super) struct Engine {
     since: u64,
     /// The Engine's own version.
     pub(super) version: String,
+    default_bridge: DefaultBridge,
 }
 
 impl Engine {
     /// Connects by the UNIX socket, and settles on a version of the API that both know.
-    pub(super) async fn connect(socket: &Path) -> Result<Self, Error> {
+    pub(super) async fn connect(config: &config::Docker) -> Result<Self, Error> {
         let since = unix_seconds();
-        let path = socket.display().to_string();
+        let path = config.socket.display().to_string();
         let docker = Docker::connect_with_unix(&path, PATIENCE.as_secs(), API_DEFAULT_VERSION)?;
         let docker = docker.negotiate_version().await?;
         let version = docker.version().await?.version.unwrap_or_default();
@@ -49,13 +50,18 @@ impl Engine {
             docker,
             since,
             version,
+            default_bridge: DefaultBridge {
+                masquerade: config.ip_masq,
+                icc: config.icc,
+            },
         })
     }
 
     /// Ids and facts of the networks that are adopted.
     pub(super) async fn networks(&self) -> Result<Vec<(String, Network)>, Error> {
         let answers = self.docker.list_networks(None).await?;
-        Ok(answers.iter().filter_map(read::network).collect())
+        let read = |answer| read::network(answer, self.default_bridge);
+        Ok(answers.iter().filter_map(read).collect())
     }
 
     /// Ids of all containers, those that do not run as well.

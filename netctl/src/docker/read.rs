@@ -14,9 +14,10 @@ mod option {
     pub(super) const ICC: &str = "com.docker.network.bridge.enable_icc";
     pub(super) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
     pub(super) const MTU: &str = "com.docker.network.driver.mtu";
+    pub(super) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
     /// What the Engine deals with itself, before it tells of a port or an address.
     pub(super) const ENGINES: [&str; 4] = [
-        "com.docker.network.bridge.default_bridge",
+        DEFAULT,
         "com.docker.network.bridge.host_binding_ipv4",
         "com.docker.network.container_iface_prefix",
         "com.docker.network.bridge.inhibit_ipv4",
@@ -32,13 +33,23 @@ mod option {
 /// The network that Swarm keeps for itself.
 const SWARM: &str = "docker_gwbridge";
 
+/// What the Engine does not tell of the network `bridge` when it makes no rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DefaultBridge {
+    pub(super) masquerade: bool,
+    pub(super) icc: bool,
+}
+
 /// Id and network, if it is one that is adopted.
-pub(super) fn network(answer: &Answer) -> Option<(String, Network)> {
+pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String, Network)> {
     let (id, name) = (answer.id.clone()?, answer.name.clone()?);
     if answer.driver.as_deref() != Some("bridge") || name == SWARM {
         return None;
     }
     let options = answer.options.clone().unwrap_or_default();
+    let is_default = options
+        .get(option::DEFAULT)
+        .is_some_and(|text| is_true(text));
     let is_on = |key: &str| !options.get(key).is_some_and(|text| is_false(text));
     let configs = answer.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
     let known = [option::BRIDGE, option::ICC, option::MASQUERADE, option::MTU];
@@ -66,8 +77,16 @@ pub(super) fn network(answer: &Answer) -> Option<(String, Network)> {
             .filter_map(|config| config.subnet.as_deref()?.parse().ok())
             .collect(),
         internal: answer.internal.unwrap_or_default(),
-        icc: is_on(option::ICC),
-        masquerade: is_on(option::MASQUERADE),
+        icc: if is_default {
+            default.icc
+        } else {
+            is_on(option::ICC)
+        },
+        masquerade: if is_default {
+            default.masquerade
+        } else {
+            is_on(option::MASQUERADE)
+        },
         mtu: options.get(option::MTU).and_then(|mtu| mtu.parse().ok()),
         unserved,
     };
@@ -75,6 +94,11 @@ pub(super) fn network(answer: &Answer) -> Option<(String, Network)> {
 }
 
 /// As Go's strconv.ParseBool reads it.
+fn is_true(text: &str) -> bool {
+    ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
+}
+
+/// See [`is_true`].
 fn is_false(text: &str) -> bool {
     ["0", "f", "F", "false", "FALSE", "False"].contains(&text)
 }

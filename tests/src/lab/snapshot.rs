@@ -121,10 +121,15 @@ const SYSCTLS: &str = "grep -s . /proc/sys/net/ipv4/ip_forward \
      /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/disable_ipv6 \
      /proc/sys/net/ipv6/conf/*/accept_ra /proc/sys/net/ipv6/conf/*/addr_gen_mode; true";
 
-/// Without the carrier's state: a bridge without ports loses it a moment after its creation.
+/// Without the carrier's state: a bridge without ports loses it a moment after its creation. And
+/// without the queue's length: the kernel gives one to an interface that has none when it gets a
+/// clsact qdisc (qdisc_create), and it means nothing to one that does not queue.
 fn steady(text: &str) -> String {
     let lines = text.lines().map(|line| {
-        let line = line.replace("NO-CARRIER,", "").replace(" linkdown", "");
+        let line = line
+            .replace("NO-CARRIER,", "")
+            .replace(" linkdown", "")
+            .replace(" qlen 1000", "");
         let mut words = line.split(' ').peekable();
         let mut kept = Vec::new();
         while let Some(word) = words.next() {

@@ -15,19 +15,24 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
          your distribution's equivalents and try again"
     );
     eprintln!("installing Debian packages: {list}");
-    static UPDATED: Once = Once::new();
-    let mut updated = Ok(());
-    // A fresh machine has no package list, or one from before the last security update.
-    UPDATED.call_once(|| updated = apt_get(packages).and_then(|apt| apt.arg("update").run()));
-    if let Err(error) = updated {
-        eprintln!("continuing with the package list that is there: {error:#}");
-    }
+    update(packages);
     apt_get(packages)?
         // A package that conflicts with an installed one is refused, not swapped in.
         .args(["install", "--yes", "--no-remove", "--no-install-recommends"])
         .args(packages)
         .run()
         .with_context(|| format!("install Debian packages {list}"))
+}
+
+/// Fetches the package list, once: a fresh machine has none, or one from before the last security
+/// update.
+pub(crate) fn update(packages: &[&str]) {
+    static UPDATED: Once = Once::new();
+    let mut updated = Ok(());
+    UPDATED.call_once(|| updated = apt_get(packages).and_then(|apt| apt.arg("update").run()));
+    if let Err(error) = updated {
+        eprintln!("continuing with the package list that is there: {error:#}");
+    }
 }
 
 fn apt_get(packages: &[&str]) -> Result<Cmd> {

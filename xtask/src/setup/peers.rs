@@ -1,5 +1,5 @@
-//! Docker Engine and load generators for the benchmark: Debian's packages, unpacked below target/
-//! and not installed. Nothing of them is started with the machine, and no bridge or rule of
+//! Docker Engine and load generators for the benchmark, and the Engine for its tests: Debian's
+//! packages, unpacked below target/ and not installed. Nothing of them is started with the machine, and no bridge or rule of
 //! theirs touches it.
 
 use std::{
@@ -38,10 +38,32 @@ pub(crate) fn peers(workspace: &Workspace) -> PathBuf {
     folder
 }
 
+/// Folder of a Docker Engine to test with: unpacked already, installed, or fetched now.
+pub(crate) fn engine(workspace: &Workspace, fetch: bool) -> Result<PathBuf> {
+    let folder = tools_dir(workspace.root()).join("peers");
+    if is_unpacked(&folder) {
+        return Ok(folder);
+    }
+    let installed = ["/usr/sbin/dockerd", "/usr/bin/docker", "/bin/busybox"];
+    if installed.iter().all(|program| Path::new(program).exists()) {
+        return Ok(PathBuf::from("/"));
+    }
+    ensure!(
+        fetch,
+        "there is no Docker Engine: `cargo xtask test --install --tier docker` unpacks one below \
+         target/tools and runs the tier"
+    );
+    ensure_unpacked(&folder)?;
+    Ok(folder)
+}
+
+/// The mark is made last: what a broken download leaves, or another list of packages, is done again.
+fn is_unpacked(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("complete")).is_ok_and(|list| list == PACKAGES.join(" "))
+}
+
 fn ensure_unpacked(folder: &Path) -> Result<()> {
-    // Made last: what a broken download leaves, or another list of packages, is done again.
-    let done = folder.join("complete");
-    if fs::read_to_string(&done).is_ok_and(|list| list == PACKAGES.join(" ")) {
+    if is_unpacked(folder) {
         return Ok(());
     }
     ensure!(
@@ -50,7 +72,7 @@ fn ensure_unpacked(folder: &Path) -> Result<()> {
         PACKAGES.join(", ")
     );
     eprintln!(
-        "unpacking Debian's {} into {} (for the benchmark alone; nothing is installed)",
+        "unpacking Debian's {} into {} (for the benchmark and the tests alone; nothing is installed)",
         PACKAGES.join(", "),
         folder.display()
     );
@@ -59,6 +81,7 @@ fn ensure_unpacked(folder: &Path) -> Result<()> {
         fs::remove_dir_all(&archives)?;
     }
     fs::create_dir_all(&archives).with_context(|| format!("making {}", archives.display()))?;
+    apt::update(&PACKAGES);
     Cmd::new("apt-get")
         .arg("download")
         .args(PACKAGES)
@@ -73,6 +96,6 @@ fn ensure_unpacked(folder: &Path) -> Result<()> {
             .run()?;
     }
     fs::remove_dir_all(&archives)?;
-    fs::write(&done, PACKAGES.join(" "))?;
+    fs::write(folder.join("complete"), PACKAGES.join(" "))?;
     Ok(())
 }

@@ -71,12 +71,19 @@ fn executable(message: &str) -> Option<((String, String), PathBuf)> {
     Some(((kind.to_owned(), name.to_owned()), path.into()))
 }
 
-pub(crate) fn run(workspace: &Workspace, built: &Built, tier: Tier, options: &Options) -> Outcome {
+/// `engine`: folder of the Docker Engine, for the tier that needs it.
+pub(crate) fn run(
+    workspace: &Workspace,
+    (built, engine): (&Built, Option<&Path>),
+    tier: Tier,
+    options: &Options,
+) -> Outcome {
     let command = || {
         let mut variables = vec![
             ("NETCTL_BIN", built.get("bin", "netctl")?.to_owned()),
             ("NETCTL_AGENT", built.get("bin", "agent")?.to_owned()),
         ];
+        variables.extend(engine.map(|folder| ("NETCTL_ENGINE", folder.to_owned())));
         variables.extend(
             PASSED_ON
                 .iter()

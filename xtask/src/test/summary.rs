@@ -12,6 +12,8 @@ pub(crate) struct Outcome {
     elapsed: Duration,
     /// What went wrong beside single tests.
     trouble: Option<String>,
+    /// Not a single test was meant to run.
+    is_left_out: bool,
 }
 
 impl Outcome {
@@ -22,6 +24,7 @@ impl Outcome {
             counts: Counts::default(),
             elapsed: Duration::ZERO,
             trouble: None,
+            is_left_out: false,
         };
         none.and(command)
     }
@@ -56,9 +59,21 @@ impl Outcome {
             counts: Counts::default(),
             elapsed: Duration::ZERO,
             trouble: None,
+            is_left_out: false,
         };
         outcome.fail(format!("{error:#}"));
         outcome
+    }
+
+    /// A tier that this machine lacks something for, and that nobody asked for by name.
+    pub(crate) fn left_out(tier: Tier, error: &anyhow::Error) -> Self {
+        Self {
+            tier,
+            counts: Counts::default(),
+            elapsed: Duration::ZERO,
+            trouble: Some(format!("not run: {error:#}")),
+            is_left_out: true,
+        }
     }
 
     /// Whether every test passed.
@@ -68,7 +83,7 @@ impl Outcome {
 
     /// A tier without tests proves nothing, which must not look like success.
     pub(crate) fn refuse_empty(&mut self) {
-        if self.tier.is_privileged() && self.counts.total() == 0 {
+        if self.tier.is_privileged() && self.counts.total() == 0 && !self.is_left_out {
             self.fail("it has no tests".to_owned());
         }
     }
@@ -96,6 +111,7 @@ pub(crate) fn print(outcomes: &[Outcome]) {
                 },
             elapsed,
             trouble,
+            is_left_out: _,
         } = outcome;
         println!(
             "{:<8}  {passed:>6}  {failed:>6}  {ignored:>7}  {:>5.1} s",
@@ -134,6 +150,14 @@ mod tests {
         assert!(outcome.held());
         outcome.refuse_empty();
         assert!(!outcome.held());
+    }
+
+    #[test]
+    fn a_tier_that_was_left_out_says_so_and_is_no_failure() {
+        let mut outcome = Outcome::left_out(Tier::Docker, &anyhow::anyhow!("no Engine"));
+        outcome.refuse_empty();
+        assert!(outcome.held());
+        assert_eq!(outcome.trouble.as_deref(), Some("not run: no Engine"));
     }
 
     #[test]

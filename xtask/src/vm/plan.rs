@@ -45,7 +45,7 @@ impl Job {
     pub(super) fn of(kernel: Kernel, tier: Tier, plan: &Plan) -> impl Iterator<Item = Self> {
         let parts = match tier {
             Tier::Netns if plan.filter.is_empty() => 4,
-            Tier::Unit | Tier::Datapath | Tier::Netns => 1,
+            Tier::Unit | Tier::Datapath | Tier::Netns | Tier::Docker => 1,
         };
         (0..parts).map(move |part| Self {
             kernel,

@@ -1,0 +1,144 @@
+//! What Docker's networks are asked for: isolation, `--internal`, ICC, masquerade, MTU.
+
+use std::net::Ipv4Addr;
+
+use netctl_tests::{
+    agent::{Connect, Proto},
+    lab::{HOST, LAN, OUTSIDE},
+};
+
+use crate::adopted::Adopted;
+
+const A: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 2);
+const B: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 3);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 1);
+
+/// A network with containers `one` and `two`.
+fn pair(
+    options: &str,
+) -> (
+    netctl_tests::agent::Agent,
+    netctl_tests::agent::Agent,
+    Adopted,
+) {
+    let adopted = Adopted::start();
+    adopted.engine.ok(&format!(
+        "network create net1 --subnet 172.28.0.0/24 {options}"
+    ));
+    let a = adopted.run("one", &format!("--network net1 --ip {A}"));
+    let b = adopted.run("two", &format!("--network net1 --ip {B}"));
+    b.serve_all(80);
+    adopted.lab.lan().serve_all(7000);
+    (a, b, adopted)
+}
+
+#[test]
+fn networks_do_not_meet() {
+    let (a, b, adopted) = pair("");
+    adopted
+        .engine
+        .ok("network create net2 --subnet 172.29.0.0/24");
+    let other = adopted.run("other", "--network net2 --ip 172.29.0.2");
+    let first = adopted.run("first", "");
+    let docker0 = adopted.address("first", "bridge");
+    other.serve_all(80);
+    first.serve_all(80);
+    for target in [Ipv4Addr::new(172, 29, 0, 2), docker0] {
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let asked = a.connect(Connect::to(proto, (target, 80)).within_ms(300));
+            assert!(asked.is_err(), "{proto:?} {target}: {asked:?}");
+        }
+        assert_eq!(a.ping(target, 1, 300), 0, "{target}");
+    }
+    for agent in [&other, &first] {
+        assert_eq!(agent.ping(B, 1, 300), 0);
+    }
+    assert_eq!(a.ping(B, 1, 1000), 1);
+    assert_eq!(b.ping(GATEWAY, 1, 1000), 1);
+}
+
+#[test]
+fn an_internal_network_stays_inside() {
+    let (a, _b, adopted) = pair("--internal");
+    assert!(a.connect(Connect::to(Proto::Tcp, (B, 80))).is_ok());
+    assert_eq!(a.ping(GATEWAY, 1, 1000), 1);
+    // Even with a route of its own making.
+    let netns = adopted.engine.netns("one").unwrap();
+    let place = adopted.lab.host_place().in_netns(&netns);
+    let made = place
+        .command("ip")
+        .args(["route", "replace", "default", "via", "172.28.0.1"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    for target in [LAN, OUTSIDE, HOST] {
+        let out = a.connect(Connect::to(Proto::Udp, (target, 7000)).within_ms(300));
+        assert!(out.is_err(), "{target}: {out:?}");
+        assert_eq!(a.ping(target, 1, 300), 0, "{target}");
+    }
+}
+
+#[test]
+fn without_icc_containers_do_not_meet() {
+    let (a, b, adopted) = pair("-o com.docker.network.bridge.enable_icc=false");
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let asked = a.connect(Connect::to(proto, (B, 80)).within_ms(300));
+        assert!(asked.is_err(), "{proto:?}: {asked:?}");
+    }
+    assert_eq!(a.ping(B, 1, 300), 0);
+    for agent in [&a, &b] {
+        assert_eq!(agent.ping(GATEWAY, 1, 1000), 1);
+        let out = agent.connect(Connect::to(Proto::Tcp, (LAN, 7000))).unwrap();
+        assert_eq!(out.seen.ip(), HOST);
+    }
+    assert_eq!(adopted.lab.host().ping(B, 1, 1000), 1);
+}
+
+#[test]
+fn without_masquerade_a_container_is_seen_as_itself() {
+    let (a, _b, adopted) = pair("-o com.docker.network.bridge.enable_ip_masquerade=false");
+    adopted
+        .lab
+        .lan_ip(&format!("route add 172.28.0.0/24 via {HOST}"));
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let seen = a.connect(Connect::to(proto, (LAN, 7000))).unwrap();
+        assert_eq!(seen.seen.ip(), A, "{proto:?}");
+    }
+}
+
+#[test]
+fn a_networks_mtu_is_the_containers() {
+    let (a, _b, adopted) = pair("-o com.docker.network.driver.mtu=1400");
+    let shown = adopted.lab.netctl("network inspect net1 -o json").json();
+    assert_eq!(shown["mtu"], 1400, "{shown:#}");
+    let done = a.exchange(netctl_tests::agent::Exchange {
+        proto: Proto::Tcp,
+        target: (LAN, 7000).into(),
+        source: None,
+        count: 3,
+        size: 1_000_000,
+        timeout_ms: 20_000,
+    });
+    assert_eq!((done.received, done.corrupted), (3, 0));
+}
+
+#[test]
+fn networks_and_containers_are_shown_by_their_names() {
+    let (_a, _b, adopted) = pair("");
+    adopted.run("web", "--network net1 -p 8080:80");
+    let networks = adopted.lab.netctl("network ls").ok().stdout;
+    assert!(
+        networks.contains("bridge") && networks.contains("net1"),
+        "{networks}"
+    );
+    let ports = adopted.lab.netctl("port ls").ok().stdout;
+    assert!(ports.contains("web") && ports.contains("8080"), "{ports}");
+    let status = adopted.lab.netctl("status -o json").json();
+    assert_eq!(status["docker"]["connected"], true, "{status:#}");
+    assert_eq!(status["docker"]["containers"], 3, "{status:#}");
+    assert_eq!(status["healthy"], true, "{status:#}");
+    adopted.engine.ok("rename web shop");
+    adopted.wait_served("shop");
+    let ports = adopted.lab.netctl("port ls").ok().stdout;
+    assert!(ports.contains("shop") && !ports.contains("web"), "{ports}");
+}

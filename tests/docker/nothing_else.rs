@@ -1,0 +1,43 @@
+//! No netfilter rule, no docker-proxy: nothing but netctl carries a packet.
+
+use netctl_tests::{
+    agent::{Connect, Proto},
+    lab::{HOST, LAN},
+};
+
+use crate::adopted::Adopted;
+
+#[test]
+fn no_rule_and_no_proxy() {
+    let adopted = Adopted::start();
+    let web = adopted.run("web", "-p 8080:80 -p 8080:80/udp -p 9000-9050:9000-9050");
+    web.serve_all(80);
+    let lab = &adopted.lab;
+    // By netlink, as nft asks the kernel: tables of every family.
+    assert_eq!(lab.sh(&["nft", "list", "ruleset"]), "");
+    let legacy = ["ip_tables_names", "ip6_tables_names"];
+    for names in legacy {
+        let text = std::fs::read_to_string(lab.inside("/proc").join("thread-self/net").join(names));
+        assert!(
+            text.is_err() || text.is_ok_and(|text| text.is_empty()),
+            "{names}"
+        );
+    }
+    let proxies = procfs::process::all_processes()
+        .unwrap()
+        .flatten()
+        .filter_map(|process| process.stat().ok());
+    let proxies: Vec<i32> = proxies
+        .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == adopted.engine.pid() as i32)
+        .map(|stat| stat.pid)
+        .collect();
+    assert!(proxies.is_empty(), "{proxies:?}");
+    // A rule set that others flush is nothing to us.
+    for _ in 0..20 {
+        lab.sh(&["nft", "flush", "ruleset"]);
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let seen = lab.lan().connect(Connect::to(proto, (HOST, 8080))).unwrap();
+            assert_eq!(seen.seen.ip(), LAN);
+        }
+    }
+}

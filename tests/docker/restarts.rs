@@ -1,0 +1,163 @@
+//! netctl or the Engine end and come back; containers go on.
+
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    eventually::wait_for,
+    lab::{HOST, LAN},
+};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::adopted::{Adopted, SOON};
+
+#[track_caller]
+fn check(adopted: &Adopted, web: &Agent) {
+    let lan = adopted.lab.lan();
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let drops = || adopted.lab.netctl("drops").stdout;
+        let seen = lan.connect(Connect::to(proto, (HOST, 8080)));
+        let seen = seen.unwrap_or_else(|error| panic!("LAN {proto:?}: {error}\n{}", drops()));
+        assert_eq!(seen.seen.ip(), LAN, "{proto:?}");
+        let out = web.connect(Connect::to(proto, (LAN, 7000)));
+        let out = out.unwrap_or_else(|error| panic!("out {proto:?}: {error}\n{}", drops()));
+        assert_eq!(out.seen.ip(), HOST, "{proto:?}");
+    }
+}
+
+/// A connection from the LAN that is kept open under that name.
+#[track_caller]
+fn kept(adopted: &Adopted) {
+    let ask = Connect::to(Proto::Tcp, (HOST, 8080)).hold("kept");
+    let seen = adopted.lab.lan().connect(ask).unwrap();
+    assert_eq!(seen.seen.ip(), LAN);
+}
+
+const WEB: [&str; 4] = ["-p", "8080:80/tcp", "-p", "8080:80/udp"];
+
+#[test]
+fn containers_that_run_already_are_taken_over() {
+    let adopted = Adopted::engine_only(&json!({}));
+    adopted.engine.run("web", &WEB).unwrap();
+    adopted.engine.ok("network create net1");
+    adopted.engine.run("other", &["--network", "net1"]).unwrap();
+    adopted.lab.start_daemon();
+    for name in ["web", "other"] {
+        adopted.wait_served(name);
+    }
+    let web = adopted.agent("web");
+    web.serve_all(80);
+    adopted.lab.lan().serve_all(7000);
+    check(&adopted, &web);
+}
+
+#[test]
+fn netctl_ends_and_comes_back() {
+    let adopted = Adopted::start();
+    let web = adopted.run("web", &WEB.join(" "));
+    web.serve_all(80);
+    adopted.lab.lan().serve_all(7000);
+    kept(&adopted);
+    for end in ["killed", "stopped"] {
+        match end {
+            "killed" => adopted.lab.kill_daemon(),
+            _ => drop(adopted.lab.stop_daemon()),
+        }
+        check(&adopted, &web);
+        kept(&adopted);
+        adopted.lab.start_daemon();
+        check(&adopted, &web);
+        kept(&adopted);
+    }
+    // What happened meanwhile is made up for.
+    adopted.lab.kill_daemon();
+    adopted.engine.ok("rm -f web");
+    adopted.engine.run("new", &["-p", "8081:80"]).unwrap();
+    adopted.lab.start_daemon();
+    adopted.wait_served("new");
+    let new = adopted.agent("new");
+    new.serve_all(80);
+    let lan = adopted.lab.lan();
+    let gone = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(500));
+    assert!(gone.is_err(), "{gone:?}");
+    lan.connect(Connect::to(Proto::Tcp, (HOST, 8081))).unwrap();
+}
+
+/// With live-restore containers outlive dockerd, however it ends.
+#[test]
+fn the_engine_ends_and_comes_back() {
+    let mut adopted = Adopted::engine_only(&json!({"live-restore": true}));
+    adopted.lab.start_daemon();
+    let web = adopted.run("web", &WEB.join(" "));
+    web.serve_all(80);
+    adopted.lab.lan().serve_all(7000);
+    kept(&adopted);
+    let docker = |adopted: &Adopted| adopted.lab.netctl("status -o json").json()["docker"].clone();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        adopted.engine.stop(signal).unwrap();
+        wait_for("netctl to notice", SOON, || {
+            docker(&adopted)["connected"] == false
+        });
+        assert!(docker(&adopted)["error"].is_string());
+        check(&adopted, &web);
+        // netctl is started anew while nobody can say what there is.
+        adopted.lab.kill_daemon();
+        adopted.lab.start_daemon();
+        check(&adopted, &web);
+        kept(&adopted);
+        adopted.engine.start_again().unwrap();
+        wait_for("netctl to connect again", SOON, || {
+            docker(&adopted)["connected"] == true
+        });
+        check(&adopted, &web);
+        kept(&adopted);
+        // The Engine has its ports again, and says so.
+        assert_eq!(
+            adopted.engine.ok("port web 80/tcp").lines().next(),
+            Some("0.0.0.0:8080")
+        );
+        adopted.engine.run("late", &["-p", "8090:80"]).unwrap();
+        adopted.wait_served("late");
+        adopted.engine.ok("rm -f late");
+    }
+}
+
+/// The same port again, at once: the Engine must get its socket, and the new container the port.
+#[test]
+fn containers_are_restarted() {
+    let adopted = Adopted::start();
+    let web = adopted.run("web", &format!("--restart always {}", WEB.join(" ")));
+    web.serve_all(80);
+    drop(web);
+    for round in 0..3 {
+        adopted.engine.ok("restart -t 0 web");
+        adopted.wait_served("web");
+        let web = adopted.agent("web");
+        web.serve_all(80);
+        wait_for("the published port", SOON, || {
+            let ask = Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(500);
+            adopted
+                .lab
+                .lan()
+                .connect(ask)
+                .is_ok_and(|seen| seen.seen.ip() == LAN)
+        });
+        adopted.engine.ok("rm -f web");
+        let options = WEB.join(" ");
+        let web = adopted.run("web", &format!("--restart always {options}"));
+        web.serve_all(80);
+        adopted.lab.lan().serve(Proto::Udp, (LAN, 7100 + round));
+        check_published(&adopted);
+    }
+}
+
+#[track_caller]
+fn check_published(adopted: &Adopted) {
+    for proto in [Proto::Tcp, Proto::Udp] {
+        let seen = adopted
+            .lab
+            .lan()
+            .connect(Connect::to(proto, (HOST, 8080)))
+            .unwrap();
+        assert_eq!(seen.seen.ip(), LAN, "{proto:?}");
+    }
+}
