@@ -1,7 +1,7 @@
 //! RFC 5382: TCP, seen from both sides.
 
 use netctl_tests::{
-    agent::{Connect, Proto},
+    agent::{Connect, End, Proto},
     lab::{HOST, LAN, OUTSIDE},
     packet::build,
 };
@@ -97,7 +97,7 @@ fn how_long_a_connection_is_kept_is_configured() {
     let seconds = expires(&usual.lab, "client", "tcp");
     assert!((290..=300).contains(&seconds), "{seconds}");
     // One that is closing (RFC 7857, section 2.1: a timer of its own).
-    usual.web.finish("one", false).unwrap();
+    usual.web.finish("one", End::Close).unwrap();
     let seconds = expires(&usual.lab, "web", "tcp");
     assert!((390..=400).contains(&seconds), "{seconds}");
 }
@@ -108,7 +108,7 @@ fn a_reset_connection_is_kept_for_four_minutes() {
     let usual = Usual::start();
     let ask = Connect::to(Proto::Tcp, (LAN, 7000)).hold("one");
     usual.web.connect(ask).unwrap();
-    usual.web.finish("one", true).unwrap();
+    usual.web.finish("one", End::Reset).unwrap();
     let flows = flows(&usual.lab, "web", "tcp");
     assert_eq!(flows[0]["state"], "closing");
     let seconds = expires(&usual.lab, "web", "tcp");
