@@ -9,7 +9,7 @@ fn neighbours_talk_directly() {
     for line in [
         "web>cli tcp 172.18.0.2:40000>172.18.0.3:80 flags=S ttl=64 len=0",
         "web>cli udp 172.18.0.2:40000>172.18.0.3:80 ttl=1 len=7",
-        "web>cli ip:132 172.18.0.2>172.18.0.3 ttl=64 len=40",
+        "web>cli sctp 172.18.0.2:40000>172.18.0.3:80 chunk=1 ttl=64 len=24",
     ] {
         bench.from_container(1, line).redirected(line);
     }
