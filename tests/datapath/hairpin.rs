@@ -3,12 +3,11 @@
 use netctl_common::drop_reason::DropReason;
 use netctl_tests::prog::Bench;
 
-use crate::{ANY, TCP, WEB};
+use crate::{TCP, in_both};
 
-fn published() -> Bench {
-    let mut bench = Bench::usual();
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
-    bench
+fn publish(bench: &mut Bench) {
+    let (any, web) = (bench.addr("any"), bench.addr("web"));
+    bench.publish(1, TCP, (any, 8080, 8080), (1, web, 80));
 }
 
 /// A port that is moved is this one.
@@ -19,66 +18,71 @@ pub(crate) fn one_port(bench: &mut Bench) {
 /// The port is none that a process of the host, which has the gateway's address too, may have.
 #[test]
 fn to_its_own_port_as_the_gateway() {
-    let mut bench = published();
-    one_port(&mut bench);
-    bench
-        .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 172.18.0.1:61000>172.18.0.2:80 flags=S ttl=63 len=0");
-    bench
-        .from_container(1, "web>gw tcp 172.18.0.2:80>172.18.0.1:61000 flags=SA")
-        .redirected("gw>web tcp 198.51.100.1:8080>172.18.0.2:4000 flags=SA ttl=63 len=0");
-    bench
-        .from_container(1, "web>gw tcp 172.18.0.2:4000>198.51.100.1:8080 flags=A")
-        .redirected("gw>web tcp 172.18.0.1:61000>172.18.0.2:80 flags=A ttl=63 len=0");
-    let stats = bench.port_stats(1, 8080);
-    assert_eq!(
-        (stats.opened, stats.rx_packets, stats.tx_packets),
-        (1, 2, 1)
-    );
+    in_both(|mut bench| {
+        publish(&mut bench);
+        one_port(&mut bench);
+        bench
+            .from_container(1, "web>gw tcp {web}:4000>{up}:8080 flags=S")
+            .redirected("gw>web tcp {gw}:61000>{web}:80 flags=S ttl=63 len=0");
+        bench
+            .from_container(1, "web>gw tcp {web}:80>{gw}:61000 flags=SA")
+            .redirected("gw>web tcp {up}:8080>{web}:4000 flags=SA ttl=63 len=0");
+        bench
+            .from_container(1, "web>gw tcp {web}:4000>{up}:8080 flags=A")
+            .redirected("gw>web tcp {gw}:61000>{web}:80 flags=A ttl=63 len=0");
+        let stats = bench.port_stats(1, 8080);
+        assert_eq!(
+            (stats.opened, stats.rx_packets, stats.tx_packets),
+            (1, 2, 1)
+        );
+    });
 }
 
 #[test]
 fn of_a_neighbour_with_its_address_kept() {
-    let mut bench = published();
-    one_port(&mut bench);
-    bench
-        .from_container(2, "cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 172.18.0.3:61000>172.18.0.2:80 flags=S ttl=63 len=0");
-    // The answer goes to a neighbour directly, yet must come from the published address.
-    bench
-        .from_container(1, "web>cli tcp 172.18.0.2:80>172.18.0.3:61000 flags=SA")
-        .redirected("gw>cli tcp 198.51.100.1:8080>172.18.0.3:4000 flags=SA ttl=63 len=0");
-    // Traffic beside the flow is forwarded as it is: of the same client's port, too.
-    let direct = "web>cli tcp 172.18.0.2:80>172.18.0.3:4000 flags=SA ttl=64 len=0";
-    bench.from_container(1, direct).redirected(direct);
+    in_both(|mut bench| {
+        publish(&mut bench);
+        one_port(&mut bench);
+        bench
+            .from_container(2, "cli>gw tcp {cli}:4000>{up}:8080 flags=S")
+            .redirected("gw>web tcp {cli}:61000>{web}:80 flags=S ttl=63 len=0");
+        // The answer goes to a neighbour directly, yet must come from the published address.
+        bench
+            .from_container(1, "web>cli tcp {web}:80>{cli}:61000 flags=SA")
+            .redirected("gw>cli tcp {up}:8080>{cli}:4000 flags=SA ttl=63 len=0");
+        // Traffic beside the flow is forwarded as it is: of the same client's port, too.
+        let direct = "web>cli tcp {web}:80>{cli}:4000 flags=SA ttl=64 len=0";
+        bench.from_container(1, direct).redirected(direct);
+    });
 }
 
 #[test]
 fn across_networks_with_the_source_kept() {
-    let mut bench = published();
-    bench
-        .from_container(3, "far>gw2 tcp 172.19.0.2:4000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 172.19.0.2:4000>172.18.0.2:80 flags=S ttl=63 len=0");
-    bench
-        .from_container(1, "web>gw tcp 172.18.0.2:80>172.19.0.2:4000 flags=SA")
-        .redirected("gw2>far tcp 198.51.100.1:8080>172.19.0.2:4000 flags=SA ttl=63 len=0");
-    // By its own address it stays out of reach.
-    bench
-        .from_container(3, "far>gw2 tcp 172.19.0.2:4001>172.18.0.2:80 flags=S")
-        .dropped(DropReason::NetworkIsolated);
+    in_both(|mut bench| {
+        publish(&mut bench);
+        bench
+            .from_container(3, "far>gw2 tcp {far}:4000>{up}:8080 flags=S")
+            .redirected("gw>web tcp {far}:4000>{web}:80 flags=S ttl=63 len=0");
+        bench
+            .from_container(1, "web>gw tcp {web}:80>{far}:4000 flags=SA")
+            .redirected("gw2>far tcp {up}:8080>{far}:4000 flags=SA ttl=63 len=0");
+        // By its own address it stays out of reach.
+        bench
+            .from_container(3, "far>gw2 tcp {far}:4001>{web}:80 flags=S")
+            .dropped(DropReason::NetworkIsolated);
+    });
 }
 
 #[test]
 fn by_any_address_of_the_host() {
-    let mut bench = published();
-    one_port(&mut bench);
-    for (to, port) in [("172.18.0.1", 4001), ("172.19.0.1", 4002)] {
-        bench
-            .from_container(
-                2,
-                &format!("cli>gw tcp 172.18.0.3:{port}>{to}:8080 flags=S"),
-            )
-            .redirected("gw>web tcp 172.18.0.3:61000>172.18.0.2:80 flags=S ttl=63 len=0");
-        bench.forget_flows();
-    }
+    in_both(|mut bench| {
+        publish(&mut bench);
+        one_port(&mut bench);
+        for (to, port) in [("{gw}", 4001), ("{gw2}", 4002)] {
+            bench
+                .from_container(2, &format!("cli>gw tcp {{cli}}:{port}>{to}:8080 flags=S"))
+                .redirected("gw>web tcp {cli}:61000>{web}:80 flags=S ttl=63 len=0");
+            bench.forget_flows();
+        }
+    });
 }

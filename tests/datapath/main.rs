@@ -37,6 +37,8 @@ mod verifier;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use netctl_tests::{packet::Family, prog::Bench};
+
 const TCP: u8 = netctl_common::packet::proto::TCP;
 const SCTP: u8 = netctl_common::packet::proto::SCTP;
 const UDP: u8 = netctl_common::packet::proto::UDP;
@@ -44,3 +46,10 @@ const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 const ANY6: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 2);
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 2);
+
+/// One story in both families: lines name addresses in braces.
+fn in_both(story: impl Fn(Bench)) {
+    for family in Family::BOTH {
+        story(Bench::usual_in(family));
+    }
+}

@@ -5,27 +5,35 @@ use std::net::Ipv4Addr;
 use netctl_common::{drop_reason::DropReason, flow::flags};
 use netctl_tests::prog::{Bench, UPLINK, UPLINK_ADDR};
 
-use crate::{ANY, TCP, UDP, WEB};
+use crate::{ANY, TCP, UDP, WEB, in_both};
 
 #[test]
 fn a_connection_keeps_the_clients_address() {
-    let mut bench = Bench::usual();
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
-    bench
-        .from_uplink("lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=S")
-        .redirected("gw>web tcp 203.0.113.9:5000>172.18.0.2:80 flags=S ttl=63 len=0");
-    bench
-        .from_container(1, "web>gw tcp 172.18.0.2:80>203.0.113.9:5000 flags=SA")
-        .redirected("*>* tcp 198.51.100.1:8080>203.0.113.9:5000 flags=SA ttl=63 len=0");
-    bench
-        .from_uplink("lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=PA len=99")
-        .redirected("gw>web tcp 203.0.113.9:5000>172.18.0.2:80 flags=PA ttl=63 len=99");
-    let stats = bench.port_stats(1, 8080);
-    assert_eq!(
-        (stats.opened, stats.rx_packets, stats.tx_packets),
-        (1, 2, 1)
-    );
-    assert_eq!((stats.rx_bytes, stats.tx_bytes), (40 + 139, 40));
+    in_both(|mut bench| {
+        bench.publish(
+            1,
+            TCP,
+            (bench.addr("any"), 8080, 8080),
+            (1, bench.addr("web"), 80),
+        );
+        bench
+            .from_uplink("lan>up tcp {out}:5000>{up}:8080 flags=S")
+            .redirected("gw>web tcp {out}:5000>{web}:80 flags=S ttl=63 len=0");
+        bench
+            .from_container(1, "web>gw tcp {web}:80>{out}:5000 flags=SA")
+            .redirected("*>* tcp {up}:8080>{out}:5000 flags=SA ttl=63 len=0");
+        bench
+            .from_uplink("lan>up tcp {out}:5000>{up}:8080 flags=PA len=99")
+            .redirected("gw>web tcp {out}:5000>{web}:80 flags=PA ttl=63 len=99");
+        let stats = bench.port_stats(1, 8080);
+        assert_eq!(
+            (stats.opened, stats.rx_packets, stats.tx_packets),
+            (1, 2, 1)
+        );
+        let headers = bench.names.family.pick(40, 60);
+        let rx = headers + headers + 99;
+        assert_eq!((stats.rx_bytes, stats.tx_bytes), (rx, headers));
+    });
 }
 
 #[test]
@@ -96,12 +104,18 @@ fn a_port_on_loopback_is_not_for_the_wire() {
 
 #[test]
 fn a_container_is_not_reached_by_its_own_address() {
-    let mut bench = Bench::usual();
-    bench.publish(1, TCP, (ANY, 8080, 8080), (1, WEB, 80));
-    for port in [80, 8080, 22] {
-        let line = format!("lan>up tcp 203.0.113.9:5000>172.18.0.2:{port} flags=S");
-        bench.from_uplink(&line).dropped(DropReason::FromOutside);
-    }
+    in_both(|mut bench| {
+        bench.publish(
+            1,
+            TCP,
+            (bench.addr("any"), 8080, 8080),
+            (1, bench.addr("web"), 80),
+        );
+        for port in [80, 8080, 22] {
+            let line = format!("lan>up tcp {{out}}:5000>{{web}}:{port} flags=S");
+            bench.from_uplink(&line).dropped(DropReason::FromOutside);
+        }
+    });
 }
 
 #[test]

@@ -5,73 +5,80 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use netctl_common::{drop_reason::DropReason, flow::flags, network::flags as net};
 use netctl_tests::prog::{Bench, Network, UPLINK, Verdict};
 
-use crate::{ANY, UDP, WEB};
+use crate::{UDP, in_both};
+
+/// Of a packet from the uplink's address.
+fn source_port(bench: &Bench, text: &str) -> u16 {
+    let (_, rest) = text.split_once(&*bench.names.line("{up}:")).unwrap();
+    rest.split('>').next().unwrap().parse().unwrap()
+}
 
 #[test]
 fn a_datagram_and_its_answer() {
-    let mut bench = Bench::usual();
-    bench
-        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=5")
-        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=63 len=5");
-    let flows = bench.flows();
-    assert_eq!(flows.len(), 2, "{flows:?}");
-    let (_, out) = flows
-        .iter()
-        .find(|(_, flow)| flow.flags & flags::REPLY == 0)
-        .unwrap();
-    assert_eq!(out.out_ifindex, UPLINK);
-    assert_ne!(out.flags & flags::TO_UPLINK, 0);
-    bench
-        .from_uplink("lan>up udp 203.0.113.9:53>198.51.100.1:4000 len=77")
-        .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:4000 ttl=63 len=77");
-    bench
-        .from_container(1, "web>gw udp 172.18.0.2:4000>203.0.113.9:53 len=6 ttl=9")
-        .redirected("*>* udp 198.51.100.1:4000>203.0.113.9:53 ttl=8 len=6");
-    assert_eq!(bench.flows().len(), 2);
+    in_both(|mut bench| {
+        bench
+            .from_container(1, "web>gw udp {web}:4000>{out}:53 len=5")
+            .redirected("*>* udp {up}:4000>{out}:53 ttl=63 len=5");
+        let tracked = bench.tracked();
+        assert_eq!(tracked.len(), 2, "{tracked:?}");
+        let mut out = tracked.iter().filter(|(of, _)| of & flags::REPLY == 0);
+        let &(of, ifindex) = out.next().unwrap();
+        assert_eq!((ifindex, of & flags::TO_UPLINK), (UPLINK, flags::TO_UPLINK));
+        bench
+            .from_uplink("lan>up udp {out}:53>{up}:4000 len=77")
+            .redirected("gw>web udp {out}:53>{web}:4000 ttl=63 len=77");
+        bench
+            .from_container(1, "web>gw udp {web}:4000>{out}:53 len=6 ttl=9")
+            .redirected("*>* udp {up}:4000>{out}:53 ttl=8 len=6");
+        assert_eq!(bench.tracked().len(), 2);
+    });
 }
 
 #[test]
 fn a_port_that_host_processes_draw_is_not_kept() {
-    let mut bench = Bench::usual();
-    let out = bench.from_container(1, "web>gw tcp 172.18.0.2:40000>203.0.113.9:80 flags=S");
-    let text = out.text();
-    let port: u16 = text
-        .split([':', '>'])
-        .find_map(|part| part.parse().ok())
-        .unwrap();
-    assert!((61000..=65535).contains(&port), "{text}");
-    bench
-        .from_uplink(&format!(
-            "lan>up tcp 203.0.113.9:80>198.51.100.1:{port} flags=SA"
-        ))
-        .redirected("gw>web tcp 203.0.113.9:80>172.18.0.2:40000 flags=SA ttl=63 len=0");
+    in_both(|mut bench| {
+        let out = bench.from_container(1, "web>gw tcp {web}:40000>{out}:80 flags=S");
+        let text = out.text();
+        let port = source_port(&bench, &text);
+        assert!((61000..=65535).contains(&port), "{text}");
+        bench
+            .from_uplink(&format!("lan>up tcp {{out}}:80>{{up}}:{port} flags=SA"))
+            .redirected("gw>web tcp {out}:80>{web}:40000 flags=SA ttl=63 len=0");
+    });
 }
 
 #[test]
 fn a_published_port_is_never_a_source_port() {
-    let mut bench = Bench::usual();
-    bench.publish(1, UDP, (ANY, 4000, 4000), (1, WEB, 53));
-    let out = bench.from_container(2, "cli>gw udp 172.18.0.3:4000>203.0.113.9:53");
-    assert!(!out.text().contains("198.51.100.1:4000"), "{out:?}");
-    assert!(out.text().contains("udp 198.51.100.1:6"), "{out:?}");
+    in_both(|mut bench| {
+        bench.publish(
+            1,
+            UDP,
+            (bench.addr("any"), 4000, 4000),
+            (1, bench.addr("web"), 53),
+        );
+        let out = bench.from_container(2, "cli>gw udp {cli}:4000>{out}:53");
+        let port = source_port(&bench, &out.text());
+        assert!((61000..=65535).contains(&port), "{out:?}");
+    });
 }
 
 #[test]
 fn without_masquerade_the_source_stays() {
-    let mut bench = Bench::usual();
-    bench.network(Network {
-        id: 1,
-        flags: net::ICC,
+    in_both(|mut bench| {
+        bench.network(Network {
+            id: 1,
+            flags: net::ICC,
+        });
+        bench
+            .from_container(1, "web>gw udp {web}:40000>{out}:53 len=5")
+            .redirected("*>* udp {web}:40000>{out}:53 ttl=63 len=5");
+        bench
+            .from_uplink("lan>up udp {out}:53>{web}:40000 len=9")
+            .redirected("gw>web udp {out}:53>{web}:40000 ttl=63 len=9");
+        bench
+            .from_uplink("lan>up udp {out}:54>{web}:40000 len=9")
+            .dropped(DropReason::FromOutside);
     });
-    bench
-        .from_container(1, "web>gw udp 172.18.0.2:40000>203.0.113.9:53 len=5")
-        .redirected("*>* udp 172.18.0.2:40000>203.0.113.9:53 ttl=63 len=5");
-    bench
-        .from_uplink("lan>up udp 203.0.113.9:53>172.18.0.2:40000 len=9")
-        .redirected("gw>web udp 203.0.113.9:53>172.18.0.2:40000 ttl=63 len=9");
-    bench
-        .from_uplink("lan>up udp 203.0.113.9:54>172.18.0.2:40000 len=9")
-        .dropped(DropReason::FromOutside);
 }
 
 #[test]
@@ -159,20 +166,21 @@ fn without_a_route_or_an_address() {
 
 #[test]
 fn an_internal_network_has_no_way_out() {
-    let mut bench = Bench::usual();
-    bench.network(Network {
-        id: 1,
-        flags: net::ICC | net::INTERNAL,
+    in_both(|mut bench| {
+        bench.network(Network {
+            id: 1,
+            flags: net::ICC | net::INTERNAL,
+        });
+        for to in ["{out}:53", "{hop}:53", "{up}:53"] {
+            let line = format!("web>gw udp {{web}}:4000>{to}");
+            bench
+                .from_container(1, &line)
+                .dropped(DropReason::InternalNetwork);
+        }
+        // The host itself is reached by the gateway's address.
+        let line = "web>gw udp {web}:4000>{gw}:53 ttl=64 len=0";
+        bench.from_container(1, line).redirected(line);
     });
-    for to in ["203.0.113.9:53", "198.51.100.2:53", "198.51.100.1:53"] {
-        let line = format!("web>gw udp 172.18.0.2:4000>{to}");
-        bench
-            .from_container(1, &line)
-            .dropped(DropReason::InternalNetwork);
-    }
-    // The host itself is reached by the gateway's address.
-    let line = "web>gw udp 172.18.0.2:4000>172.18.0.1:53 ttl=64 len=0";
-    bench.from_container(1, line).redirected(line);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Security advisories of this field that concern the datapath, each by its number in the list of
 //! the tests' README: what happened to others does not happen here.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl_common::wire::Mac;
 use netctl_tests::{
-    agent::{Agent, Connect, Proto},
-    lab::{HOST, LAN, OUTSIDE},
+    agent::{Agent, Connect, Pairs, Proto},
+    lab::{HOST, LAN, LAN6, OUTSIDE},
     packet::{Family, Names, build},
 };
 
@@ -278,7 +278,11 @@ fn advisory_19_isolation_holds_for_every_protocol() {
     nobody_sees(
         &usual,
         &frames,
-        &[("network_isolated", 9), ("unknown_unicast", 9)],
+        &[
+            ("network_isolated", 8),
+            ("icmp_unsupported", 1),
+            ("unknown_unicast", 9),
+        ],
     );
 }
 
@@ -304,9 +308,13 @@ fn advisory_06_no_ipv6_in_ipv4_only_networks() {
         read("/proc/sys/net/ipv6/conf/eth0/disable_ipv6").trim(),
         "1"
     );
-    // Groups of IPv6 would be 33:33:… on the link (RFC 2464, section 7).
-    let groups = shown("maddr show dev eth0");
-    assert!(!groups.contains("33:33:"), "{groups}");
+    // Every device is in the group of all nodes, wherever it is (ipv6_add_dev); who has an address
+    // is in that of its solicited node, too (RFC 4291, section 2.8; RFC 2464, section 7).
+    let groups = shown("-o maddr show dev eth0");
+    assert!(
+        !groups.contains("33:33:ff") && !groups.contains("ff02::1:"),
+        "{groups}"
+    );
     // Nobody has greeted anybody by IPv6, not even by multicast reports.
     assert_eq!(drops(&lab).get("ipv6_disabled"), None);
     // A neighbour's solicitations, and the host's own on the way into the container.
@@ -354,5 +362,27 @@ fn advisory_06_no_ipv6_in_ipv4_only_networks() {
             "{interface}: what was sent is seen there"
         );
         assert!(!seen.iter().any(is_answer), "{interface}: {seen:x?}");
+    }
+}
+
+/// The race of a resolver's two questions, whose first packets make one flow: elsewhere one of them
+/// is lost and asked again after five seconds.
+#[test]
+fn advisory_26_two_questions_from_one_socket() {
+    const COUNT: u32 = 10_000;
+    let config = "[datapath]\nmax_flows = 65536\nmax_flows6 = 65536\n";
+    let usual = Usual::with_config(config);
+    // Ports that the host does not draw are kept, and there are enough of them.
+    let ports = "echo 10000 29999 > /proc/sys/net/ipv4/ip_local_port_range";
+    let words = ["ns", "exec", "client", "--", "sh", "-c", ports];
+    usual.lab.netctl_words(&words).ok();
+    for target in [IpAddr::from(LAN), LAN6.into()] {
+        let paired = usual.client.pairs(Pairs {
+            target: (target, 7000).into(),
+            count: COUNT,
+            timeout_ms: 4000,
+        });
+        let lost = drops(&usual.lab);
+        assert_eq!(paired.answered, COUNT, "{target}: {paired:?} {lost:?}");
     }
 }

@@ -2,12 +2,9 @@
 
 use std::{net::SocketAddr, ops::Range};
 
-use netctl::model::mac;
-use netctl_common::wire::Mac;
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
-    lab::{HOST, HOST_MAC, HOST6, LAN, LAN_MAC, LAN6},
-    packet::{Names, build, fragment},
+    packet::{Family, Names, build, fragment},
 };
 
 use crate::usual::{PUBLISHED, Usual};
@@ -23,14 +20,7 @@ enum Way {
     Host,
 }
 
-const WAYS: [(Way, u8); 6] = [
-    (Way::In, 4),
-    (Way::In, 6),
-    (Way::Out, 4),
-    (Way::Out, 6),
-    (Way::Host, 4),
-    (Way::Host, 6),
-];
+const WAYS: [Way; 3] = [Way::In, Way::Out, Way::Host];
 /// Where a process of the host listens.
 const HOST_PORT: u16 = 7200;
 
@@ -52,53 +42,25 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(usual: &'a Usual, way: Way, family: u8) -> Self {
-        let names = Names::default()
-            .with("lan", Mac(LAN_MAC))
-            .with("up", Mac(HOST_MAC));
-        let (agent, interface, names) = match way {
-            Way::In | Way::Host => (usual.lab.lan(), "lan0", names),
-            Way::Out => {
-                let shown = usual.lab.netctl("network inspect net1 -o json").json();
-                let gateway = mac::parse(shown["mac"].as_str().unwrap()).unwrap();
-                let client = usual.client.link("eth0").mac.unwrap();
-                let names = names.with("client", Mac(client)).with("gw", gateway);
-                (&usual.client, "eth0", names)
-            }
+    fn new(usual: &'a Usual, way: Way, family: Family) -> Self {
+        let (agent, interface) = match way {
+            Way::In | Way::Host => (usual.lab.lan(), "lan0"),
+            Way::Out => (&usual.client, "eth0"),
         };
-        let (ends, server) = match (way, family) {
-            (Way::In, 4) => (
-                "lan>up udp 198.51.100.2:5000>198.51.100.1:8080",
-                (HOST, PUBLISHED).into(),
-            ),
-            (Way::In, _) => (
-                "lan>up udp [2001:db8:64::2]:5000>[2001:db8:64::1]:8080",
-                (HOST6, PUBLISHED).into(),
-            ),
-            (Way::Host, 4) => (
-                "lan>up udp 198.51.100.2:5000>198.51.100.1:7200",
-                (HOST, HOST_PORT).into(),
-            ),
-            (Way::Host, _) => (
-                "lan>up udp [2001:db8:64::2]:5000>[2001:db8:64::1]:7200",
-                (HOST6, HOST_PORT).into(),
-            ),
-            (Way::Out, 4) => (
-                "client>gw udp 172.18.0.3:5000>198.51.100.2:7000",
-                (LAN, 7000).into(),
-            ),
-            (Way::Out, _) => (
-                "client>gw udp [fd00:18::3]:5000>[2001:db8:64::2]:7000",
-                (LAN6, 7000).into(),
-            ),
+        let names = usual.names().of(family);
+        let (ends, server, port) = match way {
+            Way::In => ("lan>up udp {lan}:5000>{host}:8080", "host", PUBLISHED),
+            Way::Host => ("lan>up udp {lan}:5000>{host}:7200", "host", HOST_PORT),
+            Way::Out => ("client>gw udp {client}:5000>{lan}:7000", "lan", 7000),
         };
+        let server = (names.addr(server), port).into();
         Self {
             agent,
             interface,
             names,
             ends,
             server,
-            whole: LENGTH + if family == 4 { 34 } else { 54 },
+            whole: LENGTH + family.pick(34, 54),
             first_id: if way == Way::Host { 10_000 } else { 0 },
         }
     }
@@ -151,15 +113,17 @@ fn lab() -> Usual {
 }
 
 /// Fragments that the host's stack was given.
-fn given_to_the_host(usual: &Usual, family: u8) -> u64 {
-    let name = if family == 4 {
-        "IpReasmReqds"
-    } else {
-        "Ip6ReasmReqds"
-    };
+fn given_to_the_host(usual: &Usual, family: Family) -> u64 {
+    let name = family.pick("IpReasmReqds", "Ip6ReasmReqds");
     let shown = usual.lab.sh(&["nstat", "-asz", name]);
     let line = shown.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Every way, in each family.
+fn ways() -> impl Iterator<Item = (Way, Family)> {
+    let both = |way| Family::BOTH.map(|family| (way, family));
+    WAYS.into_iter().flat_map(both)
 }
 
 /// Every order of so many things.
@@ -182,7 +146,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 #[track_caller]
 fn each_order_arrives(name: &str, sent: impl Fn(&[usize]) -> Vec<usize>) {
     let usual = lab();
-    for (way, family) in WAYS {
+    for (way, family) in ways() {
         let sender = Sender::new(&usual, way, family);
         sender.listen();
         let mut expected = Vec::new();
@@ -192,7 +156,7 @@ fn each_order_arrives(name: &str, sent: impl Fn(&[usize]) -> Vec<usize>) {
             sender.send(&text, 100 + number as u16, &pieces);
             expected.push(text);
         }
-        assert_eq!(sender.answered(), expected, "{way:?} IPv{family}");
+        assert_eq!(sender.answered(), expected, "{way:?} {family:?}");
     }
 }
 
@@ -213,7 +177,7 @@ fn duplicates_do_no_harm() {
 #[test]
 fn what_overlaps_never_arrives() {
     let usual = lab();
-    for (way, family) in WAYS {
+    for (way, family) in ways() {
         let sender = Sender::new(&usual, way, family);
         sender.listen();
         let before = given_to_the_host(&usual, family);
@@ -234,10 +198,10 @@ fn what_overlaps_never_arrives() {
         let given = given_to_the_host(&usual, family) - before;
         if way == Way::Host {
             // Its own stack judges, which overlooks a piece that lies within others: it gets all.
-            assert_eq!(given, pieces_sent, "IPv{family}");
+            assert_eq!(given, pieces_sent, "{family:?}");
         } else {
-            assert_eq!(answered, [""; 0], "{way:?} IPv{family}");
-            assert_eq!(given, 0, "{way:?} IPv{family}");
+            assert_eq!(answered, [""; 0], "{way:?} {family:?}");
+            assert_eq!(given, 0, "{way:?} {family:?}");
         }
     }
 }
@@ -252,8 +216,8 @@ fn a_flood_of_first_fragments_hurts_nobody_else() {
         // The receiver of a flood runs out of room for fragments, its own kernel's: another lab
         // has another.
         let usual = Usual::start();
-        let flood = Sender::new(&usual, flooding, 4);
-        let sender = Sender::new(&usual, other, 4);
+        let flood = Sender::new(&usual, flooding, Family::V4);
+        let sender = Sender::new(&usual, other, Family::V4);
         let whole = flood.datagram("flood");
         for round in 0..ROUNDS {
             let text = format!("round-{round}");

@@ -140,7 +140,14 @@ fn pieces_arrive_in_every_order_over_a_tun_interface() {
         format!("udp {}:5000>{}:{port}", more.addr, more.host),
         format!("udp [{}]:5000>[{}]:{port}", more.addr6, more.host6),
     ] {
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
             id += 1;
             // The server says it back, in one piece.
             let text = format!("{id:-<width$}", width = last - 8);
@@ -153,7 +160,9 @@ fn pieces_arrive_in_every_order_over_a_tun_interface() {
             more.agent.send_frames("lan0", &packets);
             let seen = more.agent.sniffed("lan0", text.as_bytes(), 1, 3000);
             // Not what the neighbour, where nobody waits for it, says of the answer.
-            let answers = seen.iter().filter(|packet| packet.len() == whole.len() - ETH);
+            let answers = seen
+                .iter()
+                .filter(|packet| packet.len() == whole.len() - ETH);
             assert_eq!(answers.count(), 1, "{ends} {order:?}: {seen:02x?}");
         }
     }

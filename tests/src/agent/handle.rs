@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{
     load::{Load, LoadReport},
     protocol::{
-        Bind, Burst, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Probe, Probed, Proto,
-        Request, Returned, Segments, Sniffed,
+        Bind, Burst, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Probe, Probed,
+        Proto, Request, Returned, Segments, Sniffed,
     },
 };
 use crate::packet::hex;
@@ -99,7 +99,7 @@ impl Agent {
     }
 
     #[track_caller]
-    fn must<T: DeserializeOwned>(&self, request: &Request) -> T {
+    pub(super) fn must<T: DeserializeOwned>(&self, request: &Request) -> T {
         self.ask(request)
             .unwrap_or_else(|error| panic!("{}: {request:?}: {error}", self.name))
     }

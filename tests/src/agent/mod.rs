@@ -12,6 +12,7 @@ mod handle;
 mod load;
 mod machine;
 mod offload;
+mod pairs;
 mod ping;
 mod probe;
 mod protocol;
@@ -22,6 +23,7 @@ mod wire;
 
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
+pub use pairs::{Paired, Pairs};
 pub use protocol::{
     Bind, Burst, Connect, Connected, Cutting, End, Exchange, Exchanged, Heard, Kind, Link, Probe,
     Probed, Proto, Request, Returned, Segments, Sniffed, Style, Told,

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::load::Load;
+use super::{load::Load, pairs::Pairs};
 
 /// Kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub enum Request {
     Fetch { target: SocketAddr, path: String },
     /// Sends exact amounts and counts what comes back. Answer: [`Exchanged`].
     Exchange(Exchange),
+    /// Asks by two datagrams at once, again and again. Answer: [`super::Paired`].
+    Pairs(Pairs),
     /// Binds a socket. Answer: null, or the error.
     Bind(Bind),
     /// Ends a held connection. Answer: the bytes that came before the peer's end.

@@ -25,7 +25,7 @@ use super::{
     echo,
     group::{self, Listeners},
     load::Running,
-    machine, offload, ping, probe,
+    machine, offload, pairs, ping, probe,
     protocol::{Bind, Link, Proto, Request},
     raw::{self, Sniffer},
     socket, wire,
@@ -123,6 +123,7 @@ impl State {
             Request::ServeBursts { addr } => value(burst::serve(*addr)?),
             Request::Burst(ask) => value(burst::exchange(ask)?),
             Request::Probe(ask) => value(probe::probe(ask)?),
+            Request::Pairs(ask) => value(pairs::ask(ask)?),
             Request::RawSend { interface, frames } => value(raw::send(interface, frames)?),
             Request::SniffStart { hold, interface } => {
                 self.sniffers

@@ -284,11 +284,11 @@ fn by_container(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruli
             "the host sees a container by its own address",
         );
     }
-    leaves(facts, own, before, after)
+    leaves(facts, own, case, (before, after))
 }
 
 /// Out by an uplink: what the wire must never see.
-fn leaves(facts: &Facts, own: &Member, before: &Ip, after: &Ip) -> Ruling {
+fn leaves(facts: &Facts, own: &Member, case: &Case<'_>, (before, after): (&Ip, &Ip)) -> Ruling {
     require(
         own.net.flags & INTERNAL == 0,
         "nothing leaves an internal network",
@@ -298,6 +298,11 @@ fn leaves(facts: &Facts, own: &Member, before: &Ip, after: &Ip) -> Ruling {
     require(
         translated || plain,
         "no untranslated private source goes out by an uplink",
+    )?;
+    let told = after.quoted_destination(case.output);
+    require(
+        !translated || told.is_none_or(|addr| !facts.is_inside(addr)),
+        "an error does not tell the outside who was behind the translation",
     )?;
     require(
         !facts.is_inside(after.dst) && !after.dst.is_multicast() && !after.dst.is_unspecified(),
@@ -366,7 +371,7 @@ fn by_host(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling {
         if facts.is_local(after.dst) || after.dst.is_loopback() {
             return Ok(());
         }
-        return leaves(facts, forged, before, after);
+        return leaves(facts, forged, case, (before, after));
     }
     let member = facts
         .member(&case.output[..6])

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::{
-    network::flags::{ICC, INTERNAL, MASQUERADE},
+    network::flags::{
+        FILTER_BY_ADDRESS, FILTER_NONE, ICC, INTERNAL, MAPPING_BY_DESTINATION, MASQUERADE,
+    },
     settings,
     wire::Mac,
 };
@@ -125,20 +127,25 @@ pub(super) struct Scene {
 }
 
 /// Name, network, last number of the address.
-const MEMBERS: [(u32, u32, &str); 5] = [
+const MEMBERS: [(u32, u32, &str); 7] = [
     (1, 1, "web"),
     (2, 1, "cli"),
     (3, 2, "far"),
     (4, 3, "shut"),
     (5, 4, "plain"),
+    (6, 5, "open"),
+    (7, 6, "strict"),
 ];
 
-/// Networks: usual, another usual one without direct traffic, internal, not masqueraded.
-const NETS: [(u32, u32); 4] = [
+/// Networks: usual, another usual one without direct traffic, internal, not masqueraded; with
+/// mappings that strangers may use, with a port for each destination.
+const NETS: [(u32, u32); 6] = [
     (1, ICC | MASQUERADE),
-    (2, MASQUERADE),
+    (2, MASQUERADE | FILTER_BY_ADDRESS),
     (3, ICC | MASQUERADE | INTERNAL),
     (4, ICC),
+    (5, ICC | MASQUERADE | FILTER_NONE),
+    (6, ICC | MASQUERADE | MAPPING_BY_DESTINATION),
 ];
 
 impl Scene {
@@ -175,7 +182,9 @@ impl Scene {
             .names
             .clone()
             .with("gw3", Mac(facts.nets[2].mac))
-            .with("gw4", Mac(facts.nets[3].mac));
+            .with("gw4", Mac(facts.nets[3].mac))
+            .with("gw5", Mac(facts.nets[4].mac))
+            .with("gw6", Mac(facts.nets[5].mac));
         for (id, network, name) in MEMBERS {
             let last = if id == 2 { 3 } else { 2 };
             let addr = Ipv4Addr::new(172, 17 + network as u8, 0, last);

@@ -33,6 +33,9 @@ const OPENING: &[Line] = &[
     container(2, "cli>gw tcp 172.18.0.3:4000>198.51.100.1:8080 flags=S"),
     container(3, "far>gw2 tcp 172.19.0.2:4000>198.51.100.1:8080 flags=S"),
     container(5, "plain>gw4 udp 172.21.0.2:4000>203.0.113.9:53 len=20"),
+    container(3, "far>gw2 udp 172.19.0.2:4100>203.0.113.9:53 len=20"),
+    container(6, "open>gw5 udp 172.22.0.2:4200>203.0.113.9:53 len=20"),
+    container(7, "strict>gw6 udp 172.23.0.2:4300>203.0.113.9:53 len=20"),
     container(
         1,
         "web>gw sctp 172.18.0.2:4000>203.0.113.9:9998 chunk=1 len=16",
@@ -74,6 +77,15 @@ const OPENING6: &[Line] = &[
         "plain>gw4 udp [fd00:0:0:4::2]:4000>[2001:db8::9]:53 len=20",
     ),
     container(
+        6,
+        "open>gw5 udp [fd00:0:0:5::2]:4200>[2001:db8::9]:53 len=20",
+    ),
+    container(
+        7,
+        "strict>gw6 udp [fd00:0:0:6::2]:4300>[2001:db8::9]:53 len=20",
+    ),
+    uplink("lan>up udp [2001:db8::9]:5001>[2001:db8:100::1]:5353 id=5 frag=0+ len=16"),
+    container(
         1,
         "web>gw sctp [fd00:0:0:1::2]:4000>[2001:db8::9]:9998 chunk=1 len=16",
     ),
@@ -114,6 +126,18 @@ const MORE6: &[Line] = &[
     uplink("lan>up tcp [2001:db8::9]:80>[2001:db8:100::1]:4000 flags=SA len=4"),
     uplink("lan>up icmp6 2001:db8::9>2001:db8:100::1 type=129 ident=7 len=20"),
     uplink("lan>up udp [2001:db8::9]:53>[fd00:0:0:4::2]:4000 len=20"),
+    // From strangers to mappings.
+    uplink("lan>up udp [2001:db8::7]:54>[2001:db8:100::1]:4200 len=20"),
+    uplink("lan>up udp [2001:db8::7]:54>[2001:db8:100::1]:4300 len=20"),
+    container(
+        1,
+        "web>gw udp [fd00:0:0:1::2]:4000>[2001:db8::9]:53 id=9 frag=0+ len=24",
+    ),
+    container(
+        1,
+        "web>gw ip:17 fd00:0:0:1::2>2001:db8::9 id=9 frag=4 len=24",
+    ),
+    uplink("lan>up ip:17 2001:db8::9>2001:db8:100::1 id=5 frag=3 len=16"),
     uplink("lan>up tcp [2001:db8::9]:53>[fd00:0:0:1::2]:80 flags=S"),
     host("gw>none tcp [fd00:0:0:1::1]:40000>[fd00:0:0:1::2]:80 flags=S"),
     host("gw>none udp [2001:db8:100::1]:40000>[fd00:0:0:1::3]:53 len=9"),
@@ -154,6 +178,9 @@ const MORE: &[Line] = &[
     uplink("lan>up icmp 203.0.113.9>198.51.100.1 type=0 ident=7 len=20"),
     uplink("lan>up tcp 203.0.113.9:5002>198.51.100.1:10009 flags=S opts=01010100"),
     uplink("lan>up ip:17 203.0.113.9>198.51.100.1 id=5 frag=3 len=16"),
+    uplink("lan>up udp 203.0.113.9:54>198.51.100.1:4100 len=20"),
+    uplink("lan>up udp 203.0.113.7:54>198.51.100.1:4200 len=20"),
+    uplink("lan>up udp 203.0.113.7:54>198.51.100.1:4300 len=20"),
     uplink("lan>up udp 203.0.113.9:53>172.21.0.2:4000 len=20"),
     uplink("lan>up tcp 203.0.113.9:53>172.18.0.2:80 flags=S"),
     uplink("lan>up eth:86dd len=60"),
@@ -179,6 +206,22 @@ const ERRORS: &[(Line, &str)] = &[
     (
         container(1, "web>gw icmp 172.18.0.2>203.0.113.9 type=3 code=3"),
         "gw>web udp 203.0.113.9:5000>172.18.0.2:53 len=9 ttl=63",
+    ),
+    (
+        uplink("lan>up icmp6 2001:db8:100::2>2001:db8:100::1 type=2 ident=0 seq=1280"),
+        "up>lan udp [2001:db8:100::1]:4000>[2001:db8::9]:53 len=20 ttl=60",
+    ),
+    (
+        uplink("lan>up icmp6 2001:db8:100::2>2001:db8:100::1 type=1 code=4"),
+        "up>lan tcp [2001:db8:100::1]:4000>[2001:db8::9]:80 flags=S",
+    ),
+    (
+        uplink("lan>up icmp6 2001:db8:100::2>2001:db8:100::1 type=3"),
+        "up>lan icmp6 2001:db8:100::1>2001:db8::9 type=128 ident=7 len=20 ttl=1",
+    ),
+    (
+        container(1, "web>gw icmp6 fd00:0:0:1::2>2001:db8::9 type=1 code=4"),
+        "gw>web udp [2001:db8::9]:5000>[fd00:0:0:1::2]:53 len=9 ttl=63",
     ),
 ];
 

@@ -234,6 +234,18 @@ impl Ip {
         self.is_icmp() && self.has_transport() && types.contains(&frame[self.l4])
     }
 
+    /// Whom the packet was for that an ICMP error quotes.
+    pub fn quoted_destination(&self, frame: &[u8]) -> Option<IpAddr> {
+        if !self.is_error(frame) {
+            return None;
+        }
+        let quote = frame.get(self.l4 + 8..self.end)?;
+        Some(match self.src {
+            IpAddr::V4(_) => <[u8; 4]>::try_from(quote.get(16..20)?).ok()?.into(),
+            IpAddr::V6(_) => <[u8; 16]>::try_from(quote.get(24..40)?).ok()?.into(),
+        })
+    }
+
     /// An ICMP message that quotes another packet.
     pub fn is_error(&self, frame: &[u8]) -> bool {
         self.is_icmp()

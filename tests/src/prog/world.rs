@@ -25,8 +25,8 @@ pub const ANCHOR: u32 = anchor_ifindex(1);
 /// MAC of network 1's anchor, `gw` in packet lines.
 pub const GATEWAY_MAC: Mac = gateway_mac(1);
 
-/// Names of addresses in packet lines: the members of the usual bench, the gateways, the uplink,
-/// servers outside, a router on the way to them.
+/// Names of addresses in packet lines: the members of the usual bench, the gateways, the uplink and
+/// its next hop, servers outside, a router on the way to them.
 pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
     const fn inside(network: u32, last: u8) -> (Ipv4Addr, Ipv6Addr) {
         let v4 = Ipv4Addr::new(172, 17 + network as u8, 0, last);
@@ -36,6 +36,10 @@ pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last as u16);
         (Ipv4Addr::new(203, 0, 113, last), v6)
     }
+    const HOP: (Ipv4Addr, Ipv6Addr) = (
+        Ipv4Addr::new(198, 51, 100, 2),
+        Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 2),
+    );
     const GW: (Ipv4Addr, Ipv6Addr) = inside(1, 1);
     const WEB: (Ipv4Addr, Ipv6Addr) = inside(1, 2);
     const CLI: (Ipv4Addr, Ipv6Addr) = inside(1, 3);
@@ -53,6 +57,7 @@ pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
         ("gw2", GW2.0, GW2.1),
         ("far", FAR.0, FAR.1),
         ("up", UPLINK_ADDR, UPLINK_ADDR6),
+        ("hop", HOP.0, HOP.1),
         ("out", OUT.0, OUT.1),
         ("out2", OUT2.0, OUT2.1),
         ("router", ROUTER.0, ROUTER.1),

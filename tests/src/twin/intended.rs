@@ -64,6 +64,14 @@ pub(super) const INTENDED: &[Intended] = &[
         },
     },
     Intended {
+        // Its source is the gateway's address, which processes of the host have as well: the port
+        // is one that none of them has.
+        name: "a container that calls its own published port is seen with another port",
+        applies: |step, _, kernel, netctl| {
+            asks(step, Actor::Web, Target::Published) && only_the_port_differs(kernel, netctl)
+        },
+    },
+    Intended {
         // A host process is led to the container at connect(), so both are one and the same
         // connection to its kernel: the second one is refused (TCP), or shares the answers (UDP).
         // Nothing of that is the datapath's.
