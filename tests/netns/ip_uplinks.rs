@@ -45,7 +45,9 @@ fn clsact_filters_serve_tun_interfaces_too() {
     let plan = usual.lab.netctl("plan -o json").json();
     assert_eq!(plan["steps"], serde_json::json!([]), "{plan:#}");
     usual.lab.netctl("purge").ok();
-    let filters = usual.lab.sh(&["tc", "filter", "show", "dev", "up1", "ingress"]);
+    let filters = usual
+        .lab
+        .sh(&["tc", "filter", "show", "dev", "up1", "ingress"]);
     assert_eq!(filters, "");
 }
 
@@ -120,7 +122,9 @@ fn a_tunnel_that_goes_and_comes_back() {
         !status["uplinks"].to_string().contains("up1")
     });
     usual.lab.ip("link set up1 up");
-    usual.lab.ip(&format!("-6 addr replace {}/64 dev up1 nodad", more.host6));
+    usual
+        .lab
+        .ip(&format!("-6 addr replace {}/64 dev up1 nodad", more.host6));
     over::wait_until_served(&usual, &more, TUN);
 }
 
@@ -136,7 +140,14 @@ fn pieces_arrive_in_every_order_over_a_tun_interface() {
         format!("udp {}:5000>{}:{port}", more.addr, more.host),
         format!("udp [{}]:5000>[{}]:{port}", more.addr6, more.host6),
     ] {
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for order in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
             id += 1;
             // The server says it back, in one piece.
             let text = format!("{id:-<width$}", width = last - 8);
@@ -149,7 +160,9 @@ fn pieces_arrive_in_every_order_over_a_tun_interface() {
             more.agent.send_frames("lan0", &packets);
             let seen = more.agent.sniffed("lan0", text.as_bytes(), 1, 3000);
             // Not what the neighbour, where nobody waits for it, says of the answer.
-            let answers = seen.iter().filter(|packet| packet.len() == whole.len() - ETH);
+            let answers = seen
+                .iter()
+                .filter(|packet| packet.len() == whole.len() - ETH);
             assert_eq!(answers.count(), 1, "{ends} {order:?}: {seen:02x?}");
         }
     }

@@ -169,5 +169,7 @@ pub(crate) fn containers_follow_its_mtu(usual: &Usual, more: &Neighbour) {
     usual.lab.ip(&format!("link set {uplink} mtu 1300"));
     wait_for("the smallest MTU", HEALED_WITHIN, || mtu() == "1300");
     usual.lab.ip(&format!("link del {uplink}"));
-    wait_for("the MTU of the first uplink", HEALED_WITHIN, || mtu() == "1500");
+    wait_for("the MTU of the first uplink", HEALED_WITHIN, || {
+        mtu() == "1500"
+    });
 }

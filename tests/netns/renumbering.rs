@@ -56,7 +56,9 @@ fn flows_of_an_address_that_went_are_gone_and_new_ones_take_the_new() {
     }
     renumber(lab);
     for [old, new, far] in families {
-        wait_for("the new address as source", HEALED_WITHIN, || out(far) == Ok(new));
+        wait_for("the new address as source", HEALED_WITHIN, || {
+            out(far) == Ok(new)
+        });
         wait_for("the port at the new address", HEALED_WITHIN, || {
             let ask = Connect::to(Proto::Tcp, (new, PUBLISHED)).within_ms(500);
             lab.lan().connect(ask).is_ok()
@@ -79,8 +81,16 @@ fn new_flows_follow_the_default_route_to_another_uplink() {
     more.agent.serve_all(7000);
     more.agent.serve_all6(7000);
     let families: [[IpAddr; 3]; 2] = [
-        ["203.0.113.9".parse().unwrap(), HOST.into(), more.host.into()],
-        ["2001:db8:cafe::9".parse().unwrap(), HOST6.into(), more.host6.into()],
+        [
+            "203.0.113.9".parse().unwrap(),
+            HOST.into(),
+            more.host.into(),
+        ],
+        [
+            "2001:db8:cafe::9".parse().unwrap(),
+            HOST6.into(),
+            more.host6.into(),
+        ],
     ];
     let seen = |far: IpAddr| {
         let ask = Connect::to(Proto::Tcp, (far, 7000)).within_ms(500);
@@ -89,10 +99,16 @@ fn new_flows_follow_the_default_route_to_another_uplink() {
     for [far, first, _] in families {
         assert_eq!(seen(far), Ok(first));
     }
-    usual.lab.ip(&format!("route replace default via {}", more.addr));
-    usual.lab.ip(&format!("-6 route replace default via {}", more.addr6));
+    usual
+        .lab
+        .ip(&format!("route replace default via {}", more.addr));
+    usual
+        .lab
+        .ip(&format!("-6 route replace default via {}", more.addr6));
     for [far, _, second] in families {
-        wait_for("the second uplink", HEALED_WITHIN, || seen(far) == Ok(second));
+        wait_for("the second uplink", HEALED_WITHIN, || {
+            seen(far) == Ok(second)
+        });
     }
 }
 
@@ -117,7 +133,9 @@ fn an_uplink_renumbered_into_a_container_subnet_is_told_loudly() {
         assert_eq!(status()["healthy"], false);
         let shown = lab.netctl("status").ok().stdout;
         assert!(shown.contains(address), "{shown}");
-        let health = lab.host().fetch(METRICS.parse::<SocketAddr>().unwrap(), "/healthz");
+        let health = lab
+            .host()
+            .fetch(METRICS.parse::<SocketAddr>().unwrap(), "/healthz");
         assert!(health.unwrap().contains(address));
         // Nothing gets in that way, and what there was goes on.
         assert!(usual.answers());

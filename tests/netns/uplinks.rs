@@ -77,8 +77,20 @@ fn policy_routing_leads_answers_and_networks() {
     more.agent.serve_all(7000);
     more.agent.serve_all6(7000);
     let families: [(&str, IpAddr, IpAddr, &str, &str); 2] = [
-        ("-4", more.host.into(), more.addr.into(), "203.0.113.77/32", "172.19.0.0/24"),
-        ("-6", more.host6.into(), more.addr6.into(), "2001:db8:cafe::77/128", "fd00:19::/64"),
+        (
+            "-4",
+            more.host.into(),
+            more.addr.into(),
+            "203.0.113.77/32",
+            "172.19.0.0/24",
+        ),
+        (
+            "-6",
+            more.host6.into(),
+            more.addr6.into(),
+            "2001:db8:cafe::77/128",
+            "fd00:19::/64",
+        ),
     ];
     for (family, host, addr, strange, subnet) in families {
         let ip = |words: &str| usual.lab.ip(&format!("{family} {words}"));
@@ -97,10 +109,14 @@ fn policy_routing_leads_answers_and_networks() {
         };
         assert_eq!(ask().unwrap().seen.ip(), strange);
         // A network whose packets another table routes, and one of the main table's.
-        let out = |agent: &Agent| agent.connect(Connect::to(Proto::Tcp, (strange, 7000)).within_ms(500));
+        let out =
+            |agent: &Agent| agent.connect(Connect::to(Proto::Tcp, (strange, 7000)).within_ms(500));
         assert_eq!(out(&usual.other).unwrap().seen.ip(), host);
         let main = out(&usual.client);
-        assert!(main.is_err(), "by the first uplink nobody has {strange}: {main:?}");
+        assert!(
+            main.is_err(),
+            "by the first uplink nobody has {strange}: {main:?}"
+        );
         // Another router takes the address over.
         let last = if family == "-4" { 4 } else { 6 };
         more.ip(&format!("link set lan0 address 02:00:00:00:99:0{last}"));

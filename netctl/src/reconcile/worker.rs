@@ -233,10 +233,18 @@ impl Worker {
             let known = conflict::find(&self.applied.model, &host.view);
             let conflicts = conflict::find(&model, &read.view);
             let new = |of: &[String], text| !of.contains(text);
-            for failure in conflicts.failures.iter().filter(|f| new(&known.failures, f)) {
+            for failure in conflicts
+                .failures
+                .iter()
+                .filter(|f| new(&known.failures, f))
+            {
                 tracing::error!("{failure}");
             }
-            for warning in conflicts.warnings.iter().filter(|w| new(&known.warnings, w)) {
+            for warning in conflicts
+                .warnings
+                .iter()
+                .filter(|w| new(&known.warnings, w))
+            {
                 tracing::warn!("{warning}");
             }
             host = Arc::new(read);

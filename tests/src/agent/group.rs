@@ -39,7 +39,12 @@ pub(super) fn listen(group: SocketAddr, interface: &str) -> io::Result<UdpSocket
                 imr_address: libc::in_addr { s_addr: 0 },
                 imr_ifindex: if_nametoindex(interface)? as libc::c_int,
             };
-            socket::set(&listener, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &request)?;
+            socket::set(
+                &listener,
+                libc::IPPROTO_IP,
+                libc::IP_ADD_MEMBERSHIP,
+                &request,
+            )?;
         }
         IpAddr::V4(_) => {}
         IpAddr::V6(group) => listener.join_multicast_v6(&group, if_nametoindex(interface)?)?,

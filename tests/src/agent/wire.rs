@@ -23,12 +23,7 @@ const TUN_F_TSO6: libc::c_ulong = 0x04;
 
 /// Lays a wire between `name` here and `far_name` in another network namespace. It lasts as long
 /// as this process and both interfaces.
-pub(super) fn lay(
-    name: &str,
-    far: &Path,
-    far_name: &str,
-    segments: Segments,
-) -> io::Result<()> {
+pub(super) fn lay(name: &str, far: &Path, far_name: &str, segments: Segments) -> io::Result<()> {
     let far = File::open(far)?;
     let here = open(name, segments)?;
     // A thread's namespace is for good.
@@ -49,7 +44,10 @@ pub(super) fn lay(
 /// Makes a tun interface. Packets that are several go through the wire with what tells of them
 /// (struct virtio_net_hdr), if they may.
 fn open(name: &str, segments: Segments) -> io::Result<File> {
-    let file = File::options().read(true).write(true).open("/dev/net/tun")?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")?;
     // SAFETY: all zero is a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {

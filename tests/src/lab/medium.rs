@@ -111,11 +111,19 @@ const KEYS: [[&str; 2]; 2] = [
 fn configure_wireguard(lab: &Lab, to: &Neighbour) {
     let [host, far] = to.below();
     let ends = [
-        (&to.uplink as &str, &lab.host_place, far, KEYS[0][0], KEYS[1][1]),
+        (
+            &to.uplink as &str,
+            &lab.host_place,
+            far,
+            KEYS[0][0],
+            KEYS[1][1],
+        ),
         ("lan0", &to.place, host, KEYS[1][0], KEYS[0][1]),
     ];
     for (interface, place, peer, private, public) in ends {
-        let file = lab.scratch().join(format!("{}-{interface}.conf", to.uplink));
+        let file = lab
+            .scratch()
+            .join(format!("{}-{interface}.conf", to.uplink));
         let text = format!(
             "[Interface]\nPrivateKey = {private}\nListenPort = 51820\n\
              [Peer]\nPublicKey = {public}\nEndpoint = {peer}:51820\n\

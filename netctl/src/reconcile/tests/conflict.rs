@@ -27,8 +27,7 @@ fn an_address_in_a_subnet_is_a_failure() {
     let subnet = network.subnets().next().unwrap();
     let mut host = Host::default();
     let gateway = network.gateways().next().unwrap();
-    host.addresses
-        .insert(gateway, anchor_ifindex(network.id));
+    host.addresses.insert(gateway, anchor_ifindex(network.id));
     assert_eq!(find(&model, &host), Conflicts::default(), "our own");
     host.addresses.insert(subnet.hosts().nth(7).unwrap(), 5);
     let found = find(&model, &host);
