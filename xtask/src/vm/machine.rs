@@ -55,8 +55,12 @@ impl Machine {
             .arg(kernel)
             .arg("-initrd")
             .arg(image)
-            // A panic restarts the machine, which -no-reboot makes an end.
-            .args(["-append", "console=ttyS0 loglevel=4 panic=-1 oops=panic"])
+            // A panic restarts the machine, which -no-reboot makes an end. On a busy host the timer
+            // is late, which some kernels take for broken ("IO-APIC + timer doesn't work").
+            .args([
+                "-append",
+                "console=ttyS0 loglevel=4 panic=-1 oops=panic no_timer_check",
+            ])
             .spawn()?;
         let output = qemu.stdout.take().context("QEMU has an output")?;
         let (sender, lines) = mpsc::channel();
