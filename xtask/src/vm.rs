@@ -39,9 +39,9 @@ pub(crate) struct Options {
     /// Only this tier; may be repeated
     #[arg(long = "tier", value_name = "TIER", value_parser = privileged_tier)]
     tiers: Vec<Tier>,
-    /// Only tests whose name contains this
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    filter: String,
+    /// Only tests whose name contains this; may be repeated
+    #[arg(long = "filter", value_name = "TEXT")]
+    filters: Vec<String>,
     /// Minutes after which a machine that is not done is killed
     #[arg(long, value_name = "MINUTES", default_value_t = 90)]
     limit: u64,
@@ -64,7 +64,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let Options {
         kernels,
         tiers,
-        filter,
+        filters,
         limit,
         refresh,
         jobs,
@@ -78,7 +78,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .collect::<Vec<_>>()
     };
     let plan = Plan {
-        filter: filter.clone(),
+        filters: tiers.iter().map(|tier| (*tier, filters.clone())).collect(),
         limit: Duration::from_secs(limit * 60),
     };
     let pairs: Vec<(Kernel, Tier)> = tiers.iter().flat_map(each).collect();
