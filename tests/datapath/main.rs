@@ -8,6 +8,7 @@
 mod arp;
 mod checksum;
 mod collision;
+mod drops;
 mod echo;
 mod filtering;
 mod fragment;

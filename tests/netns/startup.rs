@@ -124,13 +124,43 @@ fn a_kernel_without_what_netctl_is_made_of() {
     ] {
         let lab = lab_with(CONFIG);
         let mut command = daemon::command(&lab, &[]);
-        without(&mut command, call);
+        refuse(&mut command, call, libc::ENOSYS);
         refused(&lab, command, &parts);
     }
 }
 
-/// Has the command run as on a kernel that was built without a system call: ENOSYS.
-fn without(command: &mut Command, call: libc::c_long) {
+/// As in a container whose seccomp profile knows bpf() and forbids it.
+#[test]
+fn bpf_is_forbidden() {
+    let lab = lab_with(CONFIG);
+    let mut command = daemon::command(&lab, &[]);
+    refuse(&mut command, libc::SYS_bpf, libc::EPERM);
+    refused(&lab, command, &["eBPF programs", "as root", "LimitMEMLOCK"]);
+}
+
+#[test]
+fn a_root_without_the_capabilities() {
+    /// linux/capability.h.
+    const CAP_NET_ADMIN: libc::c_ulong = 12;
+    const CAP_SYS_ADMIN: libc::c_ulong = 21;
+    for capability in [CAP_NET_ADMIN, CAP_SYS_ADMIN] {
+        let lab = lab_with(CONFIG);
+        let mut command = daemon::command(&lab, &[]);
+        let drop = move || {
+            // SAFETY: plain integers. Root's programs get what is in this set.
+            match unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: one system call between fork and exec, after those that move the process.
+        unsafe { command.pre_exec(drop) };
+        refused(&lab, command, &["CAP_NET_ADMIN", "CAP_SYS_ADMIN", "root"]);
+    }
+}
+
+/// Has a system call of the command fail: ENOSYS on a kernel that was built without it.
+fn refuse(command: &mut Command, call: libc::c_long, error: libc::c_int) {
     let instruction = |code: u32, jump: [u8; 2], k: u32| libc::sock_filter {
         code: code as u16,
         jt: jump[0],
@@ -148,7 +178,7 @@ fn without(command: &mut Command, call: libc::c_long) {
         instruction(
             libc::BPF_RET | libc::BPF_K,
             [0, 0],
-            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+            libc::SECCOMP_RET_ERRNO | error as u32,
         ),
         instruction(libc::BPF_RET | libc::BPF_K, [0, 0], libc::SECCOMP_RET_ALLOW),
     ];

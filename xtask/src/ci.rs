@@ -2,13 +2,14 @@
 
 use anyhow::{Result, ensure};
 
-use crate::{lint, test, workspace::Workspace};
+use crate::{lint, test, vm, workspace::Workspace};
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     // All of them run, whatever became of those before: every answer is wanted from one run.
-    let steps: [(&str, &dyn Fn() -> Result<()>); 2] = [
+    let steps: [(&str, &dyn Fn() -> Result<()>); 3] = [
         ("lint", &|| lint::run(workspace)),
         ("tests", &|| test::run(workspace, &test::Options::default())),
+        ("tests on other kernels", &|| vm::run_for_ci(workspace)),
     ];
     let failed: Vec<&str> = steps
         .into_iter()

@@ -56,7 +56,7 @@ enum Verb {
     Vm(vm::Options),
     /// Check formatting, house rules, and clippy for the host and the eBPF target
     Lint,
-    /// Run what CI runs: lint, then test
+    /// Run what CI runs: lint, test, then as much of vm as there is time for
     Ci,
 }
 

@@ -11,8 +11,8 @@ const PATH: &str = "/plan.json";
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub program: PathBuf,
-    /// Only tests whose names contain this; empty for all.
-    pub filter: String,
+    /// Only tests whose names contain one of these; all where there are none.
+    pub filters: Vec<String>,
     /// Tests that are left out, by their whole names.
     pub skip: Vec<String>,
     /// Every `parts`-th of what is left, beginning with number `part`: other machines do the rest.
@@ -31,7 +31,8 @@ impl Plan {
 
     /// The tests of the list that this machine is to run.
     pub(super) fn pick<'a>(&self, all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-        all.filter(|test| test.contains(&self.filter))
+        let is_wanted = |test: &&str| self.filters.iter().any(|text| test.contains(text));
+        all.filter(|test| self.filters.is_empty() || is_wanted(test))
             .filter(|test| !self.skip.iter().any(|skipped| skipped == test))
             .skip(self.part)
             .step_by(self.parts.max(1))

@@ -13,6 +13,7 @@ use aya::{Ebpf, programs::SchedClassifier};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     claim::Claim,
+    event::DropEvent,
     flow::{Flow, FlowKey},
     jump,
     mapping::{Mapping, MappingKey},
@@ -318,6 +319,12 @@ impl Bench {
     #[track_caller]
     pub fn dropped(&self) -> u64 {
         maps::drops(&self.ebpf).iter().map(|(_, count)| count).sum()
+    }
+
+    /// Dropped packets that the daemon was shown since the last call, oldest first.
+    #[track_caller]
+    pub fn samples(&mut self) -> Vec<DropEvent> {
+        maps::samples(&mut self.ebpf)
     }
 
     /// MAC of a network's gateway.

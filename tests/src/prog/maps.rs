@@ -3,11 +3,11 @@
 use aya::{
     Ebpf, Pod,
     maps::{
-        Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray,
+        Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray, RingBuf,
         lpm_trie::{Key, LpmTrie},
     },
 };
-use netctl_common::{drop_reason::DropReason, jump, stats::DropCount};
+use netctl_common::{drop_reason::DropReason, event::DropEvent, jump, stats::DropCount};
 
 #[track_caller]
 pub(super) fn insert<K: Pod, V: Pod>(ebpf: &mut Ebpf, map: &str, key: K, value: V) {
@@ -87,6 +87,17 @@ pub(super) fn drops(ebpf: &Ebpf) -> Vec<(&'static str, u64)> {
             )
         })
         .collect()
+}
+
+/// Drops that were shown since the last call, oldest first.
+#[track_caller]
+pub(super) fn samples(ebpf: &mut Ebpf) -> Vec<DropEvent> {
+    let mut events = RingBuf::try_from(ebpf.map_mut("EVENTS").unwrap()).unwrap();
+    let mut samples = Vec::new();
+    while let Some(item) = events.next() {
+        samples.push(bytemuck::pod_read_unaligned(&item));
+    }
+    samples
 }
 
 /// Puts the programs that others jump to in their places.

@@ -1,6 +1,6 @@
 //! What each virtual machine is to run: read by `netctl_tests::guest`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
@@ -25,7 +25,8 @@ const THREADS: usize = 3;
 
 /// What is wanted of all machines.
 pub(super) struct Plan {
-    pub(super) filter: String,
+    /// Of a tier, tests whose names contain one of these; all where there are none.
+    pub(super) filters: BTreeMap<Tier, Vec<String>>,
     pub(super) limit: Duration,
 }
 
@@ -44,7 +45,7 @@ impl Job {
     /// waits for another; a few tests are not worth more than one machine.
     pub(super) fn of(kernel: Kernel, tier: Tier, plan: &Plan) -> impl Iterator<Item = Self> {
         let parts = match tier {
-            Tier::Netns if plan.filter.is_empty() => 4,
+            Tier::Netns if plan.filters(tier).is_empty() => 4,
             Tier::Unit | Tier::Datapath | Tier::Netns | Tier::Docker => 1,
         };
         (0..parts).map(move |part| Self {
@@ -74,7 +75,7 @@ impl Job {
         let skip: Vec<&str> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
         json!({
             "program": format!("{TESTS}/{}", self.tier.name()),
-            "filter": plan.filter,
+            "filters": plan.filters(self.tier),
             "skip": skip,
             "part": self.part,
             "parts": self.parts,
@@ -93,14 +94,21 @@ impl Job {
 }
 
 impl Plan {
+    /// Empty: the whole tier is wanted.
+    pub(super) fn filters(&self, tier: Tier) -> &[String] {
+        self.filters.get(&tier).map_or(&[], Vec::as_slice)
+    }
+
     /// Names and reasons of the tests of a tier that are left out.
     pub(super) fn left_out(
         &self,
         tier: Tier,
     ) -> impl Iterator<Item = (&'static str, &'static str)> {
-        LEFT_OUT
-            .into_iter()
-            .filter(move |(name, _)| tier == Tier::Netns && name.contains(&self.filter))
+        LEFT_OUT.into_iter().filter(move |(name, _)| {
+            let filters = self.filters(tier);
+            let wanted = filters.is_empty() || filters.iter().any(|text| name.contains(text));
+            tier == Tier::Netns && wanted
+        })
     }
 }
 
@@ -111,7 +119,7 @@ mod tests {
     #[test]
     fn the_parts_of_a_tier_are_the_whole_of_it() {
         let plan = Plan {
-            filter: String::new(),
+            filters: BTreeMap::new(),
             limit: Duration::ZERO,
         };
         for tier in [Tier::Datapath, Tier::Netns] {

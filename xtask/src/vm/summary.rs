@@ -72,24 +72,27 @@ pub(super) fn print(plan: &Plan, outcomes: &[Outcome]) -> bool {
             not_run,
             elapsed,
         } = counts;
+        let is_whole = plan.filters(*tier).is_empty();
         let (version, tier) = (kernel.version(), tier.name());
         let seconds = elapsed.as_secs();
         println!(
             "{version:<6}  {tier:<8}  {passed:>6}  {failed:>6}  {not_run:>7}  {seconds:>10} s"
         );
-        if *passed == 0 && plan.filter.is_empty() {
+        if *passed == 0 && is_whole {
             complaints.push(format!("{version} {tier}: no test passed"));
         }
         sum.passed += passed;
         sum.failed += failed;
         sum.not_run += not_run;
     }
-    if sum.passed == 0 && !plan.filter.is_empty() {
-        complaints.push(format!(
-            "no test passed whose name contains {:?}",
-            plan.filter
-        ));
+    if sum.passed == 0 {
+        complaints.push("no test passed".to_owned());
     }
+    complaints.extend(plan.filters.values().flatten().filter_map(|text| {
+        let tests = || outcomes.iter().flat_map(|one| one.report.tests.keys());
+        (!tests().any(|test| test.contains(text)))
+            .then(|| format!("no test's name contains {text:?}"))
+    }));
     println!();
     for complaint in &complaints {
         println!("failed: {complaint}");
@@ -210,8 +213,13 @@ mod tests {
     }
 
     fn holds(lines: &[&str], trouble: Option<&str>) -> bool {
+        holds_with(&[], lines, trouble)
+    }
+
+    fn holds_with(filters: &[&str], lines: &[&str], trouble: Option<&str>) -> bool {
+        let filters = filters.iter().map(|text| (*text).to_owned()).collect();
         let plan = Plan {
-            filter: String::new(),
+            filters: BTreeMap::from([(Tier::Datapath, filters)]),
             limit: Duration::ZERO,
         };
         print(&plan, &[outcome(&plan, lines, trouble)])
@@ -251,5 +259,9 @@ mod tests {
         assert!(!holds(&[&PASSED[..], &["exit signal 11"]].concat(), None));
         assert!(!holds(&[&PASSED[..], &["exit 101"]].concat(), None));
         assert!(!holds(&PASSED, Some("killed")));
+        // There is nothing of that name.
+        let lines = [&PASSED[..], &["exit 0"]].concat();
+        assert!(holds_with(&["a::"], &lines, None));
+        assert!(!holds_with(&["a::", "z::"], &lines, None));
     }
 }
