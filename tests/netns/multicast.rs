@@ -1,8 +1,14 @@
 //! Broadcast and multicast: to every member of the network, to nobody else, and not too much.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
-use netctl_tests::agent::{Agent, Connect, Proto};
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    eventually::eventually,
+};
 
 use crate::usual::{self, CLIENT, CLIENT6, Usual, WEB, WEB6};
 
@@ -106,13 +112,19 @@ fn what_one_says_to_many_is_limited_and_counted() {
     for (group, web) in many.into_iter().zip([IpAddr::from(WEB), WEB6.into()]) {
         let said = 8 * RATE as u32;
         usual.web.listen(group);
+        // The other family may have used up this second's.
+        let may_speak = eventually(Duration::from_secs(5), || {
+            usual.client.say(group, "first", 1);
+            (!usual.web.heard(group, 1, 50).is_empty()).then_some(())
+        });
+        assert!(may_speak.is_some(), "{group}");
         let before = usual.lab.drops("flood_limit");
         usual.client.say(group, "flood", said);
         let heard = usual.web.heard(group, 1, 3000);
         let dropped = (usual.lab.drops("flood_limit") - before) as usize;
         // Every one was heard or is counted, and not all of them got through.
         assert_eq!(heard.len() + dropped, said as usize, "{group}");
-        assert!(heard.len() >= RATE, "{group}: {} were heard", heard.len());
+        assert!(heard.len() + 1 >= RATE, "{group}: {} heard", heard.len());
         assert!(dropped > 0, "{group}");
         // It is the sender's own limit, and only of what goes to many.
         speaks(&usual.client, web);
