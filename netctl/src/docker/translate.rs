@@ -9,7 +9,7 @@ use netctl_common::{endpoint::slot, network::MAX_NETWORKS};
 
 use super::facts::{self, Facts};
 use crate::{
-    kernel::adopted::{Bridge, Found},
+    kernel::adopted::{self as adopted_links, Bridge, Found},
     model::{
         Endpoint, Model, Netns, Network, NetworkId, PublishedPort, Sandbox, Subnet,
         adopted::{self, Container},
@@ -135,6 +135,8 @@ impl Translation<'_> {
             };
             match self.put_endpoint(&names[id], container, fact, *network) {
                 Ok(number) => drop(served.insert(number)),
+                // One that is being started is looked at again when it has.
+                Err(_) if container.sandbox.is_none() => {}
                 Err(problem) => self.problem(problem),
             }
         }
@@ -142,7 +144,7 @@ impl Translation<'_> {
         endpoints.retain(|id, e| e.adopted.is_none() || served.contains(id));
         for (id, container) in &facts.containers {
             for port in &container.ports {
-                match self.put_port(&names[id], container, port) {
+                match self.put_port(&names[id], container, port, &published) {
                     Ok(number) => drop(published.insert(number)),
                     Err(problem) => self.problem(problem),
                 }
@@ -150,7 +152,7 @@ impl Translation<'_> {
         }
         let ports = &mut self.model.ports;
         ports.retain(|id, port| !port.adopted || published.contains(id));
-        let exists = |id: &str| facts.containers.contains_key(id) || facts.idle.contains(id);
+        let exists = |id: &str| facts.containers.contains_key(id) || facts.idle.contains_key(id);
         self.model.drop_idle_containers(exists);
     }
 
@@ -176,12 +178,8 @@ impl Translation<'_> {
             let sandbox = Sandbox {
                 name: name.clone(),
                 netns: Netns::Path {
-                    path: container.sandbox.clone(),
-                    inode: self
-                        .found
-                        .sandboxes
-                        .get(&container.sandbox)
-                        .map_or(0, |sandbox| sandbox.inode),
+                    path: container.sandbox.clone().unwrap_or_default(),
+                    inode: inside(self.found, container).map_or(0, |sandbox| sandbox.inode),
                 },
                 adopted: Some(Container { id: id.clone() }),
             };
@@ -216,14 +214,17 @@ impl Translation<'_> {
     ) -> Result<u32, String> {
         let name = &container.name;
         let of = &self.model.networks[&network];
-        let inside = self.found.sandboxes.get(&container.sandbox);
+        let found = self.found;
+        let inside = inside(found, container);
         let bridge = of.adopted.as_ref().map_or(0, |bridge| bridge.ifindex);
-        let veth = inside.and_then(|inside| inside.veths.get(&bridge));
+        let veth = match &container.sandbox {
+            Some(_) => inside.and_then(|inside| inside.veths.get(&bridge)),
+            None => found.fresh.get(&(bridge, fact.mac)),
+        };
         let Some((veth, ifindex)) = veth else {
             return Err(format!(
-                "container {name:?} on network {:?} is not served: no port of the bridge leads into its network namespace {}; restart the container",
-                of.name,
-                container.sandbox.display()
+                "container {name:?} on network {:?} is not served: no port of the bridge leads into its network namespace; restart the container",
+                of.name
             ));
         };
         let leads = |gateway: Option<std::net::IpAddr>| {
@@ -291,6 +292,7 @@ impl Translation<'_> {
         sandbox: &str,
         container: &facts::Container,
         fact: &facts::Port,
+        taken: &BTreeSet<u32>,
     ) -> Result<u32, String> {
         let mut port = PublishedPort {
             id: 0,
@@ -309,14 +311,26 @@ impl Translation<'_> {
             ));
         }
         let ports = &mut self.model.ports;
+        // The same port: on which addresses may only be known when the container is started.
         let same = |old: &PublishedPort| {
-            PublishedPort {
-                id: 0,
-                ..old.clone()
-            } == port
+            let of = |p: &PublishedPort| (p.container_port, p.count, p.host_port);
+            old.adopted
+                && old.sandbox == port.sandbox
+                && of(old) == of(&port)
+                && old.conflicts_with(&port)
         };
-        if let Some(known) = ports.values().find(|old| same(old)) {
-            return Ok(known.id);
+        let exact = |old: &PublishedPort| same(old) && old.host_ip == port.host_ip;
+        let known = ports.values().find(|old| exact(old));
+        let known = known.or_else(|| {
+            let mut rest = ports.values().filter(|old| !taken.contains(&old.id));
+            rest.find(|old| same(old))
+        });
+        if let Some(known) = known.map(|port| port.id) {
+            port.id = known;
+            if ports.get(&known).is_none_or(|old| **old != port) {
+                ports.insert(known, port.into());
+            }
+            return Ok(known);
         }
         // Of those that the Engine published it has let go what it published anew.
         let stays = |old: &PublishedPort| !old.adopted;
@@ -339,6 +353,14 @@ impl Translation<'_> {
     fn problem(&mut self, problem: String) {
         self.problems.push(problem);
     }
+}
+
+/// The container's network namespace, once it is known and there.
+fn inside<'f>(
+    found: &'f Found,
+    container: &facts::Container,
+) -> Option<&'f adopted_links::Sandbox> {
+    found.sandboxes.get(container.sandbox.as_ref()?)
 }
 
 fn is_of(endpoint: &Endpoint, id: &str) -> bool {
