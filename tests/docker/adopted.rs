@@ -91,6 +91,14 @@ impl Adopted {
         self.lab.snapshot()
     }
 
+    /// Waits until netctl has nothing left to do.
+    #[track_caller]
+    pub(crate) fn wait_at_rest(&self) {
+        wait_for("netctl at rest", SOON, || {
+            self.lab.netctl("plan").stdout.trim() == "nothing to do"
+        });
+    }
+
     /// An agent in a container's network namespace.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Agent {

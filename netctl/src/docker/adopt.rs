@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     engine::{Engine, News, Seen},
     facts::{Container, Endpoint, Facts, Port},
-    translate::translate,
+    translate::{Outcome, translate},
 };
 use crate::{config::Docker, kernel::adopted, service::Service, view};
 
@@ -27,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Until what could not be served is looked at again: a container's interfaces come and go while
 /// the Engine tells of them.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The same while a container is started: between its interface's coming and its first packet
+/// are a few times this.
+const WHILE_STARTING: Duration = Duration::from_millis(5);
 
 /// Adopts what the Engine has, for as long as the service is there. `resync`: how often everything
 /// is looked at without any reason.
@@ -185,9 +188,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
         }
         first = false;
         again_at = match session.adopt(socket, &engine.version).await {
-            Ok(true) => None,
-            Ok(false) => Some(Instant::now() + AGAIN),
-            Err(End::Service) => return End::Service,
+            Ok(pause) => pause.map(|pause| Instant::now() + pause),
             Err(end) => return end,
         };
     }
@@ -281,8 +282,8 @@ impl Session<'_> {
         Ok(ids.into_iter().filter(|id| self.ask(id)).collect())
     }
 
-    /// Brings what is wanted in line; false when something could not be served.
-    async fn adopt(&self, socket: &Path, version: &str) -> Result<bool, End> {
+    /// Brings what is wanted in line; after how long to look again when it is not all of it.
+    async fn adopt(&self, socket: &Path, version: &str) -> Result<Option<Duration>, End> {
         let facts = Arc::new(self.facts.clone());
         let looked = Arc::clone(&facts);
         let found = tokio::task::spawn_blocking(move || look(&looked)).await;
@@ -299,13 +300,19 @@ impl Session<'_> {
         let adopted = self
             .service
             .adopt(move |model, options| translate(model, &facts, &found, options.max_endpoints));
-        let mut problems = match adopted.await {
-            Ok(problems) => problems,
+        let Outcome {
+            mut problems,
+            waits,
+        } = match adopted.await {
+            Ok(outcome) => outcome,
             Err(error) if self.service.is_purged().await => {
                 tracing::info!(%error, "no more following of the Docker Engine");
                 return Err(End::Service);
             }
-            Err(error) => vec![error.to_string()],
+            Err(error) => Outcome {
+                problems: vec![error.to_string()],
+                waits: false,
+            },
         };
         for (id, strange) in &self.strange {
             let name = self.facts.containers.get(id).map_or("", |c| &c.name);
@@ -332,7 +339,11 @@ impl Session<'_> {
                 problems,
             };
         });
-        Ok(served)
+        Ok(match (waits, served) {
+            (true, _) => Some(WHILE_STARTING),
+            (false, true) => None,
+            (false, false) => Some(AGAIN),
+        })
     }
 }
 

@@ -52,9 +52,9 @@ pub struct Found {
     pub bridges: BTreeMap<String, Bridge>,
     /// By path.
     pub sandboxes: BTreeMap<PathBuf, Sandbox>,
-    /// Name and index of veths that lead into none of these sandboxes, by the index of their
-    /// bridge and the MAC of their other end.
-    pub fresh: BTreeMap<(u32, Mac), (String, u32)>,
+    /// Veths that lead into none of these sandboxes, by the index of their bridge: the MAC of their
+    /// other end, and their name and index.
+    pub fresh: BTreeMap<u32, Vec<(Mac, (String, u32))>>,
 }
 
 /// What to look for.
@@ -136,7 +136,8 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
             };
             if let Some(mac) = peer {
                 let name = link.name.clone();
-                found.fresh.insert((bridge, mac), (name, link.index));
+                let of_bridge = found.fresh.entry(bridge).or_default();
+                of_bridge.push((mac, (name, link.index)));
             }
         }
     }
