@@ -27,7 +27,16 @@ impl Adopted {
     pub(crate) fn start() -> Self {
         let adopted = Self::engine_only(&json!({}));
         adopted.lab.start_daemon();
+        adopted.wait_connected();
         adopted
+    }
+
+    /// Waits until netctl has adopted what the Engine had when it asked.
+    #[track_caller]
+    pub(crate) fn wait_connected(&self) {
+        wait_for("netctl to connect to the Engine", SOON, || {
+            self.lab.netctl("status -o json").json()["docker"]["connected"] == true
+        });
     }
 
     /// The Engine with these settings besides those of deploy/daemon.json; netctl configured, but
@@ -80,6 +89,14 @@ impl Adopted {
             status.code != 0 || status.json()["endpoints"] == 0
         });
         self.lab.snapshot()
+    }
+
+    /// Waits until netctl has nothing left to do.
+    #[track_caller]
+    pub(crate) fn wait_at_rest(&self) {
+        wait_for("netctl at rest", SOON, || {
+            self.lab.netctl("plan").stdout.trim() == "nothing to do"
+        });
     }
 
     /// An agent in a container's network namespace.

@@ -17,9 +17,6 @@ fn idle(adopted: &Adopted) -> bool {
 #[test]
 fn a_removed_container_leaves_nothing() {
     let adopted = Adopted::start();
-    wait_for("the first listing", SOON, || {
-        adopted.lab.netctl("status -o json").json()["docker"]["connected"] == true
-    });
     let before = adopted.snapshot_at_rest();
     let neighbours = adopted.lab.ip("neigh show");
     adopted.run("web", "-p 8080:80 -p 9000-9020:9000-9020");
@@ -44,9 +41,6 @@ fn a_removed_container_leaves_nothing() {
 #[test]
 fn containers_that_come_and_go_leave_nothing() {
     let adopted = Adopted::start();
-    wait_for("the first listing", SOON, || {
-        adopted.lab.netctl("status -o json").json()["docker"]["connected"] == true
-    });
     let before = adopted.snapshot_at_rest();
     for round in 0..4 {
         std::thread::scope(|scope| {
@@ -72,9 +66,6 @@ fn containers_that_come_and_go_leave_nothing() {
 #[test]
 fn a_removed_network_leaves_nothing() {
     let adopted = Adopted::start();
-    wait_for("the first listing", SOON, || {
-        adopted.lab.netctl("status -o json").json()["docker"]["connected"] == true
-    });
     let before = adopted.snapshot_at_rest();
     adopted.engine.ok("network create net1");
     adopted.run("one", "--network net1");

@@ -12,4 +12,5 @@ mod nothing_else;
 mod published;
 mod restarts;
 mod sources;
+mod start;
 mod user;

@@ -105,9 +105,7 @@ fn the_engine_ends_and_comes_back() {
         check(&adopted, &web);
         kept(&adopted);
         adopted.engine.start_again().unwrap();
-        wait_for("netctl to connect again", SOON, || {
-            docker(&adopted)["connected"] == true
-        });
+        adopted.wait_connected();
         check(&adopted, &web);
         kept(&adopted);
         // The Engine has its ports again, and says so.

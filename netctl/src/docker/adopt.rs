@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     path::Path,
     pin::pin,
     sync::Arc,
@@ -15,8 +16,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     engine::{Engine, News, Seen},
-    facts::Facts,
-    translate::translate,
+    facts::{Container, Endpoint, Facts, Port},
+    translate::{Outcome, translate},
 };
 use crate::{config::Docker, kernel::adopted, service::Service, view};
 
@@ -26,6 +27,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Until what could not be served is looked at again: a container's interfaces come and go while
 /// the Engine tells of them.
 const AGAIN: Duration = Duration::from_millis(500);
+/// The same while a container is started: between its interface's coming and its first packet
+/// are a few times this.
+const WHILE_STARTING: Duration = Duration::from_millis(5);
 
 /// Adopts what the Engine has, for as long as the service is there. `resync`: how often everything
 /// is looked at without any reason.
@@ -94,6 +98,14 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
     };
     let mut news = pin!(engine.news());
     let mut answers = FuturesUnordered::new();
+    let join = |network: String, id: String| {
+        let engine = engine.clone();
+        async move {
+            let member = engine.member(&network, &id).await;
+            (id, member)
+        }
+    };
+    let mut joining = FuturesUnordered::new();
     let ask = |id: String| {
         let engine = engine.clone();
         async move {
@@ -107,6 +119,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
     let mut again_at: Option<Instant> = None;
     loop {
         let mut changed = false;
+        // An event, an answer, or the time.
         tokio::select! {
             // A container that is asked about has its answer before the whole is looked at.
             biased;
@@ -118,12 +131,25 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
                 }
                 changed = true;
             }
+            Some((id, member)) = joining.next() => match member {
+                Ok(member) => changed = session.joined(id, member),
+                Err(error) => return EngineError::into(error),
+            },
             event = news.next() => match event {
                 None => return End::Engine("the Engine has closed the connection".into()),
                 Some(Err(error)) => return error.into(),
                 Some(Ok(News::Container(id))) => {
                     if session.ask(&id) {
                         answers.push(ask(id));
+                    }
+                }
+                Some(Ok(News::Connected { network, container })) => {
+                    if session.ask(&container) {
+                        answers.push(ask(container.clone()));
+                    }
+                    // The Engine says nothing more about one that it starts until it has.
+                    if !session.facts.containers.contains_key(&container) {
+                        joining.push(join(network, container));
                     }
                 }
                 Some(Ok(News::Networks)) => match engine.networks().await {
@@ -162,9 +188,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
         }
         first = false;
         again_at = match session.adopt(socket, &engine.version).await {
-            Ok(true) => None,
-            Ok(false) => Some(Instant::now() + AGAIN),
-            Err(End::Service) => return End::Service,
+            Ok(pause) => pause.map(|pause| Instant::now() + pause),
             Err(end) => return end,
         };
     }
@@ -197,7 +221,7 @@ impl Session<'_> {
         self.strange.remove(&id);
         match seen? {
             Seen::Gone => {}
-            Seen::Idle => drop(self.facts.idle.insert(id.clone())),
+            Seen::Idle(idle) => drop(self.facts.idle.insert(id.clone(), idle)),
             Seen::Running((container, strange)) => {
                 self.facts.containers.insert(id.clone(), container);
                 if !strange.is_empty() {
@@ -208,17 +232,58 @@ impl Session<'_> {
         Ok((again && self.ask(&id)).then_some(id))
     }
 
+    /// Takes the endpoint of a container that is being started; whether that is news.
+    fn joined(&mut self, id: String, member: Option<(String, Endpoint)>) -> bool {
+        let Some((name, endpoint)) = member else {
+            return false;
+        };
+        let Facts {
+            networks,
+            containers,
+            idle,
+        } = &mut self.facts;
+        let host_ip = networks
+            .get(&endpoint.network)
+            .map(|network| network.host_ip);
+        let both = endpoint.addr6.is_some() && host_ip.is_some_and(|ip| ip.is_unspecified());
+        let asked = |port: &Port| Port {
+            host_ip: port.host_ip.or(host_ip.filter(|_| !both).map(IpAddr::V4)),
+            ..*port
+        };
+        let starting = || Container {
+            name,
+            sandbox: None,
+            endpoints: Vec::new(),
+            // Known if the Engine had the time to tell before the start. On several networks it
+            // chooses which one they lead to.
+            ports: match idle.get(&id) {
+                Some(idle) if idle.networks == 1 => idle.ports.iter().map(asked).collect(),
+                _ => Vec::new(),
+            },
+        };
+        let container = containers.entry(id.clone()).or_insert_with(starting);
+        let is_known = container
+            .endpoints
+            .iter()
+            .any(|known| known.id == endpoint.id);
+        let is_news = container.sandbox.is_none() && !is_known;
+        if is_news {
+            container.endpoints.push(endpoint);
+        }
+        is_news
+    }
+
     /// Lists everything; containers to ask about.
     async fn list(&mut self, engine: &Engine) -> Result<Vec<String>, EngineError> {
         self.facts.networks = engine.networks().await?.into_iter().collect();
         let ids: BTreeSet<String> = engine.containers().await?.into_iter().collect();
         self.facts.containers.retain(|id, _| ids.contains(id));
-        self.facts.idle.retain(|id| ids.contains(id));
+        self.facts.idle.retain(|id, _| ids.contains(id));
         Ok(ids.into_iter().filter(|id| self.ask(id)).collect())
     }
 
-    /// Brings what is wanted in line; false when something could not be served.
-    async fn adopt(&self, socket: &Path, version: &str) -> Result<bool, End> {
+    /// Brings what is wanted in line; after how long to look again when it is not all of it.
+    async fn adopt(&self, socket: &Path, version: &str) -> Result<Option<Duration>, End> {
         let facts = Arc::new(self.facts.clone());
         let looked = Arc::clone(&facts);
         let found = tokio::task::spawn_blocking(move || look(&looked)).await;
@@ -235,13 +300,19 @@ impl Session<'_> {
         let adopted = self
             .service
             .adopt(move |model, options| translate(model, &facts, &found, options.max_endpoints));
-        let mut problems = match adopted.await {
-            Ok(problems) => problems,
+        let Outcome {
+            mut problems,
+            waits,
+        } = match adopted.await {
+            Ok(outcome) => outcome,
             Err(error) if self.service.is_purged().await => {
                 tracing::info!(%error, "no more following of the Docker Engine");
                 return Err(End::Service);
             }
-            Err(error) => vec![error.to_string()],
+            Err(error) => Outcome {
+                problems: vec![error.to_string()],
+                waits: false,
+            },
         };
         for (id, strange) in &self.strange {
             let name = self.facts.containers.get(id).map_or("", |c| &c.name);
@@ -268,17 +339,23 @@ impl Session<'_> {
                 problems,
             };
         });
-        Ok(served)
+        Ok(match (waits, served) {
+            (true, _) => Some(WHILE_STARTING),
+            (false, true) => None,
+            (false, false) => Some(AGAIN),
+        })
     }
 }
 
 /// What the kernel has of it.
 fn look(facts: &Facts) -> std::io::Result<adopted::Found> {
-    let bridges = facts.networks.values().map(|n| n.bridge.clone()).collect();
-    let sandboxes = facts
-        .containers
-        .values()
-        .map(|c| (c.sandbox.clone(), c.endpoints.len() > 1))
-        .collect();
-    adopted::look(&bridges, &sandboxes)
+    let containers = facts.containers.values();
+    let sandboxes = containers
+        .clone()
+        .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
+    adopted::look(&adopted::Wanted {
+        bridges: facts.networks.values().map(|n| n.bridge.clone()).collect(),
+        sandboxes: sandboxes.collect(),
+        fresh: containers.clone().any(|c| c.sandbox.is_none()),
+    })
 }

@@ -11,7 +11,7 @@ use bollard::{
 use futures_util::{Stream, StreamExt as _};
 
 use super::{
-    facts::{Container, Network},
+    facts::{Container, Endpoint, Idle, Network},
     read::{self, DefaultBridge},
 };
 use crate::{config, kernel::events::unix_seconds};
@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum News {
     Networks,
     Container(String),
+    /// One that is started, or runs, has come to a network.
+    Connected {
+        network: String,
+        container: String,
+    },
 }
 
 /// A connection to the Engine.
@@ -77,10 +82,28 @@ impl Engine {
     /// One container: absent, idle, or running with what of it cannot be understood.
     pub(super) async fn container(&self, id: &str) -> Result<Seen, Error> {
         match self.docker.inspect_container(id, None).await {
-            Ok(answer) => Ok(read::container(&answer).map_or(Seen::Idle, Seen::Running)),
+            Ok(answer) => Ok(match read::container(&answer) {
+                Some(running) => Seen::Running(running),
+                None => Seen::Idle(read::idle(&answer)),
+            }),
             Err(Error::DockerResponseServerError {
                 status_code: 404, ..
             }) => Ok(Seen::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Name and endpoint of one of a network's containers.
+    pub(super) async fn member(
+        &self,
+        network: &str,
+        container: &str,
+    ) -> Result<Option<(String, Endpoint)>, Error> {
+        match self.docker.inspect_network(network, None).await {
+            Ok(answer) => Ok(read::member(&answer, container)),
+            Err(Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -126,7 +149,7 @@ impl Engine {
 /// What there is of a container.
 pub(super) enum Seen {
     Gone,
-    Idle,
+    Idle(Idle),
     Running((Container, Vec<String>)),
 }
 
@@ -134,7 +157,11 @@ fn news(event: EventMessage) -> Option<News> {
     let actor = event.actor?;
     let attributes = actor.attributes.unwrap_or_default();
     match (event.typ?, event.action?.as_str()) {
-        (EventMessageTypeEnum::NETWORK, "connect" | "disconnect") => {
+        (EventMessageTypeEnum::NETWORK, "connect") => Some(News::Connected {
+            network: actor.id?,
+            container: attributes.get("container")?.clone(),
+        }),
+        (EventMessageTypeEnum::NETWORK, "disconnect") => {
             attributes.get("container").cloned().map(News::Container)
         }
         (EventMessageTypeEnum::NETWORK, _) => Some(News::Networks),

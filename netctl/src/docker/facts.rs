@@ -1,7 +1,7 @@
 //! What the Engine says of its networks and containers, as far as it concerns us.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
@@ -15,10 +15,10 @@ use crate::model::Proto;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) networks: BTreeMap<String, Network>,
-    /// Those that run.
+    /// Those that run, or are being started.
     pub(super) containers: BTreeMap<String, Container>,
-    /// Those that do not run, but may again.
-    pub(super) idle: BTreeSet<String>,
+    /// Those that do not run, but may.
+    pub(super) idle: BTreeMap<String, Idle>,
 }
 
 /// A network of the driver `bridge`.
@@ -32,16 +32,27 @@ pub(super) struct Network {
     pub(super) icc: bool,
     pub(super) masquerade: bool,
     pub(super) mtu: Option<u32>,
+    /// Where ports are published that name no host address.
+    pub(super) host_ip: Ipv4Addr,
     /// Options that are not served as they ask for.
     pub(super) unserved: Vec<String>,
 }
 
-/// A running container.
+/// A container that does not run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Idle {
+    /// Networks that it is going to be on.
+    pub(super) networks: usize,
+    /// Ports that it asks for by number. No host address is [`Network::host_ip`].
+    pub(super) ports: Vec<Port>,
+}
+
+/// A container with a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Container {
     pub(super) name: String,
-    /// File of its network namespace.
-    pub(super) sandbox: PathBuf,
+    /// File of its network namespace; `None` while it is started.
+    pub(super) sandbox: Option<PathBuf>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) ports: Vec<Port>,
 }

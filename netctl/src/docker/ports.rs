@@ -49,6 +49,29 @@ pub(super) fn published(map: &PortMap) -> (Vec<Port>, Vec<String>) {
     (joined(singles), strange)
 }
 
+/// What a container that is not started yet asks for by number, on one address of IPv4 each:
+/// what stays open is for the Engine to choose.
+pub(super) fn asked(map: &PortMap) -> Vec<Port> {
+    let mut singles = Vec::new();
+    for (inner, bindings) in map {
+        for binding in bindings.iter().flatten() {
+            let ip = binding.host_ip.as_deref().unwrap_or_default();
+            let host = binding.host_port.as_deref().unwrap_or_default();
+            let Some(((proto, host_port, container_port), _)) = pair(inner, host, ip) else {
+                continue;
+            };
+            singles.push(Port {
+                proto,
+                host_ip: ip.parse().ok(),
+                host_port,
+                container_port,
+                count: 1,
+            });
+        }
+    }
+    joined(singles)
+}
+
 fn pair(inner: &str, host: &str, ip: &str) -> Option<(Pair, Vec<IpAddr>)> {
     let (port, proto) = inner.split_once('/')?;
     let proto = [Proto::Tcp, Proto::Udp, Proto::Sctp]

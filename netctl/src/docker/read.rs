@@ -1,9 +1,13 @@
 //! The Engine's answers as facts: pure.
 
-use bollard::models::{ContainerInspectResponse, EndpointSettings, Network as Answer};
+use std::net::Ipv4Addr;
+
+use bollard::models::{
+    ContainerInspectResponse, EndpointSettings, Network as Answer, NetworkInspect,
+};
 
 use super::{
-    facts::{Container, Endpoint, Network},
+    facts::{Container, Endpoint, Idle, Network},
     ports,
 };
 use crate::model::mac;
@@ -15,10 +19,11 @@ mod option {
     pub(super) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
     pub(super) const MTU: &str = "com.docker.network.driver.mtu";
     pub(super) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
+    pub(super) const HOST_IP: &str = "com.docker.network.bridge.host_binding_ipv4";
     /// What the Engine deals with itself, before it tells of a port or an address.
     pub(super) const ENGINES: [&str; 4] = [
         DEFAULT,
-        "com.docker.network.bridge.host_binding_ipv4",
+        HOST_IP,
         "com.docker.network.container_iface_prefix",
         "com.docker.network.bridge.inhibit_ipv4",
     ];
@@ -87,6 +92,10 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         } else {
             is_on(option::MASQUERADE)
         },
+        host_ip: options
+            .get(option::HOST_IP)
+            .and_then(|ip| ip.parse().ok())
+            .unwrap_or(Ipv4Addr::UNSPECIFIED),
         mtu: options.get(option::MTU).and_then(|mtu| mtu.parse().ok()),
         unserved,
     };
@@ -110,7 +119,7 @@ pub(super) fn container(answer: &ContainerInspectResponse) -> Option<(Container,
     let settings = answer.network_settings.as_ref()?;
     let sandbox = settings.sandbox_key.as_deref().unwrap_or_default();
     let runs = state.running.unwrap_or_default();
-    let name = answer.name.as_deref()?.trim_start_matches('/').to_owned();
+    let name = name(answer)?;
     // One that shares another's or the host's namespace has no endpoint.
     if !runs || sandbox.is_empty() {
         return None;
@@ -124,11 +133,45 @@ pub(super) fn container(answer: &ContainerInspectResponse) -> Option<(Container,
     endpoints.sort_by(|a, b| a.id.cmp(&b.id));
     let container = Container {
         name,
-        sandbox: sandbox.into(),
+        sandbox: Some(sandbox.into()),
         endpoints,
         ports,
     };
     Some((container, strange))
+}
+
+fn name(answer: &ContainerInspectResponse) -> Option<String> {
+    let name = answer.name.as_deref()?;
+    Some(name.trim_start_matches('/').to_owned())
+}
+
+/// What a container that does not run will ask for.
+pub(super) fn idle(answer: &ContainerInspectResponse) -> Idle {
+    let networks = answer
+        .network_settings
+        .as_ref()
+        .and_then(|settings| settings.networks.as_ref());
+    let host = answer.host_config.as_ref();
+    let bindings = host.and_then(|config| config.port_bindings.as_ref());
+    Idle {
+        networks: networks.map_or(0, |networks| networks.len()),
+        ports: bindings.map(ports::asked).unwrap_or_default(),
+    }
+}
+
+/// Name and endpoint of a network's container. Told of one that is being started, too, about
+/// which the Engine answers no other question until it has.
+pub(super) fn member(answer: &NetworkInspect, container: &str) -> Option<(String, Endpoint)> {
+    let member = answer.containers.as_ref()?.get(container)?;
+    let addr = |net: &Option<String>| net.as_deref()?.split('/').next().map(str::to_owned);
+    let endpoint = Endpoint {
+        id: member.endpoint_id.clone()?,
+        network: answer.id.clone()?,
+        mac: mac::parse(member.mac_address.as_deref()?)?,
+        addr: addr(&member.ipv4_address).and_then(|ip| ip.parse().ok()),
+        addr6: addr(&member.ipv6_address).and_then(|ip| ip.parse().ok()),
+    };
+    Some((member.name.clone()?, endpoint))
 }
 
 /// An endpoint that is set up.

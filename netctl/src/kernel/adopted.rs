@@ -52,11 +52,30 @@ pub struct Found {
     pub bridges: BTreeMap<String, Bridge>,
     /// By path.
     pub sandboxes: BTreeMap<PathBuf, Sandbox>,
+    /// Veths that lead into none of these sandboxes, by the index of their bridge: the MAC of their
+    /// other end, and their name and index.
+    pub fresh: BTreeMap<u32, Vec<(Mac, (String, u32))>>,
 }
 
-/// Looks for bridges by name and for sandboxes by path; `true` asks for the routes inside. What is
-/// not there is left out.
-pub fn look(bridges: &BTreeSet<String>, sandboxes: &BTreeMap<PathBuf, bool>) -> io::Result<Found> {
+/// What to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// By name.
+    pub bridges: BTreeSet<String>,
+    /// By path; `true` asks for the routes inside.
+    pub sandboxes: BTreeMap<PathBuf, bool>,
+    /// Whether veths matter that lead into no sandbox yet: nobody inside can have changed the MAC
+    /// of one that is just being made.
+    pub fresh: bool,
+}
+
+/// Looks. What is not there is left out.
+pub fn look(wanted: &Wanted) -> io::Result<Found> {
+    let Wanted {
+        bridges,
+        sandboxes,
+        fresh,
+    } = wanted;
     let mut netlink = Netlink::open()?;
     let links = netlink.links()?;
     let addresses = netlink.addresses()?;
@@ -74,12 +93,17 @@ pub fn look(bridges: &BTreeSet<String>, sandboxes: &BTreeMap<PathBuf, bool>) -> 
             found.bridges.insert(link.name.clone(), bridge);
         }
     }
+    let ports = || {
+        let veths = links.iter().filter(|link| link.kind == Kind::Veth);
+        veths.filter_map(|link| Some((link, link.master?)))
+    };
     let mut veths: HashMap<i32, Vec<&Link>> = HashMap::new();
-    for link in links.iter().filter(|link| link.kind == Kind::Veth) {
-        if let (Some(number), Some(_)) = (link.peer_netns, link.master) {
+    for (link, _) in ports() {
+        if let Some(number) = link.peer_netns {
             veths.entry(number).or_default().push(link);
         }
     }
+    let mut taken = BTreeSet::new();
     for path in sandboxes.keys() {
         // One that has ended meanwhile has nothing to serve.
         let Ok(netns) = netns::open(path) else {
@@ -88,6 +112,7 @@ pub fn look(bridges: &BTreeSet<String>, sandboxes: &BTreeMap<PathBuf, bool>) -> 
         let Some(number) = netlink.netns_number(netns.as_fd())? else {
             continue;
         };
+        taken.insert(number);
         let ports = veths.get(&number).into_iter().flatten();
         let sandbox = Sandbox {
             inode: netns.metadata()?.ino(),
@@ -97,6 +122,24 @@ pub fn look(bridges: &BTreeSet<String>, sandboxes: &BTreeMap<PathBuf, bool>) -> 
             gateways: BTreeSet::new(),
         };
         found.sandboxes.insert(path.clone(), sandbox);
+    }
+    if *fresh {
+        let is_taken = |link: &Link| {
+            link.peer_netns
+                .is_some_and(|number| taken.contains(&number))
+        };
+        for (link, bridge) in ports().filter(|(link, _)| !is_taken(link)) {
+            let peer = match (link.peer_netns, link.peer) {
+                (_, None) => None,
+                (None, Some(peer)) => links.iter().find(|l| l.index == peer).and_then(|l| l.mac),
+                (Some(number), Some(peer)) => netlink.link_in(number, peer)?.and_then(|l| l.mac),
+            };
+            if let Some(mac) = peer {
+                let name = link.name.clone();
+                let of_bridge = found.fresh.entry(bridge).or_default();
+                of_bridge.push((mac, (name, link.index)));
+            }
+        }
     }
     let asked = sandboxes.iter().filter(|(_, routes)| **routes);
     let asked: Vec<&PathBuf> = asked.map(|(path, _)| path).collect();

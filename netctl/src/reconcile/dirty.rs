@@ -97,10 +97,11 @@ impl Dirty {
             part.endpoints.extend(endpoints.map(|endpoint| endpoint.id));
         }
         let parts = part.networks.len() + part.endpoints.len();
+        part.host = host;
         match (all, host, parts) {
             (false, false, 0) => None,
             (false, true, 0) => Some(Touch::Host),
-            (false, false, 1..=MANY) => {
+            (false, _, 1..=MANY) => {
                 for endpoint in &part.endpoints {
                     if let Some(endpoint) = model.endpoints.get(endpoint) {
                         part.sandboxes.insert(endpoint.sandbox.clone());

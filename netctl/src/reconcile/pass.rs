@@ -147,7 +147,12 @@ impl Applied {
                 self.host = wanted.host.clone();
             }
             Touch::Host => self.host = wanted.host.clone(),
-            Touch::Some(part) => self.record_part(wanted.model, part),
+            Touch::Some(part) => {
+                if part.host {
+                    self.host = wanted.host.clone();
+                }
+                self.record_part(wanted.model, part);
+            }
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Part {
     pub sandboxes: BTreeSet<String>,
     pub endpoints: BTreeSet<EndpointId>,
     pub ports: BTreeSet<PortId>,
+    /// Host addresses, uplinks and settings as well.
+    pub host: bool,
 }
 
 impl Touch {
@@ -122,7 +124,10 @@ impl Touch {
 
     /// Host addresses, uplinks and what is attached to them.
     pub const fn host(&self) -> bool {
-        matches!(self, Self::All | Self::Host)
+        match self {
+            Self::All | Self::Host => true,
+            Self::Some(part) => part.host,
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn steady(text: &str) -> String {
         let line = line
             .replace("NO-CARRIER,", "")
             .replace(" linkdown", "")
-            .replace(" qlen 1000", "");
+            .replace(" qlen 1000", " ");
         let mut words = line.split(' ').peekable();
         let mut kept = Vec::new();
         while let Some(word) = words.next() {

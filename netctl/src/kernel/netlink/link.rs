@@ -7,7 +7,7 @@ use std::{
 
 use netctl_common::wire::Mac;
 use rtnetlink::{
-    packet_core::{NLM_F_CREATE, NLM_F_EXCL},
+    packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL},
     packet_route::{
         RouteNetlinkMessage,
         link::{
@@ -37,6 +37,8 @@ pub struct Link {
     /// Number of the network namespace that the other end is in, as this one counts them; `None`
     /// when it is in this one.
     pub peer_netns: Option<i32>,
+    /// Index of the other end there.
+    pub peer: Option<u32>,
     pub group: u32,
     pub forwarding: bool,
     pub route_localnet: bool,
@@ -116,6 +118,20 @@ impl Netlink {
         Ok(self
             .get(RouteNetlinkMessage::GetLink(message))?
             .and_then(parse))
+    }
+
+    /// A link of another network namespace, by the number that this one has for it.
+    pub fn link_in(&mut self, netns: i32, index: u32) -> io::Result<Option<Link>> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.attributes.push(skip_stats());
+        let netns = DefaultNla::new(IFLA_TARGET_NETNSID, netns.to_ne_bytes().to_vec());
+        message.attributes.push(LinkAttribute::Other(netns));
+        match self.get(RouteNetlinkMessage::GetLink(message)) {
+            // The namespace has ended.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(None),
+            result => Ok(result?.and_then(parse)),
+        }
     }
 
     pub fn links(&mut self) -> io::Result<Vec<Link>> {
@@ -244,6 +260,7 @@ pub fn from_message(message: LinkMessage) -> Link {
             LinkAttribute::Address(mac) => link.mac = mac.try_into().ok().map(Mac),
             LinkAttribute::Group(group) => link.group = group,
             LinkAttribute::Controller(master) => link.master = (master != 0).then_some(master),
+            LinkAttribute::Link(peer) => link.peer = Some(peer),
             LinkAttribute::LinkNetNsId(id) => link.peer_netns = Some(id),
             LinkAttribute::LinkInfo(infos) => link.kind = kind(&infos),
             LinkAttribute::AfSpecUnspec(families) => read_sysctls(&mut link, &families),
@@ -261,6 +278,9 @@ fn kind(infos: &[LinkInfo]) -> Kind {
     });
     kinds.last().unwrap_or_default()
 }
+
+/// Of include/uapi/linux/if_link.h.
+const IFLA_TARGET_NETNSID: u16 = 46;
 
 /// IN6_ADDR_GEN_MODE_EUI64 of include/uapi/linux/if_link.h.
 const EUI64: i32 = 0;

@@ -1,0 +1,189 @@
+use super::*;
+
+fn choose(only: &[String]) -> Choice<'_> {
+    static NONE: BTreeSet<u32> = BTreeSet::new();
+    Choice {
+        only,
+        adopted: &NONE,
+        no_docker: false,
+    }
+}
+
+fn address(index: u32, net: &str) -> Address {
+    Address {
+        index,
+        net: net.parse().unwrap(),
+        global: true,
+        secondary: false,
+        deprecated: false,
+        tentative: false,
+    }
+}
+
+#[test]
+fn masquerade_takes_the_address_beside_the_gateway() {
+    let addresses = [address(2, "10.0.0.5/24"), address(2, "10.9.0.5/24")];
+    let own: Vec<&Address> = addresses.iter().collect();
+    let of = |gateway: Option<[u8; 4]>| source_address4(&own, gateway.map(Into::into));
+    assert_eq!(of(Some([10, 9, 0, 1])), Some([10, 9, 0, 5].into()));
+    assert_eq!(of(Some([10, 7, 0, 1])), Some([10, 0, 0, 5].into()));
+    assert_eq!(of(None), Some([10, 0, 0, 5].into()));
+    assert_eq!(source_address4(&[], None), None);
+}
+
+#[test]
+fn masquerade_takes_the_ipv6_address_that_serves_longest() {
+    let tentative = Address {
+        tentative: true,
+        ..address(2, "2001:db8::1/64")
+    };
+    let deprecated = Address {
+        deprecated: true,
+        ..address(2, "2001:db8::2/64")
+    };
+    let temporary = Address {
+        secondary: true,
+        ..address(2, "2001:db8::3/64")
+    };
+    let link_local = Address {
+        global: false,
+        ..address(2, "fe80::1/64")
+    };
+    let unique_local = address(2, "fd00::4/64");
+    let (first, second) = (address(2, "2001:db8::5/64"), address(2, "2001:db8::6/64"));
+    let all = [
+        link_local,
+        tentative,
+        deprecated,
+        unique_local,
+        temporary,
+        first,
+        second,
+        address(2, "10.0.0.5/24"),
+    ];
+    let of = |all: &[Address]| {
+        let own: Vec<&Address> = all.iter().collect();
+        source_address6(&own).map(|addr| addr.to_string())
+    };
+    assert_eq!(of(&all).as_deref(), Some("2001:db8::5"));
+    assert_eq!(of(&all[..5]).as_deref(), Some("2001:db8::3"));
+    assert_eq!(of(&all[..4]).as_deref(), Some("fd00::4"));
+    assert_eq!(of(&all[..3]).as_deref(), Some("2001:db8::2"));
+    assert_eq!(of(&all[..2]), None);
+}
+
+#[test]
+fn loopback_and_our_links_are_no_uplinks() {
+    let ours = OurLink::Anchor(1);
+    let link = |index, name: &str, frame| Link {
+        index,
+        name: name.into(),
+        frame,
+        loopback: name == "lo",
+        mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        mtu: 1400,
+        up: true,
+        ..Link::default()
+    };
+    let idle = Link {
+        mtu: 1280,
+        ..link(4, "eth1", Frame::Ethernet)
+    };
+    let tunnel = Link {
+        mtu: 1300,
+        mac: None,
+        ..link(3, "tun0", Frame::Ip)
+    };
+    let down = Link {
+        up: false,
+        ..link(5, "sit0", Frame::Ip)
+    };
+    let port = Link {
+        master: Some(9),
+        ..link(6, "eth2", Frame::Ethernet)
+    };
+    let links = [
+        link(1, "lo", Frame::Other),
+        link(2, "eth0", Frame::Ethernet),
+        idle,
+        tunnel,
+        down,
+        port,
+        link(7, "can0", Frame::Other),
+        link(ours.ifindex(), &ours.name(), Frame::Ethernet),
+    ];
+    let addresses = [
+        address(1, "127.0.0.1/8"),
+        address(1, "::1/128"),
+        address(2, "10.0.0.5/24"),
+        address(2, "fe80::5/64"),
+        address(3, "2001:db8::5/128"),
+        address(ours.ifindex(), "10.1.0.1/24"),
+    ];
+    let host = Host::from_parts(&links, &addresses, &[], choose(&[]));
+    assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&2, &3, &4]);
+    assert_eq!(host.view.uplinks[&3].mac, None);
+    assert_eq!(
+        host.view.mtu(),
+        Some(1400),
+        "neither that of an interface without address nor that of a tunnel"
+    );
+    assert_eq!(host.warnings.len(), 1, "{:?}", host.warnings);
+    let local: Vec<String> = host.local.keys().map(IpAddr::to_string).collect();
+    assert_eq!(local, ["10.0.0.5", "2001:db8::5"], "what may be translated");
+    assert_eq!(host.view.addresses.len(), 5, "all but fe80::/10");
+    let default = Route {
+        destination: "::/0".parse().unwrap(),
+        gateway: None,
+        index: Some(3),
+        metric: 1024,
+        main_table: true,
+    };
+    let host = Host::from_parts(&links, &addresses, &[default], choose(&[]));
+    assert_eq!(host.view.default_uplink, None);
+    assert_eq!(host.view.default_uplink6, Some(3));
+    assert_eq!(host.view.mtu(), Some(1300), "what leaves by default fits");
+    let host = Host::from_parts(&links, &addresses, &[], choose(&["wan0".into()]));
+    assert!(host.view.uplinks.is_empty());
+    assert_eq!(host.warnings, ["uplink wan0 is not there (yet)"]);
+    let host = Host::from_parts(
+        &links,
+        &addresses,
+        &[],
+        choose(&["eth2".into(), "sit0".into()]),
+    );
+    assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &6]);
+}
+#[test]
+fn dockers_interfaces_are_no_uplinks() {
+    let link = |index, name: &str, kind| Link {
+        index,
+        name: name.into(),
+        frame: Frame::Ethernet,
+        mac: Some(Mac([2, 0, 0, 0, 0, index as u8])),
+        kind,
+        ..Link::default()
+    };
+    let links = [
+        link(2, "docker0", Kind::Bridge),
+        link(3, "br-0123456789ab", Kind::Bridge),
+        link(4, "veth01234af", Kind::Veth),
+        link(5, "br-lan", Kind::Bridge),
+        link(6, "custom", Kind::Bridge),
+        link(7, "veth0", Kind::Veth),
+    ];
+    let addresses = [address(2, "172.17.0.1/16"), address(6, "172.18.0.1/16")];
+    let adopted = BTreeSet::from([6]);
+    let choice = Choice {
+        adopted: &adopted,
+        no_docker: true,
+        ..choose(&[])
+    };
+    let host = Host::from_parts(&links, &addresses, &[], choice);
+    assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &7]);
+    let local: Vec<u32> = host.local.values().copied().collect();
+    assert_eq!(local, [2], "an adopted network's gateway is that network's");
+    assert_eq!(host.view.addresses.len(), 2, "what may be published on");
+    let all = Host::from_parts(&links, &addresses, &[], choose(&[]));
+    assert_eq!(all.view.uplinks.len(), 6);
+}
