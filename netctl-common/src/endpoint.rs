@@ -22,7 +22,7 @@ pub const OWN_ENDPOINT: u32 = 0x2000_0000;
 /// share a slot.
 #[inline(always)]
 pub const fn slot(ifindex: u32) -> u32 {
-    ifindex % ENDPOINT_SLOTS | (ifindex & OWN_ENDPOINT) / (OWN_ENDPOINT / ENDPOINT_SLOTS)
+    (ifindex % ENDPOINT_SLOTS) | ((ifindex & OWN_ENDPOINT) / (OWN_ENDPOINT / ENDPOINT_SLOTS))
 }
 
 /// ENDPOINT value; the key is the [`slot`] of the veth's host side.

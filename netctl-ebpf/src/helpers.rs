@@ -1,6 +1,7 @@
-//! The kernel's helpers that are called directly: the one place of raw calls and their layouts.
+//! The kernel's helpers that are called directly: the one place of raw calls, but for those of
+//! `lookup`.
 
-use core::{num::NonZeroU32, ops::Range};
+use core::ops::Range;
 
 use aya_ebpf::{
     bindings::{
@@ -9,9 +10,9 @@ use aya_ebpf::{
     },
     helpers as bpf,
 };
-use netctl_common::{drop_reason::DropReason, packet::proto, wire::Be16};
+use netctl_common::{drop_reason::DropReason, packet::proto};
 
-use crate::{family::Family, host, maps::JUMP};
+use crate::maps::JUMP;
 
 /// Return codes of TC programs (linux/pkt_cls.h).
 pub(crate) mod verdict {
@@ -22,7 +23,6 @@ pub(crate) mod verdict {
 }
 
 const PACKET_HOST: u32 = 0;
-const ANY_NETNS: u64 = u64::MAX;
 
 /// 64-bit jiffies: as good as free, where the clock costs a tenth of the packet's budget.
 #[inline(always)]
@@ -240,136 +240,6 @@ pub(crate) fn redirect_neigh(ifindex: u32) -> i32 {
 pub(crate) fn redirect_ingress(ifindex: u32) -> i32 {
     // SAFETY: plain integers.
     unsafe { bpf::generated::bpf_redirect(ifindex, u64::from(BPF_F_INGRESS)) as i32 }
-}
-
-/// `struct bpf_fib_lookup` (64 bytes; linux/bpf.h).
-#[repr(C)]
-struct Fib {
-    family: u8,
-    protocol: u8,
-    sport: u16,
-    dport: u16,
-    tot_len: u16,
-    ifindex: u32,
-    tos: u32,
-    /// An IPv4 address is the first word.
-    src: [u32; 4],
-    dst: [u32; 4],
-    vlan: u32,
-    macs: [u16; 6],
-}
-
-const _: () = assert!(size_of::<Fib>() == 64);
-
-const FIB_SUCCESS: i64 = 0;
-const FIB_NO_NEIGH: i64 = 7;
-const FIB_FRAG_NEEDED: i64 = 8;
-
-/// Interface by which the host would forward from `iif` to `dst`; `None`: no route, or to the host
-/// itself. Whether the packet fits is not asked: the helper counts its Ethernet header as well.
-// VERIFIER: "R1 !read_ok": what an absent interface holds must be a number too, hence NonZero.
-#[inline(always)]
-pub(crate) fn route<A: Family>(
-    skb: *mut __sk_buff,
-    iif: u32,
-    src: A,
-    dst: A,
-) -> Option<NonZeroU32> {
-    let mut fib = Fib {
-        family: A::AF,
-        protocol: 0,
-        sport: 0,
-        dport: 0,
-        tot_len: 0,
-        ifindex: iif,
-        tos: 0,
-        src: src.words(),
-        dst: dst.words(),
-        vlan: 0,
-        macs: [0; 6],
-    };
-    // SAFETY: the parameter block is 64 bytes, as the kernel expects from 4.18 on.
-    let found = unsafe {
-        bpf::generated::bpf_fib_lookup(
-            skb.cast(),
-            core::ptr::from_mut(&mut fib).cast(),
-            size_of::<Fib>() as i32,
-            0,
-        )
-    };
-    let out = match found {
-        // Too large for the interface is for the caller to find: it tells the MTU.
-        FIB_SUCCESS | FIB_FRAG_NEEDED => fib.ifindex,
-        // Before d1c362e1dd68 (5.12) the interface is not told when the neighbour is unknown.
-        FIB_NO_NEIGH if fib.ifindex == iif => host::default_uplink::<A>(),
-        FIB_NO_NEIGH => fib.ifindex,
-        _ => 0,
-    };
-    NonZeroU32::new(out)
-}
-
-/// `struct bpf_sock_tuple`; its size tells the family.
-#[repr(C)]
-struct SockTuple<A> {
-    src: A,
-    dst: A,
-    sport: Be16,
-    dport: Be16,
-}
-
-/// A socket of the host that would receive a packet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Socket {
-    None,
-    /// It talks to the packet's sender.
-    Connected,
-    /// It would take packets from anybody.
-    Open,
-}
-
-/// `enum` of linux/tcp_states.h, as in `bpf_sock::state`.
-const TCP_LISTEN: u32 = 10;
-
-/// The socket of the host that would receive a packet of this tuple.
-#[inline(always)]
-pub(crate) fn find_socket<A: Family>(
-    skb: *mut __sk_buff,
-    protocol: u8,
-    (src, sport): (A, Be16),
-    (dst, dport): (A, Be16),
-) -> Socket {
-    let mut tuple = SockTuple {
-        src,
-        dst,
-        sport,
-        dport,
-    };
-    let size = size_of::<SockTuple<A>>() as u32;
-    // SAFETY: the tuple is of the family's size; a socket found is released.
-    unsafe {
-        let ptr = core::ptr::from_mut(&mut tuple).cast();
-        let socket = if protocol == proto::TCP {
-            bpf::generated::bpf_skc_lookup_tcp(skb.cast(), ptr, size, ANY_NETNS, 0)
-        } else if protocol == proto::UDP {
-            bpf::generated::bpf_sk_lookup_udp(skb.cast(), ptr, size, ANY_NETNS, 0)
-        } else {
-            return Socket::None;
-        };
-        if socket.is_null() {
-            return Socket::None;
-        }
-        let connected = if protocol == proto::TCP {
-            (*socket).state != TCP_LISTEN
-        } else {
-            A::peer(socket) == src
-        };
-        bpf::generated::bpf_sk_release(socket.cast());
-        if connected {
-            Socket::Connected
-        } else {
-            Socket::Open
-        }
-    }
 }
 
 /// Goes on with the program at that place of JUMP. Returns only when there is none.

@@ -27,6 +27,7 @@ mod helpers;
 mod hooks;
 mod host;
 mod icmp;
+mod lookup;
 mod mapping;
 mod maps;
 mod masquerade;

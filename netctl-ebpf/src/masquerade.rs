@@ -26,7 +26,7 @@ use crate::{
     claim,
     family::Family,
     flow::{self, Keep, NewFlow},
-    helpers,
+    helpers, lookup,
     mapping::{self, Claim},
     maps::{RESERVED, settings},
     publish,
@@ -204,7 +204,7 @@ fn is_bound<A: Family>(new: &NewFlow<A>, skb: *mut __sk_buff) -> bool {
     let reply = &new.reply;
     let (from, to) = ((reply.src, reply.sport), (reply.dst, reply.dport));
     is_published(new)
-        || helpers::find_socket(skb, reply.proto, from, to) != helpers::Socket::None
+        || lookup::find_socket(skb, reply.proto, from, to) != lookup::Socket::None
         || new.keep == Keep::Unmoved && claim::is_hosts(new)
 }
 

@@ -4,7 +4,7 @@ use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
     publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, range_prefix},
     settings::flags,
-    wire::{Address, Be16},
+    wire::Be16,
 };
 
 use crate::{

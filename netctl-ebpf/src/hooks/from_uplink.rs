@@ -24,7 +24,7 @@ use crate::{
     hooks::routes,
     host,
     icmp::check,
-    mapping,
+    lookup, mapping,
     packet::{Packet, has_ports},
     publish::{self, Match},
 };
@@ -186,7 +186,7 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
     // A process of the host may have drawn the port for a connection of its own, whose packets
     // these are then. What opens a connection goes to the published port: a listener that got
     // the port by chance does not take it. A mapping has no such claim to a port.
-    let socket = helpers::find_socket(
+    let socket = lookup::find_socket(
         packet.skb,
         packet.proto,
         (src, packet.sport),
@@ -196,7 +196,7 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
         Target::Published(published) => (published.endpoint, false),
         Target::Mapped(mapping) => (mapping.endpoint, true),
     };
-    if socket == helpers::Socket::Connected || (socket == helpers::Socket::Open && is_mapping) {
+    if socket == lookup::Socket::Connected || (socket == lookup::Socket::Open && is_mapping) {
         return Ok(verdict::NEXT);
     }
     if !flow::may_open(packet) {
@@ -256,7 +256,7 @@ fn admits<A: Family>(packet: &Packet<A>, network: &Network) -> bool {
 /// agree, else back to the MAC that it came from.
 #[inline(always)]
 fn way_back<A: Family>(packet: &Packet<A>, anchor: u32, ifindex: u32) -> u16 {
-    match helpers::route(packet.skb, anchor, packet.dst(), packet.src()) {
+    match lookup::route(packet.skb, anchor, packet.dst(), packet.src()) {
         Some(out) if out.get() == ifindex => flags::TO_UPLINK,
         _ => flags::TO_UPLINK_L2,
     }

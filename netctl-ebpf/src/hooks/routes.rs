@@ -16,7 +16,7 @@ use crate::{
     family::Family,
     flow::{self, Keep, Leg, NewFlow},
     forward::{self, Hook},
-    helpers, host,
+    helpers, host, lookup,
     packet::{Packet, has_ports},
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn to_outside<A: Family>(
         return Err(DropReason::NoFlow);
     }
     let (src, dst) = (packet.src(), packet.dst());
-    let out = helpers::route(packet.skb, network.anchor_ifindex, src, dst)
+    let out = lookup::route(packet.skb, network.anchor_ifindex, src, dst)
         .ok_or(DropReason::NoRoute)?
         .get();
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;

@@ -16,6 +16,7 @@ mod outcome;
 mod race;
 mod run;
 mod skb;
+mod tracked;
 mod verified;
 mod world;
 
