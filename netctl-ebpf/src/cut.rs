@@ -9,7 +9,9 @@ use core::hint::black_box;
 
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_RECOMPUTE_CSUM},
-    helpers::generated::{bpf_clone_redirect, bpf_skb_load_bytes, bpf_skb_store_bytes},
+    helpers::generated::{
+        bpf_clone_redirect, bpf_csum_diff, bpf_skb_load_bytes, bpf_skb_store_bytes,
+    },
     macros::classifier,
     programs::TcContext,
 };
@@ -29,6 +31,7 @@ use crate::{
     helpers::{self, verdict},
     icmp::reply,
     maps::WHOLE,
+    offload,
     packet::{
         Packet,
         header::{Header as _, Headers, LEAD},
@@ -153,7 +156,7 @@ fn copy(packet: &Packet<V4>, data: &mut Data, length: u32) -> Result<(), DropRea
         let [a, b] = sum.to_ne_bytes();
         (data[at as usize], data[at as usize + 1]) = (a, b);
     }
-    helpers::forget_offloads(skb)
+    offload::forget(skb)
 }
 
 /// Whether the device is to make the checksum at `offset` (CHECKSUM_PARTIAL). The kernel does not
@@ -188,8 +191,11 @@ fn sum_of(data: &mut Data, length: u32) -> u32 {
         }
         let left = (length - at).min(CHUNK);
         let bytes = (black_box(left) + 3) & (2 * CHUNK - 4);
-        // SAFETY: at most 1020 bytes from below DATA on.
-        sum = unsafe { helpers::sum_of_bytes(data.as_mut_ptr().add(at as usize), bytes, sum) };
+        // SAFETY: nothing is taken away, and at most 1020 bytes from below DATA on are read.
+        sum = unsafe {
+            let from = data.as_mut_ptr().add(at as usize).cast();
+            bpf_csum_diff(core::ptr::null_mut(), 0, from, bytes, sum) as u32
+        };
     }
     sum
 }

@@ -4,10 +4,7 @@
 use core::ops::Range;
 
 use aya_ebpf::{
-    bindings::{
-        __sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR,
-        bpf_adj_room_mode::BPF_ADJ_ROOM_NET,
-    },
+    bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR},
     helpers as bpf,
 };
 use netctl_common::{drop_reason::DropReason, packet::proto};
@@ -191,19 +188,6 @@ pub(crate) fn sum_of(words: &[u64], sum: u32) -> u32 {
     sum as u32
 }
 
-/// Ones' complement sum of `length` bytes, a multiple of four and at most 512, on top of `sum`.
-///
-/// # Safety
-/// So many bytes can be read at `from`.
-#[inline(always)]
-pub(crate) unsafe fn sum_of_bytes(from: *mut u8, length: u32, sum: u32) -> u32 {
-    // SAFETY: nothing is taken away, and as much is read as the caller promises.
-    let sum = unsafe {
-        bpf::generated::bpf_csum_diff(core::ptr::null_mut(), 0, from.cast(), length, sum)
-    };
-    sum as u32
-}
-
 /// Into the network namespace at the other end of the veth `ifindex`, in the same softirq.
 /// From TC ingress only. Falls back to the veth's own queue.
 #[inline(always)]
@@ -261,25 +245,6 @@ pub(crate) fn jump(skb: *mut __sk_buff, place: u32) -> Result<i32, DropReason> {
 pub(crate) fn set_length(skb: *mut __sk_buff, length: u32) -> Result<(), DropReason> {
     // SAFETY: the context of the running program; direct pointers are not kept across it.
     let error = unsafe { bpf::generated::bpf_skb_change_tail(skb, length, 0) };
-    if error == 0 {
-        Ok(())
-    } else {
-        Err(DropReason::RewriteFailed)
-    }
-}
-
-/// Leaves a packet of some length with nothing in it that a device has still to do: no segments to
-/// part (`bpf_skb_change_tail` sees to that) and no checksum to make. The kernel gives up making
-/// one (CHECKSUM_PARTIAL) when its place is no longer in the packet (skb_postpull_rcsum), so what
-/// is behind the IP header is taken out.
-#[inline(always)]
-pub(crate) fn forget_offloads(skb: *mut __sk_buff) -> Result<(), DropReason> {
-    /// More than all headers in front of a checksum.
-    const TAKEN: u32 = 512;
-    set_length(skb, TAKEN + 128)?;
-    // SAFETY: the context of the running program and plain integers.
-    let error =
-        unsafe { bpf::generated::bpf_skb_adjust_room(skb, -(TAKEN as i32), BPF_ADJ_ROOM_NET, 0) };
     if error == 0 {
         Ok(())
     } else {

@@ -32,6 +32,7 @@ mod mapping;
 mod maps;
 mod masquerade;
 mod nd;
+mod offload;
 mod packet;
 mod publish;
 mod rewrite;

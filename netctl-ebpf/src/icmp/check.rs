@@ -17,7 +17,8 @@ use super::reply::{self, ROOM};
 use crate::{
     drop,
     family::Family,
-    helpers::{self, verdict},
+    helpers,
+    hooks::from_uplink,
     maps::ICMP_QUOTE,
     packet::{Packet, header::Header as _},
 };
@@ -63,7 +64,7 @@ fn check<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     }
     if program == A::ICMP_FROM_UPLINK {
         // The stack's to throw away: it may be about the host's own packets.
-        return Ok(verdict::NEXT);
+        return from_uplink::untracked(&packet);
     }
     Err(DropReason::Malformed)
 }

@@ -14,6 +14,7 @@ use crate::{
     helpers::{self, verdict},
     host,
     maps::{ICMP_BUDGET, ICMP_QUOTE},
+    offload,
     packet::{
         Packet,
         header::{Header, SHORT_LEN},
@@ -134,7 +135,7 @@ fn answer<A: Family>(skb: *mut __sk_buff) -> Option<i32> {
     let mut words = [error, 0, high, low];
     words[1] = checksum_of::<A>(&header, words, room, (SHORT_LEN + quoted) as u32);
     let l4 = ETH_LEN + A::Header::LEN as u32;
-    helpers::forget_offloads(skb).ok()?;
+    offload::forget(skb).ok()?;
     helpers::set_length(skb, l4 + (SHORT_LEN + quoted) as u32).ok()?;
     let mut headers = packet.headers;
     (headers.dmac, headers.smac) = (headers.smac, headers.dmac);
