@@ -11,16 +11,7 @@ use std::{
 
 use aya::{Ebpf, programs::SchedClassifier};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
-use netctl_common::{
-    claim::Claim,
-    event::DropEvent,
-    flow::{Flow, FlowKey},
-    jump,
-    mapping::{Mapping, MappingKey},
-    settings::Settings,
-    stats::{PortStats, PortStatsKey},
-    wire::{Be16, Mac, V4, V6},
-};
+use netctl_common::{event::DropEvent, jump, settings::Settings, wire::Mac};
 
 use super::{
     maps, object,
