@@ -6,7 +6,7 @@ use netctl_tests::{
     prog::{Bench, Outcome, Program, UPLINK, Verdict},
 };
 
-use crate::{ANY, ANY6, UDP, WEB, WEB6, hairpin::one_port};
+use crate::{ANY, ANY6, UDP, WEB, WEB6, hairpin::one_port, in_both};
 
 /// Runs an error that quotes the IP packet of another line, cut to `length` bytes.
 #[track_caller]
@@ -340,4 +340,17 @@ fn a_quote_of_a_later_fragment_is_not_translated() {
     let sent = "up>lan ip:17 2001:db8:100::1>2001:db8::9 len=20 frag=5 id=7";
     let error = "lan>up icmp6 2001:db8:77::1>2001:db8:100::1 type=2";
     tell(&mut bench, WIRE, error, (sent, 100)).not_ours();
+}
+
+/// Found by mutated packets: a wrong checksum let what is for a container's address past the hook.
+#[test]
+fn a_broken_error_for_a_containers_address_stays_out() {
+    in_both(|mut bench| {
+        for dst in ["web", "gw", "nobody"] {
+            let line = format!("lan>up {{icmp}} {{router}}>{{{dst}}} {{closed}} len=60 sum=bad");
+            bench.from_uplink(&line).dropped(DropReason::FromOutside);
+        }
+        let line = "lan>up {icmp} {router}>{up} {closed} len=60 sum=bad";
+        bench.from_uplink(line).not_ours();
+    });
 }
