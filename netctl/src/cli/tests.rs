@@ -94,8 +94,6 @@ fn the_version_tells_commit_and_layout() {
     let error = parse("netctl --version").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DisplayVersion);
     let text = error.to_string();
-    assert!(
-        text.contains("commit") && text.contains("map layout 3"),
-        "{text}"
-    );
+    let layout = format!("map layout {}", netctl_common::LAYOUT_VERSION);
+    assert!(text.contains("commit") && text.contains(&layout), "{text}");
 }
