@@ -245,3 +245,22 @@ fn layout_is_that_of_version_4() {
     assert_eq!(offset_of!(Endpoint, mac), 36);
     assert_eq!(offset_of!(Settings, nat_port_first), 16);
 }
+
+/// Interfaces that the daemon numbers and those that the kernel did never share a slot.
+#[test]
+fn each_kind_of_interface_has_slots_of_its_own() {
+    use netctl_common::endpoint::{ENDPOINT_ENTRIES, ENDPOINT_SLOTS, OWN_ENDPOINT, slot};
+    for number in [
+        0,
+        1,
+        7,
+        ENDPOINT_SLOTS - 1,
+        ENDPOINT_SLOTS,
+        3 * ENDPOINT_SLOTS + 5,
+    ] {
+        let (theirs, ours) = (slot(number), slot(OWN_ENDPOINT + number));
+        assert!(theirs < ENDPOINT_SLOTS, "{number}: {theirs}");
+        assert_eq!(ours, ENDPOINT_SLOTS + theirs, "{number}");
+        assert!(ours < ENDPOINT_ENTRIES, "{number}: {ours}");
+    }
+}

@@ -45,9 +45,21 @@ fn every_key_is_read() {
         [nat]
         mapping = "address-and-port-dependent"
         filtering = "address-dependent"
+        [docker]
+        adopt = true
+        socket = "/d"
+        ip_masq = false
+        icc = false
         "#,
     )
     .unwrap();
+    let docker = Docker {
+        adopt: true,
+        socket: "/d".into(),
+        ip_masq: false,
+        icc: false,
+    };
+    assert_eq!(config.docker, docker);
     assert_eq!(config.daemon.metrics, None);
     assert_eq!(config.daemon.cgroup.as_deref(), Some(Path::new("/c")));
     assert_eq!(config.datapath.attach, AttachMode::Clsact);
@@ -170,6 +182,14 @@ fn every_refusal_names_file_place_and_reason() {
 }
 
 #[test]
+fn a_socket_of_the_engine_is_a_path() {
+    let error = parse("[docker]\nadopt = true\nsocket = \"tcp://x:1\"\n").unwrap_err();
+    for part in ["docker.socket", "tcp://x:1", "absolute path"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
 fn a_named_file_has_to_exist() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("missing.toml");
@@ -197,5 +217,5 @@ fn the_sample_shows_the_defaults() {
         text.push('\n');
     }
     assert_eq!(parse(&text), Ok(Config::default()));
-    assert_eq!(keys, 19, "keys in the sample");
+    assert_eq!(keys, 23, "keys in the sample");
 }

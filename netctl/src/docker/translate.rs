@@ -58,7 +58,14 @@ impl Translation<'_> {
         let mut served = BTreeSet::new();
         let mut published = BTreeSet::new();
         let names = self.sandboxes(facts);
-        // Those that stay keep what they have against those that come.
+        // What is gone is in nobody's way; those that stay keep what they have against those that
+        // come.
+        let there = facts.containers.values().flat_map(|c| &c.endpoints);
+        let there: BTreeSet<&str> = there.map(|fact| fact.id.as_str()).collect();
+        self.model.endpoints.retain(|_, endpoint| {
+            let veth = endpoint.adopted.as_ref();
+            veth.is_none_or(|veth| there.contains(veth.id.as_str()))
+        });
         let (stay, come): (Vec<_>, Vec<_>) = facts
             .containers
             .iter()
@@ -106,3 +113,6 @@ fn with_id(name: &str, id: Option<&str>) -> String {
     let id = id.unwrap_or_default();
     format!("{name}-{}", id.get(..12).unwrap_or(id))
 }
+
+#[cfg(test)]
+mod tests;

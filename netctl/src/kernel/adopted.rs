@@ -35,12 +35,15 @@ pub struct Bridge {
     pub addresses: Vec<IpNet>,
 }
 
+/// Name and index of a veth's host side.
+pub type Veth = (String, u32);
+
 /// A network namespace that containers live in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
     pub inode: u64,
-    /// Name and index of the veth's host side, by the index of the bridge that it is a port of.
-    pub veths: BTreeMap<u32, (String, u32)>,
+    /// Host sides, by the index of the bridge that they are ports of.
+    pub veths: BTreeMap<u32, Veth>,
     /// Gateways of the default routes inside, where they were asked for.
     pub gateways: BTreeSet<IpAddr>,
 }
@@ -52,9 +55,9 @@ pub struct Found {
     pub bridges: BTreeMap<String, Bridge>,
     /// By path.
     pub sandboxes: BTreeMap<PathBuf, Sandbox>,
-    /// Veths that lead into none of these sandboxes, by the index of their bridge: the MAC of their
-    /// other end, and their name and index.
-    pub fresh: BTreeMap<u32, Vec<(Mac, (String, u32))>>,
+    /// Veths that lead into none of these sandboxes, by the index of their bridge: the MAC of
+    /// their other end.
+    pub fresh: BTreeMap<u32, Vec<(Mac, Veth)>>,
 }
 
 /// What to look for.

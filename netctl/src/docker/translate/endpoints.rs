@@ -154,7 +154,7 @@ fn fresh_veth<'f>(
     starting: &[&facts::Endpoint],
     bridge: u32,
     fact: &facts::Endpoint,
-) -> Option<&'f (String, u32)> {
+) -> Option<&'f links::Veth> {
     let fresh = found.fresh.get(&bridge)?;
     if let Some((_, veth)) = fresh.iter().find(|(mac, _)| *mac == fact.mac) {
         return Some(veth);

@@ -271,12 +271,12 @@ pub fn from_message(message: LinkMessage) -> Link {
 }
 
 fn kind(infos: &[LinkInfo]) -> Kind {
-    let kinds = infos.iter().filter_map(|info| match info {
+    let mut kinds = infos.iter().filter_map(|info| match info {
         LinkInfo::Kind(InfoKind::Bridge) => Some(Kind::Bridge),
         LinkInfo::Kind(InfoKind::Veth) => Some(Kind::Veth),
         _ => None,
     });
-    kinds.last().unwrap_or_default()
+    kinds.next_back().unwrap_or_default()
 }
 
 /// Of include/uapi/linux/if_link.h.

@@ -25,7 +25,7 @@ impl Netlink {
         let Some(RouteNetlinkMessage::NewNsId(found)) = reply else {
             return Ok(None);
         };
-        let numbers = found
+        let mut numbers = found
             .attributes
             .iter()
             .filter_map(|attribute| match attribute {
@@ -33,6 +33,6 @@ impl Netlink {
                 NsidAttribute::Id(number) => Some(*number).filter(|number| *number >= 0),
                 _ => None,
             });
-        Ok(numbers.last())
+        Ok(numbers.next_back())
     }
 }
