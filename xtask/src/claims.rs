@@ -9,8 +9,9 @@ const DOCUMENTS: [&str; 2] = ["README.md", "tests/README.md"];
 
 /// Folders of the tests that a claim `file::test` may mean; in the last ones, those of modules
 /// (`config::tests::name`, where `::` stands for a folder).
-const TIERS: [&str; 4] = [
+const TIERS: [&str; 5] = [
     "tests/netns",
+    "tests/docker",
     "tests/datapath",
     "netctl/src",
     "netctl-common/tests",
