@@ -61,8 +61,8 @@ impl Host {
     ) -> Self {
         let mut host = Self::default();
         let Choice { only, adopted, .. } = choice;
-        let is_made = |index: u32| OurLink::from_ifindex(index).is_some();
-        let is_ours = |index: u32| is_made(index) || adopted.contains(&index);
+        let is_ours =
+            |index: u32| OurLink::from_ifindex(index).is_some() || adopted.contains(&index);
         let defaults = default_routes(routes);
         let first = |test: fn(&IpAddr) -> bool| {
             let mut of_family = defaults.iter().filter(|r| test(&r.destination.addr()));
@@ -121,7 +121,7 @@ impl Host {
         host.view.routes = routes
             .iter()
             .filter(|route| route.destination.prefix_len() != 0)
-            .filter(|route| !route.index.is_some_and(is_made))
+            .filter(|route| !route.index.is_some_and(is_ours))
             .map(|route| route.destination)
             .filter(|destination| !is_link_local(destination.addr()))
             .collect();

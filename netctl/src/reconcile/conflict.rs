@@ -24,12 +24,14 @@ pub(super) struct Conflicts {
 /// Of what is wanted and the host as it is.
 pub(super) fn find(model: &Model, host: &Host) -> Conflicts {
     let mut found = Conflicts::default();
+    let adopted = model.adopted_bridges();
+    let is_ours = |index: u32| OurLink::from_ifindex(index).is_some() || adopted.contains(&index);
     for network in model.networks.values() {
         for subnet in network.subnets() {
             let name = &network.name;
             let inside = |addr: &IpAddr| subnet.contains(addr);
             let foreign = host.addresses.iter();
-            let foreign = foreign.filter(|(_, index)| OurLink::from_ifindex(**index).is_none());
+            let foreign = foreign.filter(|(_, index)| !is_ours(**index));
             for (addr, index) in foreign.filter(|(addr, _)| inside(addr)) {
                 let holder = host.uplinks.get(index);
                 let holder = holder.map_or("another interface", |uplink| &uplink.name);

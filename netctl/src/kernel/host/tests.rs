@@ -179,11 +179,25 @@ fn dockers_interfaces_are_no_uplinks() {
         no_docker: true,
         ..choose(&[])
     };
-    let host = Host::from_parts(&links, &addresses, &[], choice);
+    let route = |index, net: &str| Route {
+        destination: net.parse().unwrap(),
+        gateway: None,
+        index: Some(index),
+        metric: 0,
+        main_table: true,
+    };
+    let routes = [route(2, "172.17.0.0/16"), route(6, "172.18.0.0/16")];
+    let host = Host::from_parts(&links, &addresses, &routes, choice);
     assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &7]);
     let local: Vec<u32> = host.local.values().copied().collect();
     assert_eq!(local, [2], "an adopted network's gateway is that network's");
     assert_eq!(host.view.addresses.len(), 2, "what may be published on");
+    let taken: Vec<String> = host.view.routes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        taken,
+        ["172.17.0.0/16"],
+        "the route to an adopted network is its own"
+    );
     let all = Host::from_parts(&links, &addresses, &[], choose(&[]));
     assert_eq!(all.view.uplinks.len(), 6);
 }
