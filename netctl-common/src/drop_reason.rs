@@ -63,9 +63,10 @@ drop_reasons! {
     Unsolicited = 33, "unsolicited", "An outside packet for a masqueraded port, from somebody that the container did not send to.";
     SctpPortTaken = 34, "sctp_port_taken", "An SCTP packet whose source port another flow, or the host, has towards the same destination: SCTP's checksum covers the ports, so they are not changed.";
     ProtocolTaken = 35, "protocol_taken", "A protocol without ports that another container, or the host, talks with the same destination: answers could not be told apart.";
+    FlowTableBusy = 36, "flow_table_busy", "The kernel could not lock the flow table in time; the next packet makes the flow.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 36;
+pub const DROP_REASONS: u32 = 37;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

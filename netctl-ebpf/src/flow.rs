@@ -18,12 +18,10 @@ use crate::{
     family::Family,
     forward::Hook,
     helpers, host, mapping,
-    maps::{PORT_STATS, settings},
+    maps::{EEXIST, PORT_STATS, refused, settings},
     masquerade::{Full, Probes},
     packet::{Packet, header::Header as _},
 };
-
-pub(crate) const EEXIST: i32 = -17;
 
 /// The flow that the packet belongs to, if it is alive. Follows its state and counts.
 #[inline(always)]
@@ -302,7 +300,7 @@ fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<bool, DropReas
     match A::flows().insert(key, half, u64::from(BPF_NOEXIST)) {
         Ok(()) => return Ok(true),
         Err(EEXIST) => {}
-        Err(_) => return Err(DropReason::FlowTableFull),
+        Err(error) => return Err(refused(error)),
     }
     let Some(found) = A::flows().get_ptr(key) else {
         return Ok(false);
@@ -320,12 +318,9 @@ fn reserve<A: Family>(key: &FlowKey<A>, half: &Flow<A>) -> Result<bool, DropReas
 /// Inserts the forward half and opens the flow's published port.
 #[inline(always)]
 fn complete<A: Family>(new: &NewFlow<A>, forward: &Flow<A>) -> Result<(), DropReason> {
-    if A::flows()
-        .insert(&new.key, forward, u64::from(BPF_ANY))
-        .is_err()
-    {
+    if let Err(error) = A::flows().insert(&new.key, forward, u64::from(BPF_ANY)) {
         let _gone = A::flows().remove(&new.reply);
-        return Err(DropReason::FlowTableFull);
+        return Err(refused(error));
     }
     if new.notes_peers != 0 && new.keep == Keep::Mapped {
         mapping::note_peer(new);

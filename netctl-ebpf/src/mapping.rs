@@ -12,8 +12,9 @@ use netctl_common::{
 
 use crate::{
     family::Family,
-    flow::{EEXIST, NewFlow},
+    flow::NewFlow,
     helpers, host,
+    maps::{EEXIST, refused},
 };
 
 /// What has come of a wish for a port.
@@ -64,7 +65,7 @@ pub(crate) fn claim<A: Family>(new: &mut NewFlow<A>) -> Result<Claim, DropReason
     match A::mappings().insert(&outside(new), &value, u64::from(BPF_NOEXIST)) {
         Ok(()) => {}
         Err(EEXIST) => return Ok(Claim::Taken),
-        Err(_) => return Err(DropReason::FlowTableFull),
+        Err(error) => return Err(refused(error)),
     }
     let value = Mapping {
         addr: new.reply.dst,
@@ -74,9 +75,9 @@ pub(crate) fn claim<A: Family>(new: &mut NewFlow<A>) -> Result<Claim, DropReason
     match A::mappings().insert(&inside(new), &value, u64::from(BPF_NOEXIST)) {
         Ok(()) => return Ok(Claim::New),
         Err(EEXIST) => {}
-        Err(_) => {
+        Err(error) => {
             let _gone = A::mappings().remove(&outside(new));
-            return Err(DropReason::FlowTableFull);
+            return Err(refused(error));
         }
     }
     let _gone = A::mappings().remove(&outside(new));

@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use netctl_common::{
     claim::Claim,
-    drop_reason::DROP_REASONS,
+    drop_reason::{DROP_REASONS, DropReason},
     endpoint::{ENDPOINT_ENTRIES, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     event::Clock,
     flow::{Flow, FlowKey},
@@ -225,4 +225,20 @@ pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(jump::SLOT
 #[inline(always)]
 pub(crate) fn settings() -> Option<&'static Settings> {
     SETTINGS.get(0)
+}
+
+/// An insert with BPF_NOEXIST found the key there.
+pub(crate) const EEXIST: i32 = -17;
+const E2BIG: i32 = -7;
+const ENOMEM: i32 = -12;
+
+/// Why the kernel took no entry. Since 5.11 it gives up where it would wait for a bucket's lock in
+/// vain (EBUSY; since 6.15 EDEADLK and ETIMEDOUT), which another CPU's pause can bring about: the
+/// sender is not told then, and tries again.
+#[inline(always)]
+pub(crate) fn refused(error: i32) -> DropReason {
+    match error {
+        E2BIG | ENOMEM => DropReason::FlowTableFull,
+        _ => DropReason::FlowTableBusy,
+    }
 }

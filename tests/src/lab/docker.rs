@@ -96,12 +96,17 @@ impl Engine {
     /// Ends dockerd, by SIGKILL as a crash would, or by SIGTERM as its service does; containers
     /// go on with live-restore only.
     pub fn stop(&mut self, signal: Signal) -> Result<(), String> {
+        let containerd = fs::read_to_string(self.folder.join("exec/containerd/containerd.pid"))
+            .map_err(|error| format!("containerd's pid: {error}"))?;
+        let containerd = Path::new("/proc").join(containerd.trim());
         let pid = Pid::from_raw(self.child.id() as i32);
         kill(pid, signal).map_err(|error| format!("dockerd: {error}"))?;
         let ended = eventually(READY, || self.child.try_wait().ok().flatten());
-        ended
-            .map(drop)
-            .ok_or_else(|| "dockerd does not end".to_owned())
+        ended.ok_or_else(|| "dockerd does not end".to_owned())?;
+        // It dies with its parent. A dockerd that starts before that is over takes it for one that
+        // is there, and waits for it in vain.
+        eventually(READY, || (!containerd.exists()).then_some(()))
+            .ok_or_else(|| "containerd does not end".to_owned())
     }
 
     /// Starts dockerd again, after [`Self::stop`].
