@@ -260,6 +260,9 @@ impl Session<'_> {
                 Some(idle) if idle.networks == 1 => idle.ports.iter().map(asked).collect(),
                 _ => Vec::new(),
             },
+            labels: idle
+                .get(&id)
+                .map_or_else(BTreeMap::new, |idle| idle.labels.clone()),
         };
         let container = containers.entry(id.clone()).or_insert_with(starting);
         let is_known = container

@@ -45,6 +45,8 @@ pub(super) struct Idle {
     pub(super) networks: usize,
     /// Ports that it asks for by number. No host address is [`Network::host_ip`].
     pub(super) ports: Vec<Port>,
+    /// As [`Container::labels`].
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 /// A container with a network.
@@ -55,6 +57,9 @@ pub(super) struct Container {
     pub(super) sandbox: Option<PathBuf>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) ports: Vec<Port>,
+    /// Its labels that mean something here: `netctl.*` and `com.docker.compose.*`. What others
+    /// are there are as many and as long as their author likes.
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 /// A container's interface in a network of whatever driver.

@@ -1,6 +1,6 @@
 //! The Engine's answers as facts: pure.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use bollard::models::{
     ContainerInspectResponse, EndpointSettings, Network as Answer, NetworkInspect,
@@ -37,6 +37,9 @@ mod option {
 
 /// The network that Swarm keeps for itself.
 const SWARM: &str = "docker_gwbridge";
+
+/// Beginnings of the labels that are read: ours, and Compose's (docker/compose, pkg/api/labels.go).
+const LABELS: [&str; 2] = ["netctl.", "com.docker.compose."];
 
 /// What the Engine does not tell of the network `bridge` when it makes no rules.
 #[derive(Clone, Copy, Debug)]
@@ -136,8 +139,17 @@ pub(super) fn container(answer: &ContainerInspectResponse) -> Option<(Container,
         sandbox: Some(sandbox.into()),
         endpoints,
         ports,
+        labels: labels(answer),
     };
     Some((container, strange))
+}
+
+fn labels(answer: &ContainerInspectResponse) -> BTreeMap<String, String> {
+    let all = answer.config.iter().flat_map(|config| &config.labels);
+    all.flatten()
+        .filter(|(key, _)| LABELS.iter().any(|prefix| key.starts_with(prefix)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 fn name(answer: &ContainerInspectResponse) -> Option<String> {
@@ -156,6 +168,7 @@ pub(super) fn idle(answer: &ContainerInspectResponse) -> Idle {
     Idle {
         networks: networks.map_or(0, |networks| networks.len()),
         ports: bindings.map(ports::asked).unwrap_or_default(),
+        labels: labels(answer),
     }
 }
 
@@ -184,4 +197,49 @@ fn endpoint(answer: &EndpointSettings) -> Option<Endpoint> {
         addr: text(&answer.ip_address).and_then(|ip| ip.parse().ok()),
         addr6: text(&answer.global_ipv6_address).and_then(|ip| ip.parse().ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{ContainerConfig, ContainerState, NetworkSettings};
+
+    use super::*;
+
+    #[test]
+    fn labels_of_ours_and_of_compose_are_read_whether_it_runs_or_not() {
+        let labels = [
+            ("netctl.allow", "10.0.0.0/8"),
+            ("com.docker.compose.project", "shop"),
+            ("com.docker.compose", "no key of Compose's"),
+            ("netctl", "none of ours"),
+            ("maintainer", "somebody"),
+        ];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let mut answer = ContainerInspectResponse {
+            name: Some("/web".into()),
+            state: Some(ContainerState {
+                running: Some(true),
+                ..Default::default()
+            }),
+            config: Some(ContainerConfig {
+                labels: Some(labels.into()),
+                ..Default::default()
+            }),
+            network_settings: Some(NetworkSettings {
+                sandbox_key: Some("/netns/1".into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let read = [
+            ("com.docker.compose.project", "shop"),
+            ("netctl.allow", "10.0.0.0/8"),
+        ];
+        let read = BTreeMap::from(read.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let (running, _) = container(&answer).unwrap();
+        assert_eq!(running.labels, read);
+        assert_eq!(idle(&answer).labels, read);
+        answer.config = None;
+        assert!(idle(&answer).labels.is_empty());
+    }
 }

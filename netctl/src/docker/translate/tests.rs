@@ -48,6 +48,7 @@ fn container(name: &str, last: u8, ports: &[(u16, u16)]) -> Container {
             addr6: None,
         }],
         ports: ports.iter().map(port).collect(),
+        labels: BTreeMap::new(),
     }
 }
 
