@@ -59,13 +59,23 @@ fn one<A: Family>(key: &PublishKey<A>, ranges: bool) -> Option<&'static Publishe
     A::ranges().get(&Key::new(range_prefix::<A>(16), *key))
 }
 
-/// Whether any published spec of the family has the port, on whatever address, and nothing but us
-/// keeps processes off it.
+/// The published spec of the family that has the port, on whatever address; with
+/// [`RESERVED_BY_ENGINE`] where that is set.
+#[inline(always)]
+fn reserved<A: Family>(port: Be16, proto: u8) -> Option<u32> {
+    RESERVED.get(&reserved_key::<A>(port, proto)).copied()
+}
+
+/// Whether any published spec of the family has the port, on whatever address.
 #[inline(always)]
 pub(crate) fn is_reserved<A: Family>(port: Be16, proto: u8) -> bool {
-    RESERVED
-        .get(&reserved_key::<A>(port, proto))
-        .is_some_and(|spec| spec & RESERVED_BY_ENGINE == 0)
+    reserved::<A>(port, proto).is_some()
+}
+
+/// Whether it does, and nothing but us keeps processes off it.
+#[inline(always)]
+pub(crate) fn is_kept_free<A: Family>(port: Be16, proto: u8) -> bool {
+    reserved::<A>(port, proto).is_some_and(|spec| spec & RESERVED_BY_ENGINE == 0)
 }
 
 /// Key of RESERVED.

@@ -56,9 +56,22 @@ fn a_published_port_is_never_a_source_port() {
             (bench.addr("any"), 4000, 4000),
             (1, bench.addr("web"), 53),
         );
+        let moved = |bench: &Bench, text: &str| {
+            let port = source_port(bench, text);
+            assert!((61000..=65535).contains(&port), "{text}");
+        };
         let out = bench.from_container(2, "cli>gw udp {cli}:4000>{out}:53");
-        let port = source_port(&bench, &out.text());
-        assert!((61000..=65535).contains(&port), "{out:?}");
+        moved(&bench, &out.text());
+        // Nor one that an engine's socket keeps from others, when that is not there.
+        bench.publish(
+            2,
+            UDP,
+            (bench.addr("any"), 4001, 4001),
+            (1, bench.addr("web"), 53),
+        );
+        bench.kept_by_engine(2, UDP, (4001, 4001));
+        let out = bench.from_container(2, "cli>gw udp {cli}:4001>{out}:53");
+        moved(&bench, &out.text());
     });
 }
 

@@ -21,7 +21,7 @@ const EADDRINUSE: i32 = 98;
 pub(crate) fn sock_bind4(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
     match address4(ctx) {
-        V4::ANY => check(ctx, publish::is_reserved::<V4>),
+        V4::ANY => check(ctx, publish::is_kept_free::<V4>),
         addr => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
 }
@@ -34,10 +34,10 @@ pub(crate) fn sock_bind6(ctx: SockAddrContext) -> i32 {
     let ctx = ctx.sock_addr;
     let addr = address6(ctx);
     match addr.unmapped() {
-        Some(V4::ANY) => check(ctx, publish::is_reserved::<V4>),
+        Some(V4::ANY) => check(ctx, publish::is_kept_free::<V4>),
         Some(addr) => check(ctx, |port, proto| is_published(addr, port, proto)),
         None if addr == V6::ANY => check(ctx, |port, proto| {
-            publish::is_reserved::<V6>(port, proto) || publish::is_reserved::<V4>(port, proto)
+            publish::is_kept_free::<V6>(port, proto) || publish::is_kept_free::<V4>(port, proto)
         }),
         None => check(ctx, |port, proto| is_published(addr, port, proto)),
     }
@@ -45,7 +45,7 @@ pub(crate) fn sock_bind6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn is_published<A: Family>(addr: A, port: Be16, proto: u8) -> bool {
-    publish::is_reserved::<A>(port, proto)
+    publish::is_kept_free::<A>(port, proto)
         && publish::lookup(addr, port, proto, Match::Local).is_some()
 }
 

@@ -7,7 +7,7 @@ use netctl_common::{
     endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
     host::{Local, Uplink},
     network::Network as NetworkValue,
-    publish::{PublishKey, Published, ReservedKey, port_blocks, range_prefix},
+    publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, port_blocks, range_prefix},
     settings::{self, Settings},
     wire::{Address, Be16, V4, V6},
 };
@@ -203,6 +203,22 @@ impl Bench {
                 self.publish_entries(maps, V6::from(host), proto, ports, value);
             }
             _ => panic!("addresses of two families"),
+        }
+    }
+
+    /// As if the ports of a published spec had been published by an engine, which keeps others off
+    /// them by sockets of its own. Of both families.
+    pub fn kept_by_engine(&mut self, port_id: u32, proto: u8, (first, last): (u16, u16)) {
+        for block in port_blocks(first, last) {
+            let prefix = ReservedKey::prefix(block.bits);
+            let base = Be16::new(block.base);
+            for key in [
+                ReservedKey::new::<V4>(proto, base),
+                ReservedKey::new::<V6>(proto, base),
+            ] {
+                let value = port_id | RESERVED_BY_ENGINE;
+                maps::insert_prefix(&mut self.ebpf, "RESERVED", prefix, key, value);
+            }
         }
     }
 
