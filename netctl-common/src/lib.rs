@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod event;
 pub mod flow;
 pub mod host;
+pub mod insert;
 pub mod jump;
 pub mod mapping;
 pub mod network;

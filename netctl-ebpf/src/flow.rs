@@ -7,6 +7,7 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use netctl_common::{
     drop_reason::DropReason,
     flow::{Flow, FlowKey, flags},
+    insert::{EEXIST, refused},
     packet::proto,
     publish::Published,
     stats::{PortStats, PortStatsKey},
@@ -18,7 +19,7 @@ use crate::{
     family::Family,
     forward::Hook,
     helpers, host, mapping,
-    maps::{EEXIST, PORT_STATS, refused, settings},
+    maps::{PORT_STATS, settings},
     masquerade::{Full, Probes},
     packet::{Packet, header::Header as _},
 };

@@ -6,16 +6,12 @@
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use netctl_common::{
     drop_reason::DropReason,
+    insert::{EEXIST, refused},
     mapping::{Mapping, MappingKey},
     wire::Be16,
 };
 
-use crate::{
-    family::Family,
-    flow::NewFlow,
-    helpers, host,
-    maps::{EEXIST, refused},
-};
+use crate::{family::Family, flow::NewFlow, helpers, host};
 
 /// What has come of a wish for a port.
 #[derive(Clone, Copy, PartialEq, Eq)]

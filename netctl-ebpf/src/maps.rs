@@ -226,19 +226,3 @@ pub(crate) static JUMP: ProgramArray = ProgramArray::with_max_entries(jump::SLOT
 pub(crate) fn settings() -> Option<&'static Settings> {
     SETTINGS.get(0)
 }
-
-/// An insert with BPF_NOEXIST found the key there.
-pub(crate) const EEXIST: i32 = -17;
-const E2BIG: i32 = -7;
-const ENOMEM: i32 = -12;
-
-/// Why the kernel took no entry. Since 5.11 it gives up where it would wait for a bucket's lock in
-/// vain (EBUSY; since 6.15 EDEADLK and ETIMEDOUT), which another CPU's pause can bring about: the
-/// sender is not told then, and tries again.
-#[inline(always)]
-pub(crate) fn refused(error: i32) -> DropReason {
-    match error {
-        E2BIG | ENOMEM => DropReason::FlowTableFull,
-        _ => DropReason::FlowTableBusy,
-    }
-}
