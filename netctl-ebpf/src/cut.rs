@@ -9,11 +9,7 @@ use core::hint::black_box;
 
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_RECOMPUTE_CSUM},
-    helpers::generated::{
-        bpf_clone_redirect, bpf_csum_diff, bpf_skb_load_bytes, bpf_skb_store_bytes,
-    },
-    macros::classifier,
-    programs::TcContext,
+    helpers::generated::{bpf_clone_redirect, bpf_skb_load_bytes, bpf_skb_store_bytes},
 };
 use netctl_common::{
     checksum,
@@ -25,7 +21,6 @@ use netctl_common::{
 };
 
 use crate::{
-    drop,
     family::Family,
     flow, fragment,
     helpers::{self, verdict},
@@ -37,6 +32,7 @@ use crate::{
         header::{Header as _, Headers, LEAD},
         ip4::{self, Ipv4},
     },
+    program::programs,
 };
 
 /// Most bytes behind the IP header: more than a jumbo frame has. A power of two.
@@ -45,8 +41,8 @@ const DATA: u32 = 16 * 1024;
 const PIECE: u32 = 4 * 1024;
 /// Most pieces: of so much for an MTU of 576.
 const PIECES: u32 = 30;
-/// Bytes that one call of `bpf_csum_diff` takes.
-const CHUNK: u32 = 512;
+/// Bytes that are summed at a time.
+const CHUNK: u32 = helpers::SUM_BYTES as u32;
 /// Where the data starts: a header with options is not cut, since not all of them are copied.
 const START: u32 = ETH_LEN + IPV4_LEN;
 
@@ -83,20 +79,12 @@ pub(crate) fn start<A: Family>(packet: &Packet<A>, flow: &Flow<A>) -> Result<i32
     Err(DropReason::TooBig)
 }
 
-/// See the module. Jumped to from [`start`].
-#[classifier]
-#[inline(always)]
-pub(crate) fn cut(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_cut(skb))
-}
+programs! {
+    /// See the module. Jumped to from [`start`].
+    cut: V4 = try_cut;
 
-/// See the module. Jumped to from `cut`.
-#[classifier]
-#[inline(always)]
-pub(crate) fn pieces(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, send(skb))
+    /// See the module. Jumped to from `cut`.
+    pieces: V4 = send;
 }
 
 #[inline(always)]
@@ -191,11 +179,8 @@ fn sum_of(data: &mut Data, length: u32) -> u32 {
         }
         let left = (length - at).min(CHUNK);
         let bytes = (black_box(left) + 3) & (2 * CHUNK - 4);
-        // SAFETY: nothing is taken away, and at most 1020 bytes from below DATA on are read.
-        sum = unsafe {
-            let from = data.as_mut_ptr().add(at as usize).cast();
-            bpf_csum_diff(core::ptr::null_mut(), 0, from, bytes, sum) as u32
-        };
+        // SAFETY: at most 1020 bytes from below DATA on are read.
+        sum = unsafe { helpers::sum_at(data.as_ptr().add(at as usize), bytes, sum) };
     }
     sum
 }

@@ -3,10 +3,7 @@
 //! A program of its own, jumped to from `from_container`, so that its loop is verified once and
 //! not once for each way that leads to it.
 
-use aya_ebpf::{
-    bindings::__sk_buff, helpers::generated::bpf_clone_redirect, macros::classifier,
-    programs::TcContext,
-};
+use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_clone_redirect, macros::classifier};
 use netctl_common::{
     drop_reason::DropReason,
     endpoint::{FLOOD_CHUNKS, FloodKey},
@@ -15,10 +12,11 @@ use netctl_common::{
 };
 
 use crate::{
-    bucket, drop,
+    bucket,
     helpers::{self, verdict},
     host,
     maps::{self, FLOOD, FLOOD_BUDGET},
+    program::programs,
 };
 
 /// Chunks that one run of `flood` serves. The kernel allows 33 jumps in a row (32 from 5.17 on
@@ -44,12 +42,9 @@ fn jump(skb: *mut __sk_buff, chunk: u32) -> Result<i32, DropReason> {
     helpers::jump(skb, jump::FLOOD)
 }
 
-/// Clones the packet to every other member of its sender's network.
-#[classifier]
-#[inline(always)]
-pub(crate) fn flood(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, copy_to_members(skb))
+programs! {
+    /// Clones the packet to every other member of its sender's network.
+    flood: V4 = copy_to_members;
 }
 
 #[inline(always)]

@@ -10,8 +10,6 @@
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_F_INGRESS, BPF_F_RECOMPUTE_CSUM},
     helpers::generated::{bpf_clone_redirect, bpf_skb_load_bytes, bpf_skb_store_bytes},
-    macros::classifier,
-    programs::TcContext,
 };
 use netctl_common::{
     drop_reason::DropReason,
@@ -21,10 +19,10 @@ use netctl_common::{
 };
 
 use crate::{
-    drop,
     fragment::{self, Datagram, DatagramId, DatagramKey},
     helpers::{self, verdict},
     maps::{HELD, PIECE},
+    program::programs,
 };
 
 /// Longest frame that can be held: every fragment of a link with the usual MTU. What is longer
@@ -106,20 +104,12 @@ pub(crate) fn follow_up(
     helpers::jump(skb, jump::RELEASE).map(|_| true)
 }
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn hold(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_hold(skb))
-}
+programs! {
+    /// See the module.
+    hold: V4 = try_hold;
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn release(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_release(skb))
+    /// See the module.
+    release: V4 = try_release;
 }
 
 #[inline(always)]

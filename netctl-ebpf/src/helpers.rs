@@ -172,19 +172,25 @@ pub(crate) fn sum_changed(skb: *mut __sk_buff, diff: u32) {
     let _none = unsafe { bpf::generated::bpf_csum_update(skb, diff) };
 }
 
-/// Ones' complement sum of whole words, at most 512 bytes of them, on top of `sum`.
+/// Bytes that one call of [`sum_of`] takes.
+pub(crate) const SUM_BYTES: usize = 512;
+
+/// Ones' complement sum of whole words, at most [`SUM_BYTES`] of them, on top of `sum`.
 #[inline(always)]
 pub(crate) fn sum_of(words: &[u64], sum: u32) -> u32 {
-    // SAFETY: nothing is taken away, and as much is read as `words` has.
-    let sum = unsafe {
-        bpf::generated::bpf_csum_diff(
-            core::ptr::null_mut(),
-            0,
-            words.as_ptr().cast_mut().cast(),
-            size_of_val(words) as u32,
-            sum,
-        )
-    };
+    // SAFETY: as much is read as `words` has.
+    unsafe { sum_at(words.as_ptr().cast(), size_of_val(words) as u32, sum) }
+}
+
+/// [`sum_of`] the `bytes` from `data` on, a multiple of four.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+pub(crate) unsafe fn sum_at(data: *const u8, bytes: u32, sum: u32) -> u32 {
+    let words = data.cast_mut().cast();
+    // SAFETY: nothing is taken away; the caller vouches for what is added.
+    let sum = unsafe { bpf::generated::bpf_csum_diff(core::ptr::null_mut(), 0, words, bytes, sum) };
     sum as u32
 }
 

@@ -34,6 +34,7 @@ mod masquerade;
 mod nd;
 mod offload;
 mod packet;
+mod program;
 mod publish;
 mod rewrite;
 mod sock;

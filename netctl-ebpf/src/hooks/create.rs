@@ -5,46 +5,29 @@
 //! the packet has; `search` finds another one and jumps back to `create` with it, or to itself
 //! while there are ports to try.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     wire::{V4, V6},
 };
 
 use crate::{
-    drop, family::Family, flow, forward, helpers, hooks::routes, masquerade, packet::Packet,
+    family::Family, flow, forward, helpers, hooks::routes, masquerade, packet::Packet,
+    program::programs,
 };
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn create4(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, create::<V4>(skb))
-}
+programs! {
+    /// See the module.
+    create4: V4 = create::<V4>;
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn create6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, create::<V6>(skb))
-}
+    /// See the module.
+    create6: V6 = create::<V6>;
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn search4(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, search::<V4>(skb))
-}
+    /// See the module.
+    search4: V4 = search::<V4>;
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn search6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, search::<V6>(skb))
+    /// See the module.
+    search6: V6 = search::<V6>;
 }
 
 #[inline(always)]

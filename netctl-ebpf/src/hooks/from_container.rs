@@ -1,6 +1,6 @@
 //! Host side of every veth, TC ingress: everything that a container sends.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     endpoint::{Endpoint, FdbKey, flags as endpoint_flags},
@@ -12,7 +12,7 @@ use netctl_common::{
 };
 
 use crate::{
-    arp, drop,
+    arp,
     family::Family,
     flood, flow,
     forward::{self, Hook},
@@ -22,15 +22,13 @@ use crate::{
     icmp::check,
     maps::FDB,
     packet::Packet,
+    program::programs,
     publish::{self, Match},
 };
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_container(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_from_container(skb))
+programs! {
+    /// See the module.
+    from_container: V4 = try_from_container;
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! IPv6 from a container: what differs from IPv4 before the common walk.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     flow::side,
@@ -10,14 +10,11 @@ use netctl_common::{
 };
 
 use super::from_container::{Sender, open, walk};
-use crate::{drop, forward, fragment, helpers, nd, packet::Packet};
+use crate::{forward, fragment, helpers, nd, packet::Packet, program::programs};
 
-/// See the module. Jumped to from `from_container`.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_container6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, try_from_container6(skb))
+programs! {
+    /// See the module. Jumped to from `from_container`.
+    from_container6: V6 = try_from_container6;
 }
 
 #[inline(always)]
@@ -52,12 +49,9 @@ fn try_from_container6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     walk(&mut packet, sender)
 }
 
-/// The first packet of a flow. Jumped to from `from_container6`, which has looked at it.
-#[classifier]
-#[inline(always)]
-pub(crate) fn open_from_container6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, try_open(skb))
+programs! {
+    /// The first packet of a flow. Jumped to from `from_container6`, which has looked at it.
+    open_from_container6: V6 = try_open;
 }
 
 #[inline(always)]
@@ -73,12 +67,9 @@ fn try_open(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     open(&mut packet, sender)
 }
 
-/// Neighbour discovery. Jumped to from `from_container6`, which has looked at the sender.
-#[classifier]
-#[inline(always)]
-pub(crate) fn nd(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, try_nd(skb))
+programs! {
+    /// Neighbour discovery. Jumped to from `from_container6`, which has looked at the sender.
+    nd: V6 = try_nd;
 }
 
 #[inline(always)]

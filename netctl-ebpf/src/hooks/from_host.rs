@@ -1,6 +1,6 @@
 //! The anchor, TC egress: what the host's own processes send to containers.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     endpoint::flags as endpoint_flags,
@@ -12,7 +12,6 @@ use netctl_common::{
 };
 
 use crate::{
-    drop,
     family::Family,
     flow,
     forward::{self, Hook},
@@ -22,22 +21,15 @@ use crate::{
     host,
     icmp::check,
     packet::Packet,
+    program::programs,
 };
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_host(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_from_host(skb))
-}
+programs! {
+    /// See the module.
+    from_host: V4 = try_from_host;
 
-/// See the module. Jumped to from `from_host`.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_host6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, try_from_host6(skb))
+    /// See the module. Jumped to from `from_host`.
+    from_host6: V6 = try_from_host6;
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Every uplink, TC ingress: published ports, and replies to what containers sent. Everything
 //! else is left alone.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     flow::{flags, side},
@@ -15,7 +15,7 @@ use netctl_common::{
 };
 
 use crate::{
-    claim, drop,
+    claim,
     family::Family,
     flow::{self, Keep, Leg},
     forward::{self, Hook},
@@ -26,23 +26,16 @@ use crate::{
     icmp::check,
     lookup, mapping,
     packet::{Packet, has_ports},
+    program::programs,
     publish::{self, Match},
 };
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_uplink(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, try_from_uplink(skb))
-}
+programs! {
+    /// See the module.
+    from_uplink: V4 = try_from_uplink;
 
-/// See the module. Jumped to from `from_uplink`.
-#[classifier]
-#[inline(always)]
-pub(crate) fn from_uplink6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, try_from_uplink6(skb))
+    /// See the module. Jumped to from `from_uplink`.
+    from_uplink6: V6 = try_from_uplink6;
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@
 //! one that is longer than errors are, goes on unseen: its checksum is only brought up to date,
 //! so that a wrong one stays wrong.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     checksum,
     drop_reason::DropReason,
@@ -15,18 +15,18 @@ use netctl_common::{
 
 use super::reply::{self, ROOM};
 use crate::{
-    drop,
     family::Family,
     helpers,
     hooks::from_uplink,
     maps::ICMP_QUOTE,
     packet::{Packet, header::Header as _},
+    program::programs,
 };
 
 /// Word of the control block: the program that goes on.
 const PROGRAM: usize = 2;
-/// Words that one call of `bpf_csum_diff` takes.
-const CHUNK: usize = 512 / 8;
+/// Words that are summed at a time.
+const CHUNK: usize = helpers::SUM_BYTES / 8;
 
 /// Goes on with a program that translates, if the checksum is right. Returns only on failure.
 #[inline(always)]
@@ -36,20 +36,12 @@ pub(crate) fn start<A: Family>(skb: *mut __sk_buff, program: u32) -> Result<i32,
     helpers::jump(skb, A::ICMP_CHECK)
 }
 
-/// See the module. Jumped to from every hook.
-#[classifier]
-#[inline(always)]
-pub(crate) fn icmp_check4(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V4>(skb, check::<V4>(skb))
-}
+programs! {
+    /// See the module. Jumped to from every hook.
+    icmp_check4: V4 = check::<V4>;
 
-/// See the module.
-#[classifier]
-#[inline(always)]
-pub(crate) fn icmp_check6(ctx: TcContext) -> i32 {
-    let skb = ctx.skb.skb;
-    drop::finish::<V6>(skb, check::<V6>(skb))
+    /// See the module.
+    icmp_check6: V6 = check::<V6>;
 }
 
 #[inline(always)]

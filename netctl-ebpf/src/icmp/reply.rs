@@ -23,8 +23,8 @@ use crate::{
 
 /// Errors a second that go out by one interface (net.ipv4.icmp_msgs_per_sec).
 const RATE: u64 = 1_000;
-/// Bytes that one call of `bpf_csum_diff` takes.
-const CHUNK: usize = 512;
+/// Words that are summed at a time.
+const CHUNK: usize = helpers::SUM_BYTES / 8;
 /// All ones, above every length of a quote.
 const QUOTE_MASK: u32 = 0x7ff;
 /// Room for a quote of either family, whole words of the checksum.
@@ -208,12 +208,13 @@ fn checksum_of<A: Family>(
     if !A::Header::HAS_CHECKSUM {
         sum = checksum::add(sum, pseudo_header(header.src(), header.dst(), length));
     }
-    sum = helpers::sum_of(&room[..CHUNK / 8], sum);
-    if A::QUOTE as usize <= CHUNK + 64 {
-        sum = helpers::sum_of(&room[CHUNK / 8..CHUNK / 8 + 8], sum);
-    } else {
-        sum = helpers::sum_of(&room[CHUNK / 8..2 * CHUNK / 8], sum);
-        sum = helpers::sum_of(&room[2 * CHUNK / 8..A::QUOTE as usize / 8], sum);
+    // As far as the family's quotes go.
+    let words = (A::QUOTE as usize).div_ceil(8);
+    let mut at = 0;
+    while at < words {
+        let end = (at + CHUNK).min(words);
+        sum = helpers::sum_of(&room[at..end], sum);
+        at = end;
     }
     !checksum::fold(sum)
 }

@@ -1,7 +1,7 @@
 //! ICMP errors about translated flows (RFC 5508): what they quote becomes what its sender sent,
 //! and they come from where the sender's packets seemed to go.
 
-use aya_ebpf::{bindings::__sk_buff, macros::classifier, programs::TcContext};
+use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     checksum,
     drop_reason::DropReason,
@@ -11,40 +11,37 @@ use netctl_common::{
 
 use super::quote::Quote;
 use crate::{
-    drop,
     family::Family,
     flow,
     forward::{self, Hook},
     helpers,
     hooks::{from_container, from_host, from_uplink},
     packet::{Packet, header::Header as _},
+    program::programs,
 };
 
 /// Where the checksum stands in the ICMP header: offset, word.
 const CHECK: u32 = 2;
 const CHECK_WORD: usize = 1;
 
-macro_rules! programs {
-    ($($name:ident: $family:ty, $run:ident;)+) => {
-        $(
-            /// See the module. Jumped to from the hook of its name.
-            #[classifier]
-            #[inline(always)]
-            pub(crate) fn $name(ctx: TcContext) -> i32 {
-                let skb = ctx.skb.skb;
-                drop::finish::<$family>(skb, $run::<$family>(skb))
-            }
-        )+
-    };
-}
-
 programs! {
-    icmp_from_container4: V4, from_container;
-    icmp_from_container6: V6, from_container;
-    icmp_from_host4: V4, from_host;
-    icmp_from_host6: V6, from_host;
-    icmp_from_uplink4: V4, from_uplink;
-    icmp_from_uplink6: V6, from_uplink;
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_container4: V4 = from_container::<V4>;
+
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_container6: V6 = from_container::<V6>;
+
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_host4: V4 = from_host::<V4>;
+
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_host6: V6 = from_host::<V6>;
+
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_uplink4: V4 = from_uplink::<V4>;
+
+    /// See the module. Jumped to from the hook of its name.
+    icmp_from_uplink6: V6 = from_uplink::<V6>;
 }
 
 #[inline(always)]
