@@ -37,6 +37,9 @@ pub struct Uplink {
     pub _pad: u16,
 }
 
+/// Most entries of ONLINK4 and of ONLINK6.
+pub const MAX_ONLINK: u32 = 4_096;
+
 /// Bits of [`Uplink::flags`].
 pub mod uplink_flags {
     /// Frames have no Ethernet header (tun, WireGuard, Tailscale): they begin with the IP header.

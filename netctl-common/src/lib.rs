@@ -32,4 +32,4 @@ pub mod wire;
 /// Version of every map's key and value layout; part of the pin path
 /// (`<bpffs>/netctl/v<LAYOUT_VERSION>/`), so two versions never read each other's maps.
 /// Raise it whenever a size or an offset in this crate changes.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

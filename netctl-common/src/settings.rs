@@ -10,9 +10,8 @@ use crate::{pod, wire::Be16};
 pub struct Settings {
     /// [`flags`].
     pub flags: u32,
-    /// Interface of the default route, for kernels whose `bpf_fib_lookup` does not tell the
-    /// interface of an unresolved next hop (before 5.12, d1c362e1dd68). 0: none.
-    pub default_uplink: u32,
+    /// How long a flow of a protocol without states lasts without a packet, in seconds.
+    pub generic_seconds: u32,
     /// Cookie of the host's network namespace (SO_NETNS_COOKIE, 5.14); 0: the initial one.
     pub host_cookie: u64,
     /// Lowest source port (host order) that masquerade draws when the packet's own is taken.
@@ -29,8 +28,8 @@ pub struct Settings {
     pub flood_rate: u32,
     /// Secret of this boot that spreads masqueraded source ports over their range.
     pub nat_seed: u32,
-    /// [`Self::default_uplink`] of IPv6.
-    pub default_uplink6: u32,
+    /// Zero.
+    pub _pad: u32,
 }
 
 /// Bits of [`Settings::flags`].

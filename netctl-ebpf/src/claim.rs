@@ -13,10 +13,6 @@ use netctl_common::{
 
 use crate::{family::Family, flow::NewFlow, helpers, maps::settings, packet::Packet};
 
-/// How long after the last packet a peer is the host's, in seconds: as long as a flow without ports
-/// lasts by default.
-const SECONDS: u32 = 600;
-
 /// A packet from outside is the host's.
 #[inline(always)]
 pub(crate) fn by_host<A: Family>(packet: &Packet<A>) {
@@ -32,17 +28,18 @@ pub(crate) fn by_host<A: Family>(packet: &Packet<A>) {
     let _noted = A::claims().insert(&key, &claim, 0);
 }
 
-/// Whether the replies of the flow would be the host's.
+/// Whether the replies of the flow would be the host's: for as long after the host's last packet as
+/// a container's flow would last.
 #[inline(always)]
 pub(crate) fn is_hosts<A: Family>(new: &NewFlow<A>) -> bool {
-    let hz = settings().map_or(0, |s| s.hz);
+    let lasts = settings().map_or(0, |s| s.generic_seconds.wrapping_mul(s.hz));
     // SAFETY: a live value.
     let claim = A::claims()
         .get_ptr(&new.reply)
         .map(|claim| unsafe { *claim });
     claim.is_some_and(|claim| {
         let age = (helpers::now() as u32).wrapping_sub(claim.at);
-        claim.by == by::HOST && age < SECONDS.wrapping_mul(hz)
+        claim.by == by::HOST && age < lasts
     })
 }
 

@@ -2,39 +2,26 @@
 //!
 //! Everything else is written once over [`Family`].
 
-use aya_ebpf::{
-    bindings::bpf_sock,
-    maps::{HashMap, LpmTrie, LruHashMap, PerCpuArray},
-};
+mod tables;
+
+use aya_ebpf::bindings::bpf_sock;
 use netctl_common::{
-    claim::Claim,
     drop_reason::DropReason,
-    endpoint::{Neigh, NeighKey},
-    flow::{Flow, FlowKey},
-    host::{Local, Uplink},
+    host::Uplink,
     jump,
-    mapping::{Mapping, MappingKey},
     network::Network,
     packet::{ethertype, icmp, icmpv6, proto},
-    publish::{PublishKey, Published},
-    settings::Settings,
-    sock::{Sock, SockKey},
     wire::{Address, V4, V6},
 };
 
+pub(crate) use self::tables::Tables;
 use crate::{
-    flow::NewFlow,
     icmp::quote::{find_quoted4, find_quoted6},
-    maps::{
-        CLAIM4, CLAIM6, DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6,
-        MAPPING4, MAPPING6, NEIGH4, NEIGH6, PUBLISHED_RANGE4, PUBLISHED_RANGE6, PUBLISHED4,
-        PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
-    },
     packet::{Packet, header::Header, ip4::Ipv4, ip6::Ipv6},
 };
 
 /// An address family.
-pub(crate) trait Family: Address {
+pub(crate) trait Family: Tables {
     type Header: Header<Self>;
     /// Program that goes on with a container's packet that has no flow yet, where its keys leave
     /// no room on the stack to do so in place.
@@ -87,6 +74,8 @@ pub(crate) trait Family: Address {
     fn second_word(kind: u8, mtu: u32) -> [u16; 2];
     /// The address in four words, the rest zero, as `bpf_fib_lookup` takes it.
     fn words(self) -> [u32; 4];
+    /// From [`Self::words`].
+    fn from_words(words: [u32; 4]) -> Self;
     /// The address that a socket is connected to.
     ///
     /// # Safety
@@ -99,33 +88,11 @@ pub(crate) trait Family: Address {
     /// A broadcast address of the network.
     fn is_broadcast(self, network: &Network) -> bool;
     fn of_uplink(uplink: &Uplink) -> Self;
-    fn default_uplink(settings: &Settings) -> u32;
-
-    fn flows() -> &'static HashMap<FlowKey<Self>, Flow<Self>>;
-    fn flow_scratch() -> &'static PerCpuArray<[Flow<Self>; 2]>;
-    fn drafts() -> &'static PerCpuArray<NewFlow<Self>>;
-    fn mappings() -> &'static HashMap<MappingKey<Self>, Mapping<Self>>;
-    fn claims() -> &'static LruHashMap<FlowKey<Self>, Claim>;
-    fn published() -> &'static HashMap<PublishKey<Self>, Published<Self>>;
-    fn ranges() -> &'static LpmTrie<PublishKey<Self>, Published<Self>>;
-    fn neighbours() -> &'static HashMap<NeighKey<Self>, Neigh>;
-    fn locals() -> &'static HashMap<Self, Local>;
-    fn subnets() -> &'static LpmTrie<Self, u32>;
-    fn socks() -> &'static LruHashMap<SockKey<Self>, Sock<Self>>;
 }
 
 /// The family's own of two programs.
 const fn own<A: Address>(v4: u32, v6: u32) -> u32 {
     if A::VERSION == 4 { v4 } else { v6 }
-}
-
-macro_rules! maps {
-    ($($get:ident: $type:ty = $map:ident;)+) => {
-        $(#[inline(always)]
-        fn $get() -> &'static $type {
-            &$map
-        })+
-    };
 }
 
 impl Family for V4 {
@@ -189,6 +156,10 @@ impl Family for V4 {
         [self.0, 0, 0, 0]
     }
     #[inline(always)]
+    fn from_words([addr, ..]: [u32; 4]) -> Self {
+        Self(addr)
+    }
+    #[inline(always)]
     unsafe fn peer(socket: *mut bpf_sock) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { (*socket).dst_ip4 })
@@ -208,23 +179,6 @@ impl Family for V4 {
     #[inline(always)]
     fn of_uplink(uplink: &Uplink) -> Self {
         uplink.addr4
-    }
-    #[inline(always)]
-    fn default_uplink(settings: &Settings) -> u32 {
-        settings.default_uplink
-    }
-    maps! {
-        flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW4;
-        flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW4_SCRATCH;
-        drafts: PerCpuArray<NewFlow<Self>> = DRAFT4;
-        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING4;
-        claims: LruHashMap<FlowKey<Self>, Claim> = CLAIM4;
-        published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4;
-        ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4;
-        neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4;
-        locals: HashMap<Self, Local> = LOCAL4;
-        subnets: LpmTrie<Self, u32> = SUBNET4;
-        socks: LruHashMap<SockKey<Self>, Sock<Self>> = SOCK4;
     }
 }
 
@@ -284,6 +238,10 @@ impl Family for V6 {
         self.0
     }
     #[inline(always)]
+    fn from_words(words: [u32; 4]) -> Self {
+        Self(words)
+    }
+    #[inline(always)]
     unsafe fn peer(socket: *mut bpf_sock) -> Self {
         // SAFETY: as the caller promises.
         Self(unsafe { (*socket).dst_ip6 })
@@ -303,22 +261,5 @@ impl Family for V6 {
     #[inline(always)]
     fn of_uplink(uplink: &Uplink) -> Self {
         uplink.addr6
-    }
-    #[inline(always)]
-    fn default_uplink(settings: &Settings) -> u32 {
-        settings.default_uplink6
-    }
-    maps! {
-        flows: HashMap<FlowKey<Self>, Flow<Self>> = FLOW6;
-        flow_scratch: PerCpuArray<[Flow<Self>; 2]> = FLOW6_SCRATCH;
-        drafts: PerCpuArray<NewFlow<Self>> = DRAFT6;
-        mappings: HashMap<MappingKey<Self>, Mapping<Self>> = MAPPING6;
-        claims: LruHashMap<FlowKey<Self>, Claim> = CLAIM6;
-        published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED6;
-        ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE6;
-        neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH6;
-        locals: HashMap<Self, Local> = LOCAL6;
-        subnets: LpmTrie<Self, u32> = SUBNET6;
-        socks: LruHashMap<SockKey<Self>, Sock<Self>> = SOCK6;
     }
 }

@@ -3,7 +3,7 @@
 //! A program of its own, jumped to from `from_container`, so that its loop is verified once and
 //! not once for each way that leads to it.
 
-use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_clone_redirect, macros::classifier};
+use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_clone_redirect};
 use netctl_common::{
     drop_reason::DropReason,
     endpoint::{FLOOD_CHUNKS, FloodKey},

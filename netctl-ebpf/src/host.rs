@@ -9,7 +9,7 @@ use netctl_common::{
 
 use crate::{
     family::Family,
-    maps::{ENDPOINT, NETWORK, UPLINK, settings},
+    maps::{ENDPOINT, NETWORK, UPLINK},
 };
 
 /// Whether the host itself holds the address (never for loopback and link-local ones).
@@ -51,8 +51,10 @@ pub(crate) fn uplink(ifindex: u32) -> Option<&'static Uplink> {
     UPLINK.get_ptr(&ifindex).map(|u| unsafe { &*u })
 }
 
-/// Interface of the default route, 0 without one.
+/// Uplink that a next hop is on, 0 without one: what the routes say, as far as they name an
+/// interface and no gateway.
 #[inline(always)]
-pub(crate) fn default_uplink<A: Family>() -> u32 {
-    settings().map_or(0, A::default_uplink)
+pub(crate) fn onlink<A: Family>(next_hop: A) -> u32 {
+    let found = A::onlinks().get(&Key::new(A::BITS, next_hop));
+    found.copied().unwrap_or(0)
 }

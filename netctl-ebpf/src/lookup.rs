@@ -68,8 +68,9 @@ pub(crate) fn route<A: Family>(
     let out = match found {
         // Too large for the interface is for the caller to find: it tells the MTU.
         FIB_SUCCESS | FIB_FRAG_NEEDED => fib.ifindex,
-        // Before d1c362e1dd68 (5.12) the interface is not told when the neighbour is unknown.
-        FIB_NO_NEIGH if fib.ifindex == iif => host::default_uplink::<A>(),
+        // Before d1c362e1dd68 (5.12) the interface is not told when the neighbour is unknown, but
+        // the next hop is: in the place of the destination.
+        FIB_NO_NEIGH if fib.ifindex == iif => host::onlink(A::from_words(fib.dst)),
         FIB_NO_NEIGH => fib.ifindex,
         _ => 0,
     };

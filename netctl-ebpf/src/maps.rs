@@ -13,11 +13,11 @@ use aya_ebpf::{
 };
 use netctl_common::{
     claim::Claim,
-    drop_reason::{DROP_REASONS, DropReason},
+    drop_reason::DROP_REASONS,
     endpoint::{ENDPOINT_ENTRIES, Endpoint, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     event::Clock,
     flow::{Flow, FlowKey},
-    host::{Local, Uplink},
+    host::{Local, MAX_ONLINK, Uplink},
     jump,
     mapping::{Mapping, MappingKey},
     network::{MAX_NETWORKS, Network},
@@ -126,6 +126,17 @@ pub(crate) static SUBNET4: LpmTrie<V4, u32> =
 #[map]
 pub(crate) static SUBNET6: LpmTrie<V6, u32> =
     LpmTrie::with_max_entries(MAX_NETWORKS, BPF_F_NO_PREALLOC);
+
+/// user → `from_container`, before 5.12: the uplink that a next hop is on. Destinations of routes
+/// without a gateway, and 0.0.0.0/0.
+#[map]
+pub(crate) static ONLINK4: LpmTrie<V4, u32> =
+    LpmTrie::with_max_entries(MAX_ONLINK, BPF_F_NO_PREALLOC);
+
+/// See ONLINK4. Nothing of fe80::/10, which every interface has.
+#[map]
+pub(crate) static ONLINK6: LpmTrie<V6, u32> =
+    LpmTrie::with_max_entries(MAX_ONLINK, BPF_F_NO_PREALLOC);
 
 /// user → every hook.
 #[map]

@@ -74,6 +74,11 @@ fn the_hosts_own_use_is_not_shadowed() {
                 .from_container(1, &format!("web>gw ip:{proto} {web}>{to} len=24"))
                 .redirected(&format!("*>* ip:{proto} {host}>{to} ttl=63 len=24"));
         }
+        // For as long as a flow lasts.
+        bench.settings(|settings| settings.generic_seconds = 0);
+        bench
+            .from_container(1, &line)
+            .redirected(&format!("*>* ip:47 {host}>{server} ttl=63 len=24"));
     }
 }
 

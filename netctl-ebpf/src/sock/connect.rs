@@ -13,7 +13,7 @@ use netctl_common::{
 };
 
 use crate::{
-    family::Family,
+    family::{Family, Tables as _},
     helpers, host,
     publish::{self, Match},
     sock::{

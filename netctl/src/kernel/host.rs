@@ -7,7 +7,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use netctl_common::wire::Mac;
+use ipnet::IpNet;
+use netctl_common::{host::MAX_ONLINK, wire::Mac};
 
 use super::{
     names::OurLink,
@@ -29,7 +30,11 @@ pub struct Host {
     pub macs: BTreeMap<u32, Mac>,
     /// The host's addresses outside of 127/8, ::1, fe80::/10 and of our own anchors.
     pub local: BTreeMap<IpAddr, u32>,
-    /// Interfaces that cannot be uplinks, and names that are not there.
+    /// Uplinks by the destinations that are on their link, and by 0.0.0.0/0 and ::/0: for kernels
+    /// whose `bpf_fib_lookup` tells the next hop alone.
+    pub onlink: BTreeMap<IpNet, u32>,
+    /// Interfaces that cannot be uplinks, names that are not there, routes that there is no room
+    /// for.
     pub warnings: Vec<String>,
 }
 
@@ -112,6 +117,14 @@ impl Host {
                     .push(format!("uplink {name} is not there (yet)"));
             }
         }
+        host.onlink = onlink(routes, |index| host.view.uplinks.contains_key(&index));
+        for (family, kept) in [
+            ("IPv4", IpAddr::is_ipv4 as fn(&IpAddr) -> bool),
+            ("IPv6", IpAddr::is_ipv6),
+        ] {
+            host.warnings
+                .extend(leave_out(&mut host.onlink, family, kept));
+        }
         for address in addresses.iter().filter(|a| !is_link_local(a.addr())) {
             host.view.addresses.insert(address.addr(), address.index);
             if !address.addr().is_loopback() && !address.tentative && !is_ours(address.index) {
@@ -171,6 +184,44 @@ fn default_routes(routes: &[Route]) -> Vec<&Route> {
         .collect();
     found.sort_by_key(|route| route.metric);
     found
+}
+
+/// Destinations that are reached by an uplink without a gateway, and the default route: of several
+/// to one destination the preferred one. Link-local ones are on every link.
+fn onlink(routes: &[Route], is_uplink: impl Fn(u32) -> bool) -> BTreeMap<IpNet, u32> {
+    let mut found: Vec<_> = routes
+        .iter()
+        .filter(|route| route.main_table && !is_link_local(route.destination.addr()))
+        .filter(|route| route.gateway.is_none() || route.destination.prefix_len() == 0)
+        .filter_map(|route| Some((route, route.index.filter(|index| is_uplink(*index))?)))
+        .collect();
+    // The last one of a destination stays.
+    found.sort_by_key(|(route, _)| Reverse(route.metric));
+    let by_destination = found.into_iter();
+    by_destination
+        .map(|(route, index)| (route.destination.trunc(), index))
+        .collect()
+}
+
+/// Keeps the largest destinations of a family for which there is room.
+fn leave_out(
+    onlink: &mut BTreeMap<IpNet, u32>,
+    family: &str,
+    is_of_family: impl Fn(&IpAddr) -> bool,
+) -> Option<String> {
+    let of_family = onlink.keys().filter(|net| is_of_family(&net.addr()));
+    let mut all: Vec<IpNet> = of_family.copied().collect();
+    all.sort_by_key(IpNet::prefix_len);
+    let more = all.split_off(all.len().min(MAX_ONLINK as usize));
+    let last = more.last()?;
+    let warning = format!(
+        "{} {family} routes without a gateway ({last} and others) are left out: {MAX_ONLINK} are looked at where the kernel (before 5.12) does not tell the interface of a neighbour that it has not met yet",
+        more.len()
+    );
+    for net in more {
+        onlink.remove(&net);
+    }
+    Some(warning)
 }
 
 /// The IPv4 address that masqueraded flows take: the one in the gateway's subnet, else the

@@ -27,6 +27,8 @@ pub enum Table {
     Local4,
     Local6,
     Uplink,
+    Onlink4,
+    Onlink6,
     Endpoint,
     Fdb,
     Neigh4,
@@ -40,7 +42,7 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Settings,
         Self::Network,
         Self::Subnet4,
@@ -48,6 +50,8 @@ impl Table {
         Self::Local4,
         Self::Local6,
         Self::Uplink,
+        Self::Onlink4,
+        Self::Onlink6,
         Self::Endpoint,
         Self::Fdb,
         Self::Neigh4,
@@ -70,6 +74,8 @@ impl Table {
             Self::Local4 => "LOCAL4",
             Self::Local6 => "LOCAL6",
             Self::Uplink => "UPLINK",
+            Self::Onlink4 => "ONLINK4",
+            Self::Onlink6 => "ONLINK6",
             Self::Endpoint => "ENDPOINT",
             Self::Fdb => "FDB",
             Self::Neigh4 => "NEIGH4",
@@ -121,6 +127,7 @@ impl Table {
     pub fn ifindex(self, key: &[u8], value: &[u8]) -> Option<u32> {
         match self {
             Self::Uplink => field(key, |ifindex: u32| ifindex),
+            Self::Onlink4 | Self::Onlink6 => field(value, |ifindex: u32| ifindex),
             Self::Endpoint => field(value, |v: Endpoint| v.ifindex),
             Self::Network => field(value, |v: Network| v.anchor_ifindex),
             Self::Local4 | Self::Local6 => field(value, |v: Local| v.ifindex),
@@ -138,8 +145,8 @@ impl Table {
         let (key, value) = match self {
             Self::Settings => (text::<u32>(key), value.map(text::<Settings>)),
             Self::Network => (text::<u32>(key), value.map(text::<Network>)),
-            Self::Subnet4 => (lpm_text::<V4>(key), value.map(text::<u32>)),
-            Self::Subnet6 => (lpm_text::<V6>(key), value.map(text::<u32>)),
+            Self::Subnet4 | Self::Onlink4 => (lpm_text::<V4>(key), value.map(text::<u32>)),
+            Self::Subnet6 | Self::Onlink6 => (lpm_text::<V6>(key), value.map(text::<u32>)),
             Self::Local4 => (text::<V4>(key), value.map(text::<Local>)),
             Self::Local6 => (text::<V6>(key), value.map(text::<Local>)),
             Self::Uplink => (text::<u32>(key), value.map(text::<Uplink>)),

@@ -296,6 +296,8 @@ fn open(
             what: "masquerading: no random numbers",
             source,
         })?,
+        // A number that does not fit lasts longer than any host.
+        generic_seconds: u32::try_from(options.timeouts.generic.as_secs()).unwrap_or(u32::MAX),
         nat_ports: (nat_ports.first, nat_ports.last),
         nat: options.nat,
     };

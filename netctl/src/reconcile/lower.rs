@@ -25,7 +25,7 @@ use crate::{
         netlink::link::{Frame, Ipv6},
         probe::Facts,
         state::{Attachment, Hook, Inside, Key, Object, State, Veth},
-        tables::{self, Table},
+        tables::{self, Table, lpm_key},
     },
     model::{Endpoint, Model, Netns, Network, NetworkId, Sandbox, Way},
 };
@@ -41,6 +41,8 @@ pub struct Constants {
     pub hz: u32,
     /// See [`Settings::nat_seed`].
     pub nat_seed: u32,
+    /// See [`Settings::generic_seconds`].
+    pub generic_seconds: u32,
     pub nat_ports: (u16, u16),
     /// Of networks that say nothing.
     pub nat: Nat,
@@ -68,7 +70,7 @@ pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -
         lower_endpoint(&mut state, model, host, endpoint, way, is_published);
     }
     ports::lower(&mut state, model, &ways, touch);
-    lower_settings(&mut state, model, host, constants);
+    lower_settings(&mut state, model, constants);
     if touch.host() {
         lower_host(&mut state, host);
     }
@@ -264,7 +266,7 @@ fn lower_pair(
 }
 
 /// Always part of a pass: one entry, and a port's publication may change it.
-fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Constants) {
+fn lower_settings(state: &mut State, model: &Model, constants: &Constants) {
     let mut flags = 0;
     if constants.facts.redirect_peer {
         flags |= settings::flags::REDIRECT_PEER;
@@ -274,7 +276,7 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
     }
     let value = Settings {
         flags,
-        default_uplink: host.view.default_uplink.unwrap_or(0),
+        generic_seconds: constants.generic_seconds,
         host_cookie: constants.facts.netns_cookie,
         nat_port_first: constants.nat_ports.0,
         nat_port_last: constants.nat_ports.1,
@@ -283,7 +285,7 @@ fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Con
         hz: constants.hz,
         flood_rate: FLOOD_RATE,
         nat_seed: constants.nat_seed,
-        default_uplink6: host.view.default_uplink6.unwrap_or(0),
+        _pad: 0,
     };
     state.entry(Table::Settings, &0_u32, &value);
 }
@@ -297,6 +299,17 @@ fn lower_host(state: &mut State, host: &Host) {
         match addr {
             IpAddr::V4(addr) => state.entry(Table::Local4, &V4::from(*addr), &local),
             IpAddr::V6(addr) => state.entry(Table::Local6, &V6::from(*addr), &local),
+        }
+    }
+    for (net, ifindex) in &host.onlink {
+        let prefix = net.prefix_len().into();
+        match net.network() {
+            IpAddr::V4(addr) => {
+                state.raw_entry(Table::Onlink4, lpm_key(prefix, V4::from(addr)), ifindex);
+            }
+            IpAddr::V6(addr) => {
+                state.raw_entry(Table::Onlink6, lpm_key(prefix, V6::from(addr)), ifindex);
+            }
         }
     }
     for (ifindex, uplink) in &host.view.uplinks {

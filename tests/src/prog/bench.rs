@@ -84,8 +84,7 @@ impl Bench {
         maps::connect_jumps(&mut ebpf, &common);
         let settings = Settings {
             flags: 0,
-            default_uplink: UPLINK,
-            default_uplink6: UPLINK,
+            generic_seconds: 600,
             host_cookie: 0,
             nat_port_first: 61000,
             nat_port_last: 65535,
@@ -110,6 +109,7 @@ impl Bench {
         };
         bench.settings(|_| ());
         bench.uplink_address(UPLINK_ADDR, UPLINK_ADDR6);
+        bench.default_uplink(UPLINK);
         bench.local(UPLINK_ADDR, UPLINK);
         bench.local(UPLINK_ADDR6, UPLINK);
         bench

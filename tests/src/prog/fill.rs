@@ -38,6 +38,13 @@ impl Bench {
         maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
     }
 
+    /// The uplink that next hops are on, of both families: for kernels before 5.12.
+    #[track_caller]
+    pub fn default_uplink(&mut self, ifindex: u32) {
+        maps::insert_prefix(&mut self.ebpf, "ONLINK4", 0, V4::ANY, ifindex);
+        maps::insert_prefix(&mut self.ebpf, "ONLINK6", 0, V6::ANY, ifindex);
+    }
+
     /// Changes the world by an `ip` command.
     #[track_caller]
     pub fn ip(&self, words: &str) {

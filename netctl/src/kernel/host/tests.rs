@@ -20,6 +20,19 @@ fn address(index: u32, net: &str) -> Address {
     }
 }
 
+fn link(index: u32, name: &str, frame: Frame) -> Link {
+    Link {
+        index,
+        name: name.into(),
+        frame,
+        loopback: name == "lo",
+        mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+        mtu: 1400,
+        up: true,
+        ..Link::default()
+    }
+}
+
 #[test]
 fn masquerade_takes_the_address_beside_the_gateway() {
     let addresses = [address(2, "10.0.0.5/24"), address(2, "10.9.0.5/24")];
@@ -75,16 +88,6 @@ fn masquerade_takes_the_ipv6_address_that_serves_longest() {
 #[test]
 fn loopback_and_our_links_are_no_uplinks() {
     let ours = OurLink::Anchor(1);
-    let link = |index, name: &str, frame| Link {
-        index,
-        name: name.into(),
-        frame,
-        loopback: name == "lo",
-        mac: Some(Mac([2, 0, 0, 0, 0, 1])),
-        mtu: 1400,
-        up: true,
-        ..Link::default()
-    };
     let idle = Link {
         mtu: 1280,
         ..link(4, "eth1", Frame::Ethernet)
@@ -154,6 +157,68 @@ fn loopback_and_our_links_are_no_uplinks() {
     );
     assert_eq!(host.view.uplinks.keys().collect::<Vec<_>>(), [&5, &6]);
 }
+
+#[test]
+fn next_hops_are_on_uplinks_by_what_the_routes_say() {
+    let route = |destination: &str, gateway: Option<&str>, index, metric| Route {
+        destination: destination.parse().unwrap(),
+        gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        index: Some(index),
+        metric,
+        main_table: true,
+    };
+    let links = [
+        link(2, "eth0", Frame::Ethernet),
+        link(3, "wg0", Frame::Ip),
+        link(1, "lo", Frame::Other),
+    ];
+    let other_table = Route {
+        main_table: false,
+        ..route("10.7.0.0/16", None, 3, 0)
+    };
+    let routes = [
+        route("0.0.0.0/0", Some("10.0.0.1"), 2, 100),
+        route("0.0.0.0/0", None, 3, 200),
+        route("10.0.0.0/24", None, 3, 600),
+        route("10.0.0.0/24", None, 2, 100),
+        route("10.9.0.0/16", None, 3, 0),
+        route("10.8.0.0/16", Some("10.0.0.7"), 2, 0),
+        route("fe80::/64", None, 2, 256),
+        route("::/0", Some("fe80::1"), 2, 1024),
+        route("127.9.0.0/16", None, 1, 0),
+        other_table,
+    ];
+    let host = Host::from_parts(&links, &[], &routes, choose(&[]));
+    let seen: Vec<_> = host
+        .onlink
+        .iter()
+        .map(|(net, index)| (net.to_string(), *index))
+        .collect();
+    let wanted = [
+        ("0.0.0.0/0", 2),
+        ("10.0.0.0/24", 2),
+        ("10.9.0.0/16", 3),
+        ("::/0", 2),
+    ];
+    assert_eq!(seen, wanted.map(|(net, index)| (net.to_owned(), index)));
+    // More than there is room for: what covers most is kept, and the rest is told.
+    let many = (0..5_000_u32).map(|n| {
+        let host = std::net::Ipv4Addr::from(0x0b00_0000 + n);
+        route(&format!("{host}/32"), None, 3, 0)
+    });
+    let all: Vec<Route> = many.chain(routes).collect();
+    let host = Host::from_parts(&links, &[], &all, choose(&[]));
+    assert_eq!(host.onlink.len(), 4_096 + 1, "and one of IPv6");
+    assert_eq!(host.onlink[&"10.9.0.0/16".parse::<IpNet>().unwrap()], 3);
+    let [told] = &*host.warnings else {
+        panic!("{:?}", host.warnings);
+    };
+    assert!(
+        told.starts_with("907 IPv4 routes without a gateway"),
+        "{told}"
+    );
+}
+
 #[test]
 fn dockers_interfaces_are_no_uplinks() {
     let link = |index, name: &str, kind| Link {

@@ -28,6 +28,7 @@ pub(super) fn constants() -> Constants {
         },
         hz: 250,
         nat_seed: 7,
+        generic_seconds: 600,
         nat_ports: (61000, 65535),
         nat: Nat::default(),
     }
