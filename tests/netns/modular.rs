@@ -16,6 +16,18 @@ fn serves(medium: Medium) {
     over::containers_follow_its_mtu(&usual, &more);
 }
 
+/// A tunnel's module makes an interface in every new namespace; that is none that netctl's own
+/// trial of the kernel takes for its own.
+#[test]
+fn a_start_beside_a_tunnels_module() {
+    let (usual, _more) = over::start(Medium::Tunnel("ipip"));
+    let shown = usual.lab.ip_in("client", "-o link show");
+    assert!(shown.contains("tunl0"), "{shown}");
+    usual.lab.kill_daemon();
+    usual.lab.start_daemon();
+    assert!(usual.answers());
+}
+
 #[test]
 fn a_vlan() {
     serves(Medium::Vlan);

@@ -65,10 +65,11 @@ pub fn check(cgroup: &Path) -> Result<(), Missing> {
     }
 }
 
-/// Interfaces of the trial, in a namespace that has but the loopback one.
-const BRIDGE: u32 = 2;
-const VETH: u32 = 3;
-const PEER: u32 = 4;
+/// Interfaces of the trial. A new namespace may have others than the loopback one: the modules of
+/// tunnels make one in each (tunl0, sit0, gre0), by the lowest numbers.
+const BRIDGE: u32 = 1 << 24;
+const VETH: u32 = BRIDGE + 1;
+const PEER: u32 = BRIDGE + 2;
 const MTU: u32 = 1500;
 
 fn raise_memlock() {

@@ -151,6 +151,12 @@ pub(super) fn finish(client: Client, how: End) -> io::Result<usize> {
     stream.read_to_end(&mut rest)
 }
 
+/// Nothing came in time; or the way's MTU came in the place of an answer, which connected sockets of
+/// IPv6 are told as an error (udpv6_err).
+fn is_loss(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EMSGSIZE)
+}
+
 pub(super) fn exchange(ask: &Exchange) -> io::Result<Exchanged> {
     let limit = patient(Duration::from_millis(ask.timeout_ms));
     let mut done = Exchanged::default();
@@ -166,14 +172,13 @@ pub(super) fn exchange(ask: &Exchange) -> io::Result<Exchanged> {
         let mut buffer = vec![0_u8; 65536];
         for round in 0..ask.count {
             let data = payload(round);
-            client.send(&data)?;
             done.sent += 1;
-            match client.recv(&mut buffer) {
+            match client.send(&data).and_then(|_| client.recv(&mut buffer)) {
                 Ok(length) => {
                     done.received += 1;
                     done.corrupted += u32::from(buffer[..length] != data);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if is_loss(&error) => {}
                 Err(error) => return Err(error),
             }
         }
