@@ -17,6 +17,9 @@ pub mod side {
     pub const INSIDE: u8 = 0;
     /// From the wire (`from_uplink`).
     pub const OUTSIDE: u8 = 1;
+    /// From another container, by the port that it is masqueraded by (`hairpin`). Apart from
+    /// [`OUTSIDE`], where nobody has such a source address.
+    pub const HAIRPIN: u8 = 2;
 }
 
 /// A packet's tuple before any rewrite. For ICMP echo both ports hold the identifier.
@@ -108,6 +111,9 @@ pub mod flags {
     pub const DNAT: u16 = 1 << 10;
     /// The container's address and port have a mapping ([`crate::mapping`]), which this rests on.
     pub const MAPPED: u16 = 1 << 11;
+    /// Back in at once, to the container behind the port that the packet is for now: for both it
+    /// is as if the other one were outside (RFC 4787, REQ-9).
+    pub const HAIRPIN: u16 = 1 << 12;
 }
 
 impl<A: Address> FlowKey<A> {

@@ -41,6 +41,8 @@ jumps! {
     PIECES = 25, "pieces";
     ICMP_CHECK4 = 26, "icmp_check4";
     ICMP_CHECK6 = 27, "icmp_check6";
+    HAIRPIN4 = 28, "hairpin4";
+    HAIRPIN6 = 29, "hairpin6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.

@@ -33,6 +33,8 @@ pub(crate) trait Family: Tables {
     const CREATE: u32 = own::<Self>(jump::CREATE4, jump::CREATE6);
     /// Program that goes on with the search for its source port.
     const SEARCH: u32 = own::<Self>(jump::SEARCH4, jump::SEARCH6);
+    /// Program that takes a masqueraded packet to another container's mapping.
+    const HAIRPIN: u32 = own::<Self>(jump::HAIRPIN4, jump::HAIRPIN6);
     /// Program that looks at an ICMP error's checksum first.
     const ICMP_CHECK: u32 = own::<Self>(jump::ICMP_CHECK4, jump::ICMP_CHECK6);
     /// Programs that translate ICMP errors, by the hook that they came in by.

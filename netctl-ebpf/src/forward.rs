@@ -28,21 +28,27 @@ pub(crate) fn by_flow<A: Family>(
         return cut::start(packet, flow);
     }
     rewrite::apply(packet, flow)?;
-    Ok(deliver(packet, flow, hook))
+    deliver(packet, flow, hook)
 }
 
 /// Sends a packet that is rewritten already.
 #[inline(always)]
-pub(crate) fn deliver<A: Family>(packet: &Packet<A>, flow: &Flow<A>, hook: Hook) -> i32 {
-    if flow.flags & flags::TO_CONTAINER != 0 {
+pub(crate) fn deliver<A: Family>(
+    packet: &Packet<A>,
+    flow: &Flow<A>,
+    hook: Hook,
+) -> Result<i32, DropReason> {
+    Ok(if flow.flags & flags::TO_CONTAINER != 0 {
         to_container(packet, flow.out_ifindex, hook)
     } else if flow.flags & flags::TO_UPLINK != 0 {
         helpers::redirect_neigh(flow.out_ifindex)
     } else if flow.flags & flags::TO_UPLINK_L2 != 0 {
         helpers::redirect(flow.out_ifindex)
+    } else if flow.flags & flags::HAIRPIN != 0 {
+        return helpers::jump(packet.skb, A::HAIRPIN);
     } else {
         helpers::redirect_ingress(flow.out_ifindex)
-    }
+    })
 }
 
 /// Into the container behind `ifindex`, MACs already right.

@@ -10,7 +10,7 @@ use crate::{ANY, ANY6, UDP, WEB, WEB6, hairpin::one_port, in_both};
 
 /// Runs an error that quotes the IP packet of another line, cut to `length` bytes.
 #[track_caller]
-fn tell(
+pub(crate) fn tell(
     bench: &mut Bench,
     (program, ifindex): (Program, u32),
     error: &str,
@@ -23,7 +23,7 @@ fn tell(
 }
 
 /// The quoted packet of what came out, as a line; its own checksums are looked at too.
-fn quoted(out: &Outcome) -> String {
+pub(crate) fn quoted(out: &Outcome) -> String {
     let frame = &out.packet;
     let l4 = if frame[12..14] == [8, 0] {
         14 + 20
@@ -35,7 +35,7 @@ fn quoted(out: &Outcome) -> String {
     line.split_once(' ').unwrap().1.to_owned()
 }
 
-fn container(id: u32) -> (Program, u32) {
+pub(crate) fn container(id: u32) -> (Program, u32) {
     (
         Program::FromContainer,
         netctl::kernel::names::endpoint_ifindex(id),

@@ -24,6 +24,7 @@ mod isolation;
 mod length;
 mod lifetime;
 mod mapping;
+mod meeting;
 mod nd;
 mod parsers;
 mod protocols;

@@ -20,6 +20,7 @@ mod ipv6_objects;
 mod isolation;
 mod lab_itself;
 mod many_namespaces;
+mod meeting;
 mod modular;
 mod multicast;
 mod namespaces;

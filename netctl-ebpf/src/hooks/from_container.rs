@@ -210,6 +210,9 @@ pub(super) fn open<A: Family>(packet: &mut Packet<A>, sender: Sender) -> Result<
             Some(published) if !internal && packet.has_l4 => {
                 routes::to_published(packet, endpoint, ifindex, published, draft)?;
             }
+            None if !internal && routes::is_for_mapping(packet, network) => {
+                routes::to_mapping(packet, endpoint, network, ifindex, draft)?;
+            }
             _ => return to_host(packet, sender),
         }
     } else {

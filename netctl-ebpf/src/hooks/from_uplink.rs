@@ -151,7 +151,7 @@ fn is_martian<A: Family>(src: A) -> bool {
 /// Whether a packet of no flow may be meant for a mapping: of TCP only what opens a connection,
 /// so that the host's own connections pay nothing.
 #[inline(always)]
-fn opens<A: Family>(packet: &Packet<A>) -> bool {
+pub(super) fn opens<A: Family>(packet: &Packet<A>) -> bool {
     packet.proto == proto::UDP
         || packet.proto == proto::TCP
             && packet.tcp_flags & (header::SYN | header::ACK) == header::SYN
@@ -159,7 +159,7 @@ fn opens<A: Family>(packet: &Packet<A>) -> bool {
 
 /// What a first packet from outside is for.
 #[derive(Clone, Copy)]
-enum Target<A: Family> {
+pub(super) enum Target<A: Family> {
     /// A published port (walk 4).
     Published(&'static Published<A>),
     /// A port that a container sends from.
@@ -185,25 +185,38 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
         (src, packet.sport),
         (dst, packet.dport),
     );
-    let (ifindex, is_mapping) = match target {
-        Target::Published(published) => (published.endpoint, false),
-        Target::Mapped(mapping) => (mapping.endpoint, true),
-    };
+    let is_mapping = matches!(target, Target::Mapped(_));
     if socket == lookup::Socket::Connected || (socket == lookup::Socket::Open && is_mapping) {
         return Ok(verdict::NEXT);
     }
     if !flow::may_open(packet) {
         return Err(DropReason::NoFlow);
     }
+    let network = lead_in(packet, side::OUTSIDE, target)?;
+    let ifindex = packet.ifindex();
+    let draft = routes::draft::<A>()?;
+    draft.reply_leg.out_ifindex = ifindex;
+    draft.reply_leg.flags |= way_back(packet, network.anchor_ifindex, ifindex);
+    routes::open(packet, draft, Hook::Ingress)
+}
+
+/// Drafts the flow of a packet from `side` to a container, but for the way of its answers: whatever
+/// that is, they go to the MAC that the packet came from. The container's network.
+#[inline(always)]
+pub(super) fn lead_in<A: Family>(
+    packet: &Packet<A>,
+    side: u8,
+    target: Target<A>,
+) -> Result<&'static Network, DropReason> {
+    let (ifindex, to, back) = match target {
+        Target::Published(published) => (published.endpoint, flags::PORT_RX, flags::PORT_TX),
+        Target::Mapped(mapping) => (mapping.endpoint, flags::MAPPED, flags::MAPPED),
+    };
     let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
     let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
-    if is_mapping && !admits(packet, network) {
+    if matches!(target, Target::Mapped(_)) && !admits(packet, network) {
         return Err(DropReason::Unsolicited);
     }
-    let (to, back) = match target {
-        Target::Published(_) => (flags::PORT_RX, flags::PORT_TX),
-        Target::Mapped(_) => (flags::MAPPED, flags::MAPPED),
-    };
     let leg = Leg {
         out_ifindex: ifindex,
         endpoint: ifindex,
@@ -212,9 +225,8 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
         smac: network.mac,
         dmac: endpoint.mac,
     };
-    let ifindex = packet.ifindex();
     let draft = routes::draft()?;
-    draft.begin(packet, side::OUTSIDE, side::INSIDE);
+    draft.begin(packet, side, side::INSIDE);
     match target {
         Target::Published(published) => draft.lead_to(published, packet.dport),
         Target::Mapped(mapping) => {
@@ -224,16 +236,13 @@ fn open<A: Family>(packet: &mut Packet<A>, target: Target<A>) -> Result<i32, Dro
     }
     draft.forward_leg = leg;
     draft.reply_leg = Leg {
-        out_ifindex: ifindex,
-        flags: way_back(packet, network.anchor_ifindex, ifindex)
-            | flags::ROUTED
-            | flags::DNAT
-            | back,
+        out_ifindex: 0,
+        flags: flags::ROUTED | flags::DNAT | back,
         smac: packet.headers.dmac,
         dmac: packet.headers.smac,
         ..leg
     };
-    routes::open(packet, draft, Hook::Ingress)
+    Ok(network)
 }
 
 /// Whether the network's filter lets strangers in (RFC 4787, section 5).

@@ -7,4 +7,5 @@ mod from_container6;
 pub(crate) mod from_host;
 mod from_ip_uplink;
 pub(crate) mod from_uplink;
+mod hairpin;
 mod routes;

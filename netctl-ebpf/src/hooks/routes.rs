@@ -16,7 +16,9 @@ use crate::{
     family::Family,
     flow::{self, Keep, Leg, NewFlow},
     forward::{self, Hook},
-    helpers, host, lookup,
+    helpers,
+    hooks::from_uplink,
+    host, lookup, mapping,
     packet::{Packet, has_ports},
 };
 
@@ -58,24 +60,12 @@ pub(crate) fn to_outside<A: Family>(
         .ok_or(DropReason::NoRoute)?
         .get();
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
-    let masquerade = network.flags & network_flags::MASQUERADE != 0;
-    let kind = if masquerade {
-        if !packet.has_l4 && has_ports::<A>(packet.proto) {
-            return Err(DropReason::UnknownProtocol);
-        }
-        if A::of_uplink(uplink) == A::ANY {
-            return Err(DropReason::NoSourceAddress);
-        }
-        flags::SNAT
+    draft.begin(packet, side::INSIDE, side::OUTSIDE);
+    let kind = if network.flags & network_flags::MASQUERADE != 0 {
+        masquerade(packet, network, A::of_uplink(uplink), draft)?
     } else {
         flags::IDENTITY
     };
-    draft.begin(packet, side::INSIDE, side::OUTSIDE);
-    if masquerade {
-        draft.reply.dst = A::of_uplink(uplink);
-        draft.keep = keep(packet, network);
-        draft.notes_peers = u8::from(network.flags & network_flags::FILTER_BY_ADDRESS != 0);
-    }
     draft.forward_leg = Leg {
         out_ifindex: out,
         endpoint: ifindex,
@@ -86,13 +76,73 @@ pub(crate) fn to_outside<A: Family>(
     };
     draft.reply_leg = Leg {
         out_ifindex: ifindex,
-        endpoint: ifindex,
-        generation: endpoint.generation,
         flags: flags::TO_CONTAINER | flags::ROUTED | kind,
         smac: network.mac,
         dmac: endpoint.mac,
+        ..draft.forward_leg
     };
     Ok(())
+}
+
+/// Whether the packet, for an address of the host, opens a connection to a port that a container is
+/// masqueraded by, and no process of the host has.
+#[inline(always)]
+pub(crate) fn is_for_mapping<A: Family>(packet: &Packet<A>, network: &Network) -> bool {
+    let (src, dst) = ((packet.src(), packet.sport), (packet.dst(), packet.dport));
+    network.flags & network_flags::MASQUERADE != 0
+        && packet.has_l4
+        && from_uplink::opens(packet)
+        && mapping::behind(dst.0, dst.1, packet.proto).is_some()
+        && lookup::find_socket(packet.skb, packet.proto, src, dst) == lookup::Socket::None
+}
+
+/// To a port that a container is masqueraded by: out from the sender's own mapping, and back in by
+/// `hairpin`.
+#[inline(always)]
+pub(crate) fn to_mapping<A: Family>(
+    packet: &Packet<A>,
+    endpoint: &Endpoint,
+    network: &Network,
+    ifindex: u32,
+    draft: &mut NewFlow<A>,
+) -> Result<(), DropReason> {
+    draft.begin(packet, side::INSIDE, side::HAIRPIN);
+    let kind = masquerade(packet, network, packet.dst(), draft)?;
+    draft.forward_leg = Leg {
+        out_ifindex: 0,
+        endpoint: ifindex,
+        generation: endpoint.generation,
+        flags: flags::HAIRPIN | flags::ROUTED | kind,
+        smac: network.mac,
+        dmac: network.mac,
+    };
+    draft.reply_leg = Leg {
+        out_ifindex: ifindex,
+        flags: flags::TO_CONTAINER | flags::ROUTED | kind,
+        dmac: endpoint.mac,
+        ..draft.forward_leg
+    };
+    Ok(())
+}
+
+/// Has the drafted flow's packets leave with the source `addr`; which kind of flow that makes it.
+#[inline(always)]
+fn masquerade<A: Family>(
+    packet: &Packet<A>,
+    network: &Network,
+    addr: A,
+    draft: &mut NewFlow<A>,
+) -> Result<u16, DropReason> {
+    if !packet.has_l4 && has_ports::<A>(packet.proto) {
+        return Err(DropReason::UnknownProtocol);
+    }
+    if addr == A::ANY {
+        return Err(DropReason::NoSourceAddress);
+    }
+    draft.reply.dst = addr;
+    draft.keep = keep(packet, network);
+    draft.notes_peers = u8::from(network.flags & network_flags::FILTER_BY_ADDRESS != 0);
+    Ok(flags::SNAT)
 }
 
 /// Whether what a container of that network sends from gets one port for all destinations.

@@ -167,6 +167,8 @@ fn may_be_told<A: Family>(packet: &Packet<A>) -> bool {
         && !src.is_loopback()
         && !src.is_multicast()
         && !src.is_martian()
+        // Translated already, so the quote would be of a packet that nobody has sent.
+        && !host::is_local(src)
 }
 
 /// Whom the error comes from: the gateway, for a container; for others the address of the host

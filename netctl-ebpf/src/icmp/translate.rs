@@ -16,6 +16,7 @@ use crate::{
     forward::{self, Hook},
     helpers,
     hooks::{from_container, from_host, from_uplink},
+    host,
     packet::{Packet, header::Header as _},
     program::programs,
 };
@@ -82,12 +83,20 @@ fn from_uplink<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     packet.load()?;
     packet.parse_error()?;
     let mut quote = Quote::new(&packet);
-    match find(&packet, &mut quote, side::OUTSIDE) {
+    // Not by an uplink: on its way from one container to another, see `hooks::hairpin`.
+    let is_hairpin = host::uplink(packet.ifindex()).is_none();
+    let side = if is_hairpin {
+        side::HAIRPIN
+    } else {
+        side::OUTSIDE
+    };
+    match find(&packet, &mut quote, side) {
         Some(flow) => {
             // Any router on the way may be the sender, and its address is news (REQ-4).
             let (src, dst) = (packet.src(), flow.dst);
             send(&mut packet, &mut quote, flow, (src, dst), Hook::Ingress)
         }
+        None if is_hairpin => Err(DropReason::IcmpUnsupported),
         None => from_uplink::untracked(&packet),
     }
 }
@@ -132,7 +141,7 @@ fn send<A: Family>(
         helpers::store(packet.skb, packet.l4 + CHECK, &check)?;
     }
     relay(packet, flow, (src, dst))?;
-    Ok(forward::deliver(packet, flow, hook))
+    forward::deliver(packet, flow, hook)
 }
 
 /// The error's own IP header.
