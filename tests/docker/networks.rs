@@ -111,15 +111,10 @@ fn a_networks_mtu_is_the_containers() {
     let (a, _b, adopted) = pair("-o com.docker.network.driver.mtu=1400");
     let shown = adopted.lab.netctl("network inspect net1 -o json").json();
     assert_eq!(shown["mtu"], 1400, "{shown:#}");
-    let done = a.exchange(netctl_tests::agent::Exchange {
-        proto: Proto::Tcp,
-        target: (LAN, 7000).into(),
-        source: None,
-        count: 3,
-        size: 1_000_000,
-        timeout_ms: 20_000,
-    });
-    assert_eq!((done.received, done.corrupted), (3, 0));
+    a.exchange_all(
+        netctl_tests::agent::Exchange::of(Proto::Tcp, (LAN, 7000), 3, 1_000_000),
+        "out",
+    );
 }
 
 #[test]

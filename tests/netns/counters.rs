@@ -32,15 +32,10 @@ fn port(scrape: &Scrape, host_port: u16, proto: &str) -> [u64; 5] {
 }
 
 fn udp(agent: &Agent, target: IpAddr, count: u32, size: usize) {
-    let done = agent.exchange(Exchange {
-        proto: Proto::Udp,
-        target: (target, PUBLISHED).into(),
-        source: None,
-        count,
-        size,
-        timeout_ms: 3000,
-    });
-    assert_eq!((done.received, done.corrupted), (count, 0));
+    agent.exchange_all(
+        Exchange::of(Proto::Udp, (target, PUBLISHED), count, size),
+        "published",
+    );
 }
 
 #[test]
@@ -101,15 +96,10 @@ fn tcp_is_counted_as_a_recording_on_the_wire_shows_it() {
     let lab = &usual.lab;
     lab.lan().sniff("lan0");
     // Small rounds: no segmentation offload, so a recorded frame is a packet.
-    let done = lab.lan().exchange(Exchange {
-        proto: Proto::Tcp,
-        target: (HOST, PUBLISHED).into(),
-        source: None,
-        count: 50,
-        size: 300,
-        timeout_ms: 3000,
-    });
-    assert_eq!((done.received, done.corrupted), (50, 0));
+    lab.lan().exchange_all(
+        Exchange::of(Proto::Tcp, (HOST, PUBLISHED), 50, 300),
+        "published",
+    );
     let frames = lab
         .lan()
         .sniffed("lan0", &PUBLISHED.to_be_bytes(), 100, 1000);
@@ -126,15 +116,10 @@ fn large_segments_count_as_the_packets_that_they_are() {
     let usual = Usual::start();
     let lab = &usual.lab;
     let size = 2_000_000;
-    let done = lab.lan().exchange(Exchange {
-        proto: Proto::Tcp,
-        target: (HOST, PUBLISHED).into(),
-        source: None,
-        count: 2,
-        size,
-        timeout_ms: 10_000,
-    });
-    assert_eq!((done.received, done.corrupted), (2, 0));
+    lab.lan().exchange_all(
+        Exchange::of(Proto::Tcp, (HOST, PUBLISHED), 2, size),
+        "published",
+    );
     let [rx, rx_bytes, tx, tx_bytes, opened] = port(&lab.scrape(), PUBLISHED, "tcp");
     assert_eq!(opened, 1);
     let again = 1500 * (retransmitted(lab.lan()) + retransmitted(&usual.web));

@@ -65,15 +65,10 @@ fn amounts_are_exact_and_frames_are_seen() {
     lab.lan().serve_all(7000);
     lab.lan().sniff("lan0");
     for (proto, size) in [(Proto::Udp, 500), (Proto::Tcp, 300_000)] {
-        let done = lab.host().exchange(Exchange {
-            proto,
-            target: (LAN, 7000).into(),
-            source: None,
-            count: 10,
-            size,
-            timeout_ms: 2000,
-        });
-        assert_eq!((done.sent, done.received, done.corrupted), (10, 10, 0));
+        lab.host().exchange_all(
+            Exchange::of(proto, (LAN, 7000), 10, size),
+            "to the neighbour",
+        );
     }
     let port = 7000_u16.to_be_bytes();
     let frames = lab.lan().sniffed("lan0", &port, 20, 2000);

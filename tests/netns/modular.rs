@@ -7,15 +7,6 @@ use netctl_tests::lab::Medium;
 
 use crate::over;
 
-#[track_caller]
-fn serves(medium: Medium) {
-    let (usual, more) = over::start(medium);
-    over::every_path_works(&usual, &more, medium);
-    over::everything_arrives(&usual, &more, medium);
-    over::errors_arrive(&usual, &more, medium);
-    over::containers_follow_its_mtu(&usual, &more);
-}
-
 /// A tunnel's module makes an interface in every new namespace; that is none that netctl's own
 /// trial of the kernel takes for its own.
 #[test]
@@ -30,30 +21,30 @@ fn a_start_beside_a_tunnels_module() {
 
 #[test]
 fn a_vlan() {
-    serves(Medium::Vlan);
+    over::serves(Medium::Vlan);
 }
 
 #[test]
 fn a_bond() {
-    serves(Medium::Bond);
+    over::serves(Medium::Bond);
 }
 
 #[test]
 fn ipv4_in_ipv4() {
-    serves(Medium::Tunnel("ipip"));
+    over::serves(Medium::Tunnel("ipip"));
 }
 
 #[test]
 fn both_families_in_ipv4() {
-    serves(Medium::Tunnel("sit"));
+    over::serves(Medium::Tunnel("sit"));
 }
 
 #[test]
 fn gre() {
-    serves(Medium::Tunnel("gre"));
+    over::serves(Medium::Tunnel("gre"));
 }
 
 #[test]
 fn wireguard() {
-    serves(Medium::WireGuard);
+    over::serves(Medium::WireGuard);
 }

@@ -20,16 +20,10 @@ fn everything_arrives(usual: &Usual, what: &str) {
         ("published, by host", usual.lab.host(), HOST, PUBLISHED),
     ] {
         for (proto, count, size) in [(Proto::Tcp, 2, 2_000_000), (Proto::Udp, 50, 1_001)] {
-            let done = agent.exchange(Exchange {
-                proto,
-                target: (target, port).into(),
-                source: None,
-                count,
-                size,
-                timeout_ms: 10_000,
-            });
-            let found = (done.received, done.corrupted);
-            assert_eq!(found, (count, 0), "{what}: {who}, {proto:?}");
+            agent.exchange_all(
+                Exchange::of(proto, (target, port), count, size),
+                format_args!("{what}: {who}"),
+            );
         }
     }
 }

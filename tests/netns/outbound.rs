@@ -47,15 +47,7 @@ fn much_data_both_ways_arrives_as_it_was() {
             ("published, by lan", usual.lab.lan(), host, 8080),
             ("host, directly", usual.lab.host(), web, 80),
         ] {
-            let done = agent.exchange(Exchange {
-                proto: Proto::Tcp,
-                target: (target, port).into(),
-                source: None,
-                count: 3,
-                size: 3_000_000,
-                timeout_ms: 20_000,
-            });
-            assert_eq!((done.received, done.corrupted), (3, 0), "{who}: {target}");
+            agent.exchange_all(Exchange::of(Proto::Tcp, (target, port), 3, 3_000_000), who);
         }
     }
 }
@@ -98,15 +90,7 @@ fn large_datagrams_travel_in_pieces() {
         ),
         ("neighbour by IPv6", &usual.client, WEB6.into(), 80),
     ] {
-        let done = agent.exchange(Exchange {
-            proto: Proto::Udp,
-            target: (target, port).into(),
-            source: None,
-            count: 5,
-            size: 4000,
-            timeout_ms: 1000,
-        });
-        assert_eq!((done.received, done.corrupted), (5, 0), "{who}");
+        agent.exchange_all(Exchange::of(Proto::Udp, (target, port), 5, 4000), who);
     }
 }
 

@@ -21,6 +21,16 @@ pub(crate) fn start(medium: Medium) -> (Usual, Neighbour) {
     (usual, more)
 }
 
+/// All of it.
+#[track_caller]
+pub(crate) fn serves(medium: Medium) {
+    let (usual, more) = start(medium);
+    every_path_works(&usual, &more, medium);
+    everything_arrives(&usual, &more, medium);
+    errors_arrive(&usual, &more, medium);
+    containers_follow_its_mtu(&usual, &more);
+}
+
 /// Adds such an uplink, and waits until it is served.
 pub(crate) fn add(usual: &Usual, medium: Medium) -> Neighbour {
     let more = usual.lab.add_host_over(medium);
@@ -105,27 +115,16 @@ pub(crate) fn everything_arrives(usual: &Usual, more: &Neighbour, medium: Medium
             ("published", &more.agent, host, PUBLISHED),
             ("host", &more.agent, host, OWN),
         ] {
-            let exchange = |proto, count, size, timeout_ms| {
-                who.exchange(Exchange {
-                    proto,
-                    target: (target, port).into(),
-                    source: None,
-                    count,
-                    size,
-                    timeout_ms,
-                })
-            };
+            let exchange = |proto, count, size| Exchange::of(proto, (target, port), count, size);
             // Datagrams that are lost, each way, where senders have to be told the way's MTU.
-            exchange(Proto::Udp, 2, 4_000, 300);
+            who.exchange(exchange(Proto::Udp, 2, 4_000).within_ms(300));
             for (proto, count, size) in [
                 (Proto::Tcp, 2, 1_000_000),
                 (Proto::Udp, 20, 1_001),
                 // In pieces.
                 (Proto::Udp, 5, 4_000),
             ] {
-                let done = exchange(proto, count, size, 10_000);
-                let found = (done.received, done.corrupted);
-                assert_eq!(found, (count, 0), "{what}: {target}, {proto:?} of {size}");
+                who.exchange_all(exchange(proto, count, size), what);
             }
         }
     }

@@ -57,15 +57,10 @@ fn is_told(agent: &Agent, (target, port): (IpAddr, u16), ends: &Ends, (by, mtu):
 /// A megabyte there and back.
 #[track_caller]
 fn transfers(agent: &Agent, (target, port): (IpAddr, u16)) {
-    let done = agent.exchange(Exchange {
-        proto: Proto::Tcp,
-        target: (target, port).into(),
-        source: None,
-        count: 1,
-        size: 1_000_000,
-        timeout_ms: 20_000,
-    });
-    assert_eq!((done.received, done.corrupted), (1, 0), "{target}");
+    agent.exchange_all(
+        Exchange::of(Proto::Tcp, (target, port), 1, 1_000_000),
+        "a megabyte",
+    );
 }
 
 #[test]

@@ -90,16 +90,10 @@ fn tcp((name, agent, target, port): Path<'_>, what: &str) {
         _ if target == IpAddr::from(LAN) || target == IpAddr::from(LAN6) => 7000,
         _ => PUBLISHED,
     };
-    let done = agent.exchange(Exchange {
-        proto: Proto::Tcp,
-        target: (target, port).into(),
-        source: None,
-        count: 1,
-        size: BYTES,
-        timeout_ms: 20_000,
-    });
-    let arrived = (done.received, done.corrupted);
-    assert_eq!(arrived, (1, 0), "{what}: {name} {target}");
+    agent.exchange_all(
+        Exchange::of(Proto::Tcp, (target, port), 1, BYTES),
+        format_args!("{what}: {name}"),
+    );
 }
 
 #[test]

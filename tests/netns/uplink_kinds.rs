@@ -121,12 +121,7 @@ fn containers_follow_the_uplinks_mtu() {
 /// The address is the bridge's, the wire is a port of it.
 #[test]
 fn every_path_works_over_a_bridge_of_others() {
-    let medium = Medium::Bridge;
-    let (usual, more) = over::start(medium);
-    over::every_path_works(&usual, &more, medium);
-    over::everything_arrives(&usual, &more, medium);
-    over::errors_arrive(&usual, &more, medium);
-    over::containers_follow_its_mtu(&usual, &more);
+    over::serves(Medium::Bridge);
 }
 
 /// A tagged frame is for the VLAN's own interface. The kernel has taken the tag off before we see

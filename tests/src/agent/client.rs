@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     echo::QUESTION,
-    protocol::{Connect, Connected, End, Exchange, Exchanged, Proto, Style},
+    protocol::{Connect, Connected, End, Proto, Style},
     socket,
 };
 use crate::patience::patient;
@@ -149,57 +149,4 @@ pub(super) fn finish(client: Client, how: End) -> io::Result<usize> {
     stream.shutdown(Shutdown::Write)?;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest)
-}
-
-/// Nothing came in time; or the way's MTU came in the place of an answer, which connected sockets of
-/// IPv6 are told as an error (udpv6_err).
-fn is_loss(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EMSGSIZE)
-}
-
-pub(super) fn exchange(ask: &Exchange) -> io::Result<Exchanged> {
-    let limit = patient(Duration::from_millis(ask.timeout_ms));
-    let mut done = Exchanged::default();
-    // Bytes that differ by position and by round, so that swapped or stale data is seen.
-    let payload = |round: u32| -> Vec<u8> {
-        (0..ask.size)
-            .map(|i| (i as u32).wrapping_mul(31).wrapping_add(round) as u8)
-            .collect()
-    };
-    if ask.proto == Proto::Udp {
-        let client = socket::udp(&ask.target, ask.source, limit)?;
-        client.connect(ask.target)?;
-        let mut buffer = vec![0_u8; 65536];
-        for round in 0..ask.count {
-            let data = payload(round);
-            done.sent += 1;
-            match client.send(&data).and_then(|_| client.recv(&mut buffer)) {
-                Ok(length) => {
-                    done.received += 1;
-                    done.corrupted += u32::from(buffer[..length] != data);
-                }
-                Err(error) if is_loss(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        return Ok(done);
-    }
-    let stream = socket::tcp(ask.target, ask.source, limit)?;
-    for round in 0..ask.count {
-        let data = payload(round);
-        let mut answer = vec![0_u8; ask.size];
-        // Both directions at once: a large round would fill both buffers otherwise.
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| (&stream).write_all(&data));
-            let read = (&stream).read_exact(&mut answer);
-            writer
-                .join()
-                .map_err(|_panic| io::Error::other("writer panicked"))??;
-            read
-        })?;
-        done.sent += 1;
-        done.received += 1;
-        done.corrupted += u32::from(answer != data);
-    }
-    Ok(done)
 }

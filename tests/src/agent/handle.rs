@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{
     load::{Load, LoadReport},
     protocol::{
-        Bind, Burst, Connect, Connected, End, Exchange, Exchanged, Heard, Link, Probe, Probed,
-        Proto, Request, Returned, Segments, Sniffed,
+        Bind, Burst, Connect, Connected, End, Heard, Link, Probe, Probed, Proto, Request, Returned,
+        Segments, Sniffed,
     },
 };
 use crate::packet::hex;
@@ -146,12 +146,6 @@ impl Agent {
             target: target.into(),
             path: path.to_owned(),
         })
-    }
-
-    /// Sends exact amounts.
-    #[track_caller]
-    pub fn exchange(&self, ask: Exchange) -> Exchanged {
-        self.must(&Request::Exchange(ask))
     }
 
     /// Binds a socket; the error is the errno's name.

@@ -7,6 +7,7 @@
 mod burst;
 mod client;
 mod echo;
+mod exchange;
 mod group;
 mod handle;
 mod load;
@@ -21,12 +22,13 @@ mod serve;
 mod socket;
 mod wire;
 
+pub use exchange::{Exchange, Exchanged};
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
 pub use pairs::{Paired, Pairs};
 pub use protocol::{
-    Bind, Burst, Connect, Connected, Cutting, End, Exchange, Exchanged, Heard, Kind, Link, Probe,
-    Probed, Proto, Request, Returned, Segments, Sniffed, Style, Told,
+    Bind, Burst, Connect, Connected, Cutting, End, Heard, Kind, Link, Probe, Probed, Proto,
+    Request, Returned, Segments, Sniffed, Style, Told,
 };
 pub use raw::raw_ip;
 pub use serve::{Role, run};

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{load::Load, pairs::Pairs};
+use super::{exchange::Exchange, load::Load, pairs::Pairs};
 
 /// Kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum Request {
     Connect(Connect),
     /// HTTP GET of a path on a server of this namespace; answers the body.
     Fetch { target: SocketAddr, path: String },
-    /// Sends exact amounts and counts what comes back. Answer: [`Exchanged`].
+    /// Sends exact amounts and counts what comes back. Answer: [`super::Exchanged`].
     Exchange(Exchange),
     /// Asks by two datagrams at once, again and again. Answer: [`super::Paired`].
     Pairs(Pairs),
@@ -213,28 +213,6 @@ pub struct Connected {
     pub seen: SocketAddr,
     /// getpeername(); for unconnected UDP the source of the reply.
     pub peer: SocketAddr,
-}
-
-/// See [`Request::Exchange`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Exchange {
-    /// [`Proto::Http`] is not known here.
-    pub proto: Proto,
-    pub target: SocketAddr,
-    pub source: Option<SocketAddr>,
-    /// UDP: datagrams, one after the other. TCP: rounds of `size` bytes on one connection.
-    pub count: u32,
-    pub size: usize,
-    pub timeout_ms: u64,
-}
-
-/// Exact amounts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exchanged {
-    pub sent: u32,
-    pub received: u32,
-    /// Answers whose bytes differ from what was sent.
-    pub corrupted: u32,
 }
 
 /// See [`Request::Burst`].

@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::{
     burst,
     client::{self, Held},
-    echo,
+    echo, exchange,
     group::{self, Listeners},
     load::Running,
     machine, offload, pairs, ping, probe,
@@ -97,7 +97,7 @@ impl State {
             Request::Serve { proto, addr } => value(echo::serve(*proto, *addr)?),
             Request::Connect(ask) => value(client::connect(ask, &mut self.clients)?),
             Request::Fetch { target, path } => value(client::fetch(*target, path)?),
-            Request::Exchange(ask) => value(client::exchange(ask)?),
+            Request::Exchange(ask) => value(exchange::run(ask)?),
             Request::Bind(ask) => value(self.bind(ask)?),
             Request::Finish { hold, how } => {
                 let held = self.clients.remove(hold).ok_or(io::ErrorKind::NotFound)?;
