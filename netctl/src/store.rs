@@ -27,8 +27,8 @@ use crate::model::{Endpoint, Model, Network, PublishedPort, Sandbox, delta::Delt
 /// The file's name in the state folder.
 pub const FILE: &str = "netctl.redb";
 /// Version of the tables and of the JSON in them. Version 1 knew no IPv6, version 2 nothing
-/// adopted; both are read as well.
-const VERSION: u32 = 3;
+/// adopted, version 3 no names of what is; all are read as well.
+const VERSION: u32 = 4;
 
 type ById = TableDefinition<'static, u32, &'static str>;
 type ByName = TableDefinition<'static, &'static str, &'static str>;
@@ -172,8 +172,8 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
     let version = number("version")?;
     let same = |port: PublishedPort| port;
     let (networks, ports) = match version {
-        // Version 2 is the same without what is adopted.
-        2 | VERSION => (
+        // Versions 2 and 3 are the same without what was added, which has defaults.
+        2 | 3 | VERSION => (
             rows(&txn, NETWORKS, |key| key, |network: Network| network)?,
             rows(&txn, PORTS, |key| key, same)?,
         ),

@@ -7,6 +7,7 @@
 
 mod adopted;
 mod gone;
+mod names;
 mod networks;
 mod nothing_else;
 mod published;

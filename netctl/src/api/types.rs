@@ -170,8 +170,24 @@ pub struct Ns {
     pub managed: bool,
     /// Which namespace the path meant when it was given, if netctl did not make it.
     pub inode: Option<u64>,
+    /// Whose namespace it is, if a container engine made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     pub endpoints: Vec<Endpoint>,
     pub ports: Vec<Port>,
+}
+
+/// A container of another engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// In its engine's words.
+    pub id: String,
+    pub name: String,
+    /// Of the Compose file that it comes from, if it comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose_project: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose_service: Option<String>,
 }
 
 /// A published port or range.
@@ -179,6 +195,9 @@ pub struct Ns {
 pub struct Port {
     pub id: PortId,
     pub ns: String,
+    /// Whose port it is, if a container engine made the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     /// As given; none: every address of the host.
     pub host_ip: Option<IpAddr>,
     pub host_port: u16,

@@ -114,11 +114,23 @@ fn list(all: &[Ns]) -> String {
 }
 
 fn inspect(ns: &Ns) -> String {
-    let mut text = pairs([
+    let mut about = vec![
         ("Name", ns.name.clone()),
         ("Path", ns.path.display().to_string()),
         ("Made by netctl", yes_no(ns.managed).to_owned()),
-    ]);
+    ];
+    if let Some(container) = &ns.container {
+        about.push((
+            "Container",
+            format!("{} ({})", container.name, container.id),
+        ));
+        let compose = [&container.compose_project, &container.compose_service];
+        let compose: Vec<&str> = compose.into_iter().flatten().map(String::as_str).collect();
+        if !compose.is_empty() {
+            about.push(("Compose", compose.join(" / ")));
+        }
+    }
+    let mut text = pairs(about);
     if !ns.endpoints.is_empty() {
         let header = [
             "NETWORK",

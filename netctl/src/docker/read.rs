@@ -10,7 +10,7 @@ use super::{
     facts::{Container, Endpoint, Idle, Network},
     ports,
 };
-use crate::model::mac;
+use crate::model::{adopted::Compose, mac};
 
 /// Options of the bridge driver (libnetwork, drivers/bridge/labels.go and netlabel/labels.go).
 mod option {
@@ -40,6 +40,12 @@ const SWARM: &str = "docker_gwbridge";
 
 /// Beginnings of the labels that are read: ours, and Compose's (docker/compose, pkg/api/labels.go).
 const LABELS: [&str; 2] = ["netctl.", "com.docker.compose."];
+
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+/// Longest part of a label's value that is kept as a name. Compose's own names are shorter; a
+/// label written by hand is whatever its author likes, and goes into every series of a port.
+const LONGEST_NAME: usize = 128;
 
 /// What the Engine does not tell of the network `bridge` when it makes no rules.
 #[derive(Clone, Copy, Debug)]
@@ -152,6 +158,19 @@ fn labels(answer: &ContainerInspectResponse) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The Compose project and service that labels tell of.
+pub(super) fn compose(labels: &BTreeMap<String, String>) -> Option<Compose> {
+    let name = |key| -> Option<String> {
+        let value = labels.get(key)?;
+        Some(value.chars().take(LONGEST_NAME).collect())
+    };
+    let (project, service) = (name(PROJECT), name(SERVICE));
+    (project.is_some() || service.is_some()).then(|| Compose {
+        project: project.unwrap_or_default(),
+        service: service.unwrap_or_default(),
+    })
+}
+
 fn name(answer: &ContainerInspectResponse) -> Option<String> {
     let name = answer.name.as_deref()?;
     Some(name.trim_start_matches('/').to_owned())
@@ -241,5 +260,22 @@ mod tests {
         assert_eq!(idle(&answer).labels, read);
         answer.config = None;
         assert!(idle(&answer).labels.is_empty());
+    }
+
+    #[test]
+    fn what_compose_made_is_told_by_two_labels() {
+        let labels = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            all.iter().map(owned).collect()
+        };
+        let both = labels(&[(PROJECT, "shop"), (SERVICE, "web"), ("netctl.allow", "x")]);
+        let made = compose(&both).unwrap();
+        assert_eq!((&*made.project, &*made.service), ("shop", "web"));
+        assert_eq!(compose(&labels(&[("netctl.allow", "x")])), None);
+        // By hand.
+        let long = "é".repeat(5000);
+        let made = compose(&labels(&[(PROJECT, &long)])).unwrap();
+        assert_eq!(made.project, "é".repeat(LONGEST_NAME));
+        assert_eq!(made.service, "");
     }
 }

@@ -16,7 +16,17 @@ use crate::{
     view::PortCounters,
 };
 
-const PORT: &[&str] = &["network", "ns", "host_ip", "host_port", "protocol"];
+/// A container's id is none of them: with it each `docker compose up` would begin new series.
+const PORT: &[&str] = &[
+    "network",
+    "ns",
+    "container",
+    "compose_project",
+    "compose_service",
+    "host_ip",
+    "host_port",
+    "protocol",
+];
 
 const fn port(name: &'static str, kind: Kind, help: &'static str) -> Family {
     Family {
@@ -246,16 +256,23 @@ fn port_series(model: &Model, counters: &[PortCounters]) -> Vec<(Vec<String>, Po
 }
 
 /// A packet of either family counts for the port, so a port has one series. `host_ip` is `*`
-/// for every address of the host.
+/// for every address of the host; what a namespace has no container or Compose file for is empty,
+/// which to Prometheus is as good as no label.
 fn labels(model: &Model, port: &PublishedPort, host_port: u16) -> Vec<String> {
     let way = model.published_endpoints(&port.sandbox);
     let network = port
         .targets(way)
         .next()
         .and_then(|(_, _, e)| model.networks.get(&e.network));
+    let sandbox = model.sandboxes.get(&port.sandbox);
+    let container = sandbox.and_then(|sandbox| sandbox.adopted.as_ref());
+    let compose = container.and_then(|container| container.compose.as_ref());
     vec![
         network.map(|n| n.name.clone()).unwrap_or_default(),
         port.sandbox.clone(),
+        container.map(|c| c.name.clone()).unwrap_or_default(),
+        compose.map(|c| c.project.clone()).unwrap_or_default(),
+        compose.map(|c| c.service.clone()).unwrap_or_default(),
         port.host_ip
             .map_or_else(|| "*".to_owned(), |ip| ip.to_string()),
         host_port.to_string(),

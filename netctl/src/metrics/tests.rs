@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     api::types,
+    model::{Model, adopted},
     service::fake::{Fake, service},
     view,
 };
@@ -45,7 +46,7 @@ async fn published() -> (Arc<Service>, Fake, tempfile::TempDir) {
 #[tokio::test]
 async fn single_ports_begin_at_zero_and_ranges_with_traffic() {
     let (service, fake, _dir) = published().await;
-    let single = r#"{network="net",ns="web",host_ip="127.0.0.1",host_port="8080",protocol="tcp"}"#;
+    let single = r#"{network="net",ns="web",container="",compose_project="",compose_service="",host_ip="127.0.0.1",host_port="8080",protocol="tcp"}"#;
     let text_before = text(&service).await;
     for name in [
         "receive_packets_total",
@@ -74,7 +75,7 @@ async fn single_ports_begin_at_zero_and_ranges_with_traffic() {
         text.contains(&format!("netctl_port_receive_bytes_total{single} 300\n")),
         "{text}"
     );
-    let range = r#"netctl_port_receive_packets_total{network="net",ns="web",host_ip="*",host_port="9500",protocol="udp"} 5"#;
+    let range = r#"netctl_port_receive_packets_total{network="net",ns="web",container="",compose_project="",compose_service="",host_ip="*",host_port="9500",protocol="udp"} 5"#;
     assert!(text.contains(range), "{text}");
     assert!(!text.contains("host_port=\"1\""), "{text}");
 }
@@ -113,6 +114,29 @@ async fn totals_follow_the_conventions() {
         assert!(line.ends_with('.'), "{line}");
     }
     assert!(!text.contains("netctl_port_"), "{text}");
+}
+
+#[tokio::test]
+async fn a_containers_port_carries_its_names() {
+    let (service, _fake, _dir) = published().await;
+    let of = adopted::Container {
+        id: "0123".into(),
+        name: "shop-web-1".into(),
+        compose: Some(adopted::Compose {
+            project: "shop".into(),
+            service: "web".into(),
+        }),
+    };
+    let taken_over = |model: &mut Model, _: &crate::service::Options| {
+        Arc::make_mut(model.sandboxes.get_mut("web").unwrap()).adopted = Some(of);
+    };
+    service.adopt(taken_over).await.unwrap();
+    let text = text(&service).await;
+    let series = r#"netctl_port_receive_packets_total{network="net",ns="web",container="shop-web-1",compose_project="shop",compose_service="web",host_ip="127.0.0.1",host_port="8080",protocol="tcp"} 0"#;
+    assert!(text.contains(series), "{text}");
+    let port = service.ports().remove(0).container.unwrap();
+    assert_eq!(port.compose_project.as_deref(), Some("shop"));
+    assert_eq!(service.ns("web").unwrap().container, Some(port));
 }
 
 #[tokio::test]

@@ -44,6 +44,21 @@ pub struct Veth {
 pub struct Container {
     /// The engine's own name of it, which outlasts restarts and renaming.
     pub id: String,
+    /// What people call it; the sandbox's name but where something else has that. Empty until
+    /// its engine is asked, if a netctl wrote it that did not keep it (store version 3).
+    #[serde(default)]
+    pub name: String,
+    /// None: no Compose file made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<Compose>,
+}
+
+/// What a container is of in a Compose file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compose {
+    pub project: String,
+    pub service: String,
 }
 
 impl Model {

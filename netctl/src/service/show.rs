@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::types,
     kernel::names,
-    model::{Endpoint, Model, Netns, Network, PortId, PublishedPort, Sandbox},
+    model::{Endpoint, Model, Netns, Network, PortId, PublishedPort, Sandbox, adopted},
     view,
 };
 
@@ -174,7 +174,7 @@ fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
     let Sandbox {
         name,
         netns,
-        adopted: _,
+        adopted,
     } = sandbox;
     let (path, inode) = match netns {
         Netns::Named => (format!("/run/netns/{name}").into(), None),
@@ -187,12 +187,25 @@ fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
         path,
         managed: inode.is_none(),
         inode,
+        container: adopted.as_ref().map(container),
         endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
         ports: ports.map(|p| port(model, p)).collect(),
     }
 }
 
+fn container(container: &adopted::Container) -> types::Container {
+    let adopted::Container { id, name, compose } = container;
+    let given = |name: &String| (!name.is_empty()).then(|| name.clone());
+    types::Container {
+        id: id.clone(),
+        name: name.clone(),
+        compose_project: compose.as_ref().and_then(|c| given(&c.project)),
+        compose_service: compose.as_ref().and_then(|c| given(&c.service)),
+    }
+}
+
 fn port(model: &Model, port: &PublishedPort) -> types::Port {
+    let owner = model.sandboxes.get(&port.sandbox);
     let way = model.published_endpoints(&port.sandbox);
     let targets = port.targets(way);
     let targets = targets.map(|(host_ip, container_ip, endpoint)| types::Target {
@@ -203,6 +216,7 @@ fn port(model: &Model, port: &PublishedPort) -> types::Port {
     types::Port {
         id: port.id,
         ns: port.sandbox.clone(),
+        container: owner.and_then(|owner| owner.adopted.as_ref().map(container)),
         host_ip: port.host_ip,
         host_port: port.host_port,
         container_port: port.container_port,

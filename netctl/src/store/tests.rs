@@ -197,7 +197,7 @@ fn a_newer_file_is_refused_unchanged() {
     assert!(
         error
             .to_string()
-            .contains("has version 4, this netctl knows 3"),
+            .contains("has version 5, this netctl knows 4"),
         "{error}"
     );
 }
@@ -257,6 +257,36 @@ fn a_file_of_version_1_is_read_and_written_anew() {
     assert_eq!(read.ports[&4].to_string(), "127.0.0.1:9:9/udp");
     assert_eq!(read.sandboxes["web"].netns, Netns::Named);
     assert_eq!((read.last_endpoint, read.last_port), (9, 5));
+    drop(store);
+    let (store, again) = Store::open(dir.path()).unwrap();
+    assert_eq!(again, read);
+    let txn = store.db.begin_read().unwrap();
+    let numbers = txn.open_table(NUMBERS).unwrap();
+    assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
+}
+
+/// As version 3 wrote it, to the letter: a container had an id and nothing else.
+#[test]
+fn a_container_of_version_3_is_read_and_written_anew() {
+    let dir = filled();
+    let path = dir.path().join(FILE);
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    let old = r#"{"name":"web","netns":{"kind":"path","path":"/run/netns/x","inode":4},"adopted":{"id":"0123"}}"#;
+    txn.open_table(SANDBOXES)
+        .unwrap()
+        .insert("web", old)
+        .unwrap();
+    txn.open_table(NUMBERS)
+        .unwrap()
+        .insert("version", 3)
+        .unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let (store, read) = Store::open(dir.path()).unwrap();
+    let container = read.sandboxes["web"].adopted.clone().unwrap();
+    assert_eq!((&*container.id, &*container.name), ("0123", ""));
+    assert_eq!(container.compose, None);
     drop(store);
     let (store, again) = Store::open(dir.path()).unwrap();
     assert_eq!(again, read);

@@ -6,7 +6,10 @@ use netctl_common::endpoint::slot;
 
 use super::{Translation, is_of, with_id};
 use crate::{
-    docker::facts::{self, Facts},
+    docker::{
+        facts::{self, Facts},
+        read::compose,
+    },
     kernel::adopted::{self as links, Found},
     model::{
         Endpoint, Netns, NetworkId, Sandbox,
@@ -40,7 +43,11 @@ impl Translation<'_> {
                     path: container.sandbox.clone().unwrap_or_default(),
                     inode: inside(self.found, container).map_or(0, |sandbox| sandbox.inode),
                 },
-                adopted: Some(Container { id: id.clone() }),
+                adopted: Some(Container {
+                    id: id.clone(),
+                    name: container.name.clone(),
+                    compose: compose(&container.labels),
+                }),
             };
             let sandboxes = &mut self.model.sandboxes;
             if sandboxes.get(&name).is_none_or(|old| **old != sandbox) {

@@ -196,6 +196,33 @@ fn what_cannot_be_served_is_named_and_the_rest_is() {
 }
 
 #[test]
+fn a_container_has_its_name_and_what_compose_made_it_for() {
+    let mut model = Model::default();
+    let mut web = container("web", 2, &[]);
+    put(&mut model, &[("1", web.clone())]);
+    let of = |model: &Model, name: &str| model.sandboxes[name].adopted.clone().unwrap();
+    assert_eq!(of(&model, "web").name, "web");
+    assert_eq!(of(&model, "web").compose, None);
+    let labels = [("project", "shop"), ("service", "front")];
+    web.labels = labels
+        .map(|(key, value)| (format!("com.docker.compose.{key}"), value.to_owned()))
+        .into();
+    put(&mut model, &[("1", web.clone())]);
+    let compose = of(&model, "web").compose.unwrap();
+    assert_eq!((&*compose.project, &*compose.service), ("shop", "front"));
+    // A namespace of ours has the name: the container keeps its own where people look for it.
+    let mut model = Model::default();
+    let ours = crate::model::Sandbox {
+        name: "web".into(),
+        netns: crate::model::Netns::Named,
+        adopted: None,
+    };
+    model.sandboxes.insert("web".into(), ours.into());
+    put(&mut model, &[("0123456789abcdef", web)]);
+    assert_eq!(of(&model, "web-0123456789ab").name, "web");
+}
+
+#[test]
 fn two_interfaces_of_one_slot_are_not_served_at_a_time() {
     let mut model = Model::default();
     let (mut facts, mut found) = scene(&[("1", container("web", 2, &[]))]);
