@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "netctl", version = version::long(), arg_required_else_help = true, subcommand_required = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage.\nAll commands but daemon, purge and completion need a running daemon."
+    after_help = "Exit status: 0 done, 1 failed, 2 wrong usage.\nAll commands but daemon, docker, purge and completion need a running daemon."
 )]
 pub struct Cli {
     /// Run folder of the daemon [default: /run/netctl]
@@ -58,6 +58,9 @@ pub enum Command {
     /// Publish ports of namespaces on the host
     #[command(subcommand)]
     Port(Port),
+    /// Lead this host from stock Docker to netctl, and back
+    #[command(subcommand)]
+    Docker(Docker),
     /// List tracked connections
     Flows {
         /// Only those of this namespace
@@ -267,6 +270,46 @@ pub enum Port {
     },
     /// List published ports
     Ls,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Docker {
+    /// Tell what has to be changed for netctl to serve Docker's networks
+    ///
+    /// Changes nothing. Looks at daemon.json and the Engine, at firewalls and what they and the
+    /// Engine have left, at other container networks and at the kernel. Exit status 0: nothing has
+    /// to be changed; 1: something has, and the exact lines are printed.
+    Check(DockerFiles),
+    /// Switch the Engine's own rules and proxies off, and netctl's adoption on
+    ///
+    /// Writes daemon.json and netctl.toml, keeping what is there, with copies beside them.
+    /// Restarts nothing, and says what has to be restarted.
+    Enable(DockerSwitch),
+    /// Take back what `docker enable` changed
+    Disable(DockerSwitch),
+}
+
+/// Files of `netctl docker`.
+#[derive(Clone, Debug, Args)]
+pub struct DockerFiles {
+    /// The Engine's configuration [default: /etc/docker/daemon.json]
+    #[arg(long, value_name = "FILE")]
+    pub daemon_json: Option<PathBuf>,
+    /// netctl's configuration [default: /etc/netctl/netctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that files are looked for below: of an image, or of a test
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DockerSwitch {
+    #[command(flatten)]
+    pub files: DockerFiles,
+    /// Show what would change, as a diff, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 impl Cli {

@@ -10,6 +10,7 @@ mod bad_input;
 mod collision;
 mod counters;
 mod differential;
+mod docker_setup;
 mod exposure;
 mod firewall;
 mod fragments;

@@ -2,6 +2,8 @@
 //! results their form.
 
 mod daemon;
+mod docker;
+mod docker_check;
 mod exec;
 mod network;
 mod ns;
@@ -19,7 +21,7 @@ use clap::CommandFactory;
 
 use self::output::Output;
 use crate::{
-    cli::{Cli, Command, Ns},
+    cli::{Cli, Command, Docker, Ns},
     client::Client,
 };
 
@@ -45,6 +47,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Network(command) => wait(network::run(&client, out, command)),
         Command::Ns(command) => wait(ns::run(&client, out, command)),
         Command::Port(command) => wait(port::run(&client, out, command)),
+        Command::Docker(Docker::Check(files)) => wait(docker_check::run(out, files)),
+        Command::Docker(Docker::Enable(args)) => docker::enable(out, args),
+        Command::Docker(Docker::Disable(args)) => docker::disable(out, args),
         Command::Flows { ns } => wait(show::flows(&client, out, ns.as_deref())),
         Command::Drops => wait(show::drops(&client, out)),
         Command::Status => wait(show::status(&client, out)),

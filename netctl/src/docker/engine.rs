@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
-    models::{EventMessage, EventMessageTypeEnum},
+    models::{EventMessage, EventMessageTypeEnum, SystemInfo},
     query_parameters::{EventsOptions, ListContainersOptions},
 };
 use futures_util::{Stream, StreamExt as _};
@@ -60,6 +60,11 @@ impl Engine {
                 icc: config.icc,
             },
         })
+    }
+
+    /// How it runs.
+    pub(super) async fn info(&self) -> Result<SystemInfo, Error> {
+        self.docker.info().await
     }
 
     /// Ids and facts of the networks that are adopted.

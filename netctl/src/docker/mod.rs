@@ -10,10 +10,12 @@
 //! netctl ends, and what netctl serves goes on when the Engine ends.
 
 mod adopt;
+pub mod check;
 mod engine;
 mod facts;
 mod ports;
 mod read;
+pub mod setup;
 mod translate;
 
 pub use adopt::follow;

@@ -9,6 +9,7 @@ pub mod events;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod features;
+pub mod foreign;
 pub mod host;
 pub mod local_ports;
 pub mod machine;

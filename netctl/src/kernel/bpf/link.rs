@@ -138,6 +138,27 @@ pub fn programs_on(target: u32, attach_type: u32) -> io::Result<()> {
     call(Command::Query, &mut attr).map(drop)
 }
 
+/// Numbers of the programs on an interface, in their order; none where the kernel knows no TCX.
+pub fn tcx_programs(ifindex: u32, attach_type: u32) -> io::Result<Vec<u32>> {
+    // As many as the kernel takes (BPF_MPROG_MAX).
+    let mut ids = [0_u32; 64];
+    let mut attr = QueryAttr {
+        target: ifindex,
+        attach_type,
+        program_ids: ids.as_mut_ptr() as u64,
+        count: ids.len() as u32,
+        ..QueryAttr::zeroed()
+    };
+    match call(Command::Query, &mut attr) {
+        Ok(_) => Ok(ids[..attr.count as usize].to_vec()),
+        // None was ever attached, or no such hook.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// BPF_TCX_INGRESS
 pub const TCX_INGRESS: u32 = 46;
 /// BPF_TCX_EGRESS

@@ -9,7 +9,7 @@ pub mod program;
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     path::Path,
 };
 
@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Pin = 6,
     GetPinned = 7,
     TestRun = 10,
+    ProgramById = 13,
     GetInfo = 15,
     Query = 16,
     LookupBatch = 24,
@@ -115,16 +116,46 @@ pub(crate) fn info<T: Pod>(fd: BorrowedFd<'_>) -> io::Result<T> {
     Ok(info)
 }
 
+/// struct bpf_prog_info up to the name.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct ProgramInfo {
     kind: u32,
     id: u32,
+    tag: [u8; 8],
+    lengths: [u32; 2],
+    instructions: [u64; 2],
+    load_time: u64,
+    user: u32,
+    map_count: u32,
+    maps: u64,
+    name: [u8; 16],
 }
 
 /// The kernel's number of a program.
 pub fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
     Ok(info::<ProgramInfo>(program)?.id)
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct ByIdAttr {
+    id: u32,
+    next_id: u32,
+    open_flags: u32,
+    _pad: u32,
+}
+
+/// Name of a program, which the kernel cuts to 15 characters, by its number.
+pub fn program_name(id: u32) -> io::Result<String> {
+    let mut attr = ByIdAttr {
+        id,
+        ..ByIdAttr::zeroed()
+    };
+    let program = call(Command::ProgramById, &mut attr).map(take_fd)?;
+    let name = info::<ProgramInfo>(program.as_fd())?.name;
+    let end = name.iter().position(|byte| *byte == 0);
+    Ok(String::from_utf8_lossy(&name[..end.unwrap_or(name.len())]).into_owned())
 }
 
 #[repr(C)]

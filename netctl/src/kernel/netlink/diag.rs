@@ -10,9 +10,9 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use rtnetlink::sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_SOCK_DIAG};
+use rtnetlink::sys::protocols::NETLINK_SOCK_DIAG;
 
-use super::is_absent;
+use super::{is_absent, raw};
 use crate::kernel::owner::Holder;
 
 /// SOCK_DIAG_BY_FAMILY of include/uapi/linux/sock_diag.h.
@@ -23,9 +23,6 @@ const TCP_STATES: u32 = 1 << 10 | 1 << 13;
 const UDP_STATES: u32 = 1 << 7;
 /// INET_DIAG_SKV6ONLY of include/uapi/linux/inet_diag.h: one byte, without being asked for.
 const SKV6ONLY: u16 = 11;
-const NLMSG_DONE: u16 = 3;
-const NLMSG_ERROR: u16 = 2;
-const HEADER: usize = 16;
 /// struct inet_diag_req_v2: family, protocol, extensions, padding, states, socket identity.
 const REQUEST: usize = 56;
 /// struct inet_diag_msg: 4 bytes, identity (ports, addresses, interface, cookie), then numbers;
@@ -58,54 +55,16 @@ fn holders(protocol: i32, states: u32) -> io::Result<Option<Vec<Holder>>> {
 }
 
 fn holders_of(family: u8, protocol: u8, states: u32) -> io::Result<Vec<Holder>> {
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
-    socket.bind_auto()?;
-    socket.connect(&NetlinkAddr::new(0, 0))?;
-    socket.send(&request(family, protocol, states), 0)?;
-    let mut found = Vec::new();
-    let mut buffer = vec![0; 32 * 1024];
-    loop {
-        let length = socket.recv(&mut &mut buffer[..], 0)?;
-        let mut rest = &buffer[..length.min(buffer.len())];
-        while rest.len() >= HEADER {
-            let size = u32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-            if size < HEADER || size > rest.len() {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            let payload = &rest[HEADER..size];
-            match u16::from_ne_bytes([rest[4], rest[5]]) {
-                NLMSG_DONE => return Ok(found),
-                NLMSG_ERROR => return Err(refusal(payload)),
-                BY_FAMILY => found.extend(parse(payload)),
-                _ => {}
-            }
-            rest = &rest[size.next_multiple_of(4).min(rest.len())..];
-        }
-    }
-}
-
-fn request(family: u8, protocol: u8, states: u32) -> Vec<u8> {
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-    let mut bytes = ((HEADER + REQUEST) as u32).to_ne_bytes().to_vec();
-    bytes.extend(BY_FAMILY.to_ne_bytes());
-    bytes.extend(flags.to_ne_bytes());
-    // Sequence number and port: one request a socket.
-    bytes.extend([0; 8]);
-    bytes.extend([family, protocol, 0, 0]);
-    bytes.extend(states.to_ne_bytes());
-    bytes.resize(HEADER + REQUEST, 0);
-    bytes
-}
-
-fn refusal(payload: &[u8]) -> io::Error {
-    match payload.first_chunk() {
-        Some(code) => io::Error::from_raw_os_error(i32::from_ne_bytes(*code).abs()),
-        None => io::ErrorKind::InvalidData.into(),
-    }
+    let mut request = vec![family, protocol, 0, 0];
+    request.extend(states.to_ne_bytes());
+    request.resize(REQUEST, 0);
+    let messages = raw::dump(NETLINK_SOCK_DIAG, BY_FAMILY, &request)?;
+    let sockets = messages.iter().filter(|(kind, _)| *kind == BY_FAMILY);
+    Ok(sockets.filter_map(|(_, message)| parse(message)).collect())
 }
 
 fn parse(message: &[u8]) -> Option<Holder> {
-    let (fixed, mut attributes) = message.split_first_chunk::<MESSAGE>()?;
+    let (fixed, attributes) = message.split_first_chunk::<MESSAGE>()?;
     let port = u16::from_be_bytes([fixed[4], fixed[5]]);
     let addr: IpAddr = if i32::from(fixed[0]) == libc::AF_INET {
         Ipv4Addr::from(*fixed[8..].first_chunk::<4>()?).into()
@@ -113,16 +72,8 @@ fn parse(message: &[u8]) -> Option<Holder> {
         Ipv6Addr::from(*fixed[8..].first_chunk::<16>()?).into()
     };
     let inode = u32::from_ne_bytes(*fixed[68..].first_chunk()?);
-    let mut only_v6 = false;
-    // struct rtattr: length with this header, type; the next one aligned to four bytes.
-    while let Some([a, b, c, d, ..]) = attributes.first_chunk::<4>() {
-        let length = usize::from(u16::from_ne_bytes([*a, *b]));
-        if u16::from_ne_bytes([*c, *d]) == SKV6ONLY {
-            only_v6 = attributes.get(4).is_some_and(|value| *value != 0);
-        }
-        let next = length.next_multiple_of(4).max(4);
-        attributes = attributes.get(next..).unwrap_or_default();
-    }
+    let only_v6 = raw::attributes(attributes)
+        .any(|(kind, value)| kind == SKV6ONLY && value.first().is_some_and(|value| *value != 0));
     Some(Holder {
         address: (addr, port).into(),
         only_v6,

@@ -71,6 +71,32 @@ impl Netlink {
         absent_is_done(self.request(RouteNetlinkMessage::DelQueueDiscipline(clsact(index)), 0))
     }
 
+    /// Names of the BPF programs, and kinds of the other filters, that others have there.
+    pub fn foreign_filters(&mut self, index: u32, direction: Direction) -> io::Result<Vec<String>> {
+        let mut found = Vec::new();
+        for filter in self.filters(index, direction)? {
+            if is_ours(&filter) {
+                continue;
+            }
+            let mut name = None;
+            for attribute in filter.attributes {
+                match attribute {
+                    TcAttribute::Kind(kind) => name = name.or(Some(kind)),
+                    TcAttribute::Options(options) => {
+                        for option in options {
+                            if let TcOption::Bpf(TcFilterBpfOption::ProgName(program)) = option {
+                                name = Some(program);
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            found.extend(name);
+        }
+        Ok(found)
+    }
+
     /// Number of our filter's program, if it is there and was put under that name.
     pub fn filter_program(
         &mut self,
@@ -78,10 +104,7 @@ impl Netlink {
         direction: Direction,
         name: &str,
     ) -> io::Result<Option<u32>> {
-        let ours = self.filters(index, direction)?.into_iter().find(|filter| {
-            filter.header.info >> 16 == u32::from(FILTER_PRIORITY)
-                && u32::from(filter.header.handle) == 1
-        });
+        let ours = self.filters(index, direction)?.into_iter().find(is_ours);
         let options = ours.into_iter().flat_map(|filter| filter.attributes);
         let options = options.flat_map(|attribute| match attribute {
             TcAttribute::Options(options) => options,
@@ -155,6 +178,10 @@ impl Netlink {
             })
             .collect())
     }
+}
+
+fn is_ours(filter: &TcMessage) -> bool {
+    filter.header.info >> 16 == u32::from(FILTER_PRIORITY) && u32::from(filter.header.handle) == 1
 }
 
 fn clsact(index: u32) -> TcMessage {

@@ -9,7 +9,9 @@ pub mod diag;
 pub mod filter;
 pub mod link;
 pub mod neighbour;
+pub mod netfilter;
 pub mod nsid;
+mod raw;
 pub mod route;
 
 use std::{io, net::IpAddr};

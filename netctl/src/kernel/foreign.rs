@@ -1,0 +1,94 @@
+//! Programs of others on the uplinks: they see packets before ours do, or after.
+
+use std::io;
+
+use rtnetlink::packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkAttribute, LinkMessage, LinkXdp},
+};
+
+use super::{
+    bpf::{link, program_name},
+    netlink::{Netlink, filter::Direction},
+    state::Hook,
+};
+
+/// A program on an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    pub interface: String,
+    /// `xdp`, `tcx ingress`, `tc egress` (a filter of a clsact qdisc), …
+    pub hook: String,
+    /// As the kernel has it: of BPF programs at most 15 characters; of other filters the kind.
+    pub name: String,
+}
+
+/// All of them on these interfaces (by index and name), in the network namespace of this thread.
+pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
+    let mut netlink = Netlink::open()?;
+    let mut found = Vec::new();
+    for (index, interface) in interfaces {
+        let mut add = |hook: String, name: String| {
+            found.push(Program {
+                interface: interface.clone(),
+                hook,
+                name,
+            });
+        };
+        for id in xdp(&mut netlink, *index)? {
+            add("xdp".to_owned(), program_name(id)?);
+        }
+        for (direction, attach_type) in [
+            (Direction::Ingress, link::TCX_INGRESS),
+            (Direction::Egress, link::TCX_EGRESS),
+        ] {
+            let word = match direction {
+                Direction::Ingress => "ingress",
+                Direction::Egress => "egress",
+            };
+            for id in link::tcx_programs(*index, attach_type)? {
+                let name = program_name(id)?;
+                if !Hook::INTERFACE.iter().any(|hook| hook.program() == name) {
+                    add(format!("tcx {word}"), name);
+                }
+            }
+            for name in netlink.foreign_filters(*index, direction)? {
+                add(format!("tc {word}"), name);
+            }
+        }
+    }
+    // A filter of many parts is listed by each.
+    found.dedup();
+    Ok(found)
+}
+
+/// Numbers of the interface's XDP programs: of the driver's, the generic and the device's slot.
+fn xdp(netlink: &mut Netlink, index: u32) -> io::Result<Vec<u32>> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    let Some(RouteNetlinkMessage::NewLink(found)) =
+        netlink.get(RouteNetlinkMessage::GetLink(message))?
+    else {
+        return Ok(Vec::new());
+    };
+    let attributes = found
+        .attributes
+        .into_iter()
+        .flat_map(|attribute| match attribute {
+            LinkAttribute::Xdp(attributes) => attributes,
+            _ => Vec::new(),
+        });
+    let mut ids: Vec<u32> = attributes
+        .filter_map(|attribute| match attribute {
+            LinkXdp::ProgId(id)
+            | LinkXdp::DrvProgId(id)
+            | LinkXdp::SkbProgId(id)
+            | LinkXdp::HwProgId(id) => Some(id),
+            _ => None,
+        })
+        .filter(|id| *id != 0)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
