@@ -12,6 +12,7 @@ mod networks;
 mod nothing_else;
 mod published;
 mod restarts;
+mod setup;
 mod sources;
 mod start;
 mod user;
