@@ -6,6 +6,7 @@
 )]
 
 mod adopted;
+mod compose;
 mod gone;
 mod names;
 mod networks;

@@ -3,6 +3,7 @@
 
 mod apt;
 mod archive;
+mod compose;
 mod emulator;
 mod kernels;
 mod linker;
@@ -16,6 +17,7 @@ use netctl_ebpf_builder::Builder;
 use crate::{root, workspace::Workspace};
 
 pub(crate) use archive::fresh;
+pub(crate) use compose::{compose, folder as compose_folder};
 pub(crate) use emulator::{Emulator, emulator};
 pub(crate) use kernels::{Kernel, Unpacked, kernels};
 pub(crate) use lints::{ebpf_clippy, host_lints};

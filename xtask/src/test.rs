@@ -70,7 +70,9 @@ impl Options {
     /// Folder of the Docker Engine to test with, fetched where that was asked for.
     fn engine(&self, workspace: &Workspace) -> Result<PathBuf> {
         let fetch = self.install || env::var_os("CI").is_some();
-        setup::engine(workspace, fetch)
+        let engine = setup::engine(workspace, fetch)?;
+        setup::compose(workspace, fetch)?;
+        Ok(engine)
     }
 
     fn wants(&self, tier: Tier) -> bool {

@@ -46,6 +46,18 @@ pub fn tools() -> Result<PathBuf, String> {
     })
 }
 
+/// Compose's own program, version 2. The error says which command puts it there.
+pub fn compose() -> Result<PathBuf, String> {
+    let given = std::env::var_os("NETCTL_COMPOSE").map(PathBuf::from);
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/compose");
+    let plugin = "usr/libexec/docker/cli-plugins/docker-compose";
+    let candidates = given.into_iter().chain([unpacked, PathBuf::from("/")]);
+    let mut programs = candidates.map(|folder| folder.join(plugin));
+    programs.find(|program| program.exists()).ok_or_else(|| {
+        format!("no Compose ({plugin}): `cargo xtask test --install --tier docker` unpacks it below target/tools")
+    })
+}
+
 impl Engine {
     /// Starts it with a configuration file, which names no folders, and imports [`IMAGE`].
     /// `tools`: see [`tools`].
@@ -254,7 +266,7 @@ impl Drop for Engine {
 }
 
 /// A program of the unpacked packages, with the others of them in its reach.
-pub fn tool(place: &Place, tools: &Path, path: &str) -> Command {
+pub fn tool(place: &Place, tools: &Path, path: impl AsRef<Path>) -> Command {
     let mut command = place.command(tools.join(path));
     let own = ["usr/sbin", "usr/bin", "sbin", "bin"].map(|folder| tools.join(folder));
     let outer = std::env::var_os("PATH").unwrap_or_default();

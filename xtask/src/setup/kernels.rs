@@ -108,7 +108,8 @@ pub(crate) fn kernels(
         .collect()
 }
 
-fn find_servers(folder: &Path) -> Result<Servers> {
+/// Where Debian is fetched from. `folder` is removed again.
+pub(super) fn find_servers(folder: &Path) -> Result<Servers> {
     let servers = Archive::of_machine(folder)?.servers()?;
     fs::remove_dir_all(folder)?;
     Ok(servers)

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Options, Tier, summary::Outcome};
-use crate::{root, workspace::Workspace};
+use crate::{root, setup, workspace::Workspace};
 
 const PURPOSE: &str = "run the tests on the real kernel (`cargo xtask test --tier unit` runs \
                        those that need no privilege)";
@@ -83,7 +83,10 @@ pub(crate) fn run(
             ("NETCTL_BIN", built.get("bin", "netctl")?.to_owned()),
             ("NETCTL_AGENT", built.get("bin", "agent")?.to_owned()),
         ];
-        variables.extend(engine.map(|folder| ("NETCTL_ENGINE", folder.to_owned())));
+        if let Some(folder) = engine {
+            variables.push(("NETCTL_ENGINE", folder.to_owned()));
+            variables.push(("NETCTL_COMPOSE", setup::compose_folder(workspace)));
+        }
         variables.extend(
             PASSED_ON
                 .iter()

@@ -1,0 +1,179 @@
+//! A Compose file as anybody writes it: nothing in it knows of netctl.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    eventually::wait_for,
+    lab::{
+        HOST, LAN,
+        docker::{IMAGE, compose, tool, tools},
+    },
+};
+
+use crate::adopted::{Adopted, SOON};
+
+const FILE: &str = r#"
+services:
+  front:
+    image: IMAGE
+    command: ["/bin/busybox", "sleep", "86400"]
+    ports:
+      - "8080:80"
+      - "127.0.0.1:8081:80"
+    networks: [outer, inner]
+    depends_on: [back]
+  back:
+    image: IMAGE
+    command: ["/bin/busybox", "sleep", "86400"]
+    networks: [inner]
+  lone:
+    image: IMAGE
+    command: ["/bin/busybox", "sleep", "86400"]
+    networks: [outer]
+networks:
+  outer:
+  inner:
+"#;
+
+/// A project of Compose's in a lab.
+struct Project {
+    folder: PathBuf,
+    program: PathBuf,
+}
+
+impl Project {
+    fn new(adopted: &Adopted) -> Self {
+        let folder = adopted.lab.scratch().join("shop");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("compose.yaml"), FILE.replace("IMAGE", IMAGE)).unwrap();
+        let program = compose().unwrap_or_else(|error| panic!("{error}"));
+        Self { folder, program }
+    }
+
+    /// Runs `docker compose` there; it must succeed. Its output.
+    #[track_caller]
+    fn run(&self, adopted: &Adopted, words: &str) -> String {
+        let output = self
+            .command(adopted)
+            .args(words.split_whitespace())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "compose {words}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+
+    fn command(&self, adopted: &Adopted) -> Command {
+        let tools = tools().unwrap_or_else(|error| panic!("{error}"));
+        let socket = netctl_tests::lab::docker::Engine::socket(adopted.lab.scratch());
+        let mut command = tool(adopted.lab.host_place(), &tools, &self.program);
+        command
+            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+            .env("HOME", &self.folder)
+            .arg("--project-directory")
+            .arg(&self.folder)
+            .args(["--project-name", "shop"]);
+        command
+    }
+}
+
+fn asks(from: &Agent, addr: std::net::Ipv4Addr, port: u16) -> bool {
+    let ask = Connect::to(Proto::Tcp, (addr, port)).within_ms(700);
+    from.connect(ask).is_ok()
+}
+
+/// The addresses that a name has inside a container.
+#[track_caller]
+fn named(adopted: &Adopted, container: &str, name: &str) -> usize {
+    // Without the header, which names the server.
+    let shown = adopted.engine.ok(&format!(
+        "exec {container} /bin/busybox nslookup -type=a {name}"
+    ));
+    let answers = shown.lines().skip_while(|line| !line.trim().is_empty());
+    answers.filter(|line| line.starts_with("Address")).count()
+}
+
+#[test]
+fn an_unmodified_file_comes_up_and_goes() {
+    let adopted = Adopted::start();
+    let before = adopted.snapshot_at_rest();
+    let project = Project::new(&adopted);
+    project.run(&adopted, "up -d");
+    for name in ["shop-front-1", "shop-back-1", "shop-lone-1"] {
+        adopted.wait_served(name);
+    }
+    let front = adopted.agent("shop-front-1");
+    let back = adopted.agent("shop-back-1");
+    let lone = adopted.agent("shop-lone-1");
+    front.serve_all(80);
+    back.serve_all(80);
+
+    // From outside, as oneself; loopback only from the host.
+    let (lan, host) = (adopted.lab.lan(), adopted.lab.host());
+    let seen = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080))).unwrap();
+    assert_eq!(seen.seen.ip(), LAN);
+    assert!(!asks(lan, HOST, 8081));
+    assert!(asks(host, std::net::Ipv4Addr::LOCALHOST, 8081));
+    // Services by name.
+    assert_eq!(named(&adopted, "shop-front-1", "back"), 1);
+    let address = adopted.address("shop-back-1", "shop_inner");
+    assert!(asks(&front, address, 80));
+    // The networks do not meet.
+    assert!(!asks(&lone, address, 80));
+    assert!(asks(&lone, adopted.address("shop-front-1", "shop_outer"), 80));
+    assert!(!asks(&lone, adopted.address("shop-front-1", "shop_inner"), 80));
+    // Compose and Docker show what they always show.
+    let shown = project.run(&adopted, "ps");
+    assert!(shown.contains("0.0.0.0:8080->80/tcp"), "{shown}");
+    let labels = ["compose_project=\"shop\"", "compose_service=\"front\""];
+    let opened = adopted
+        .lab
+        .scrape()
+        .value("netctl_port_connections_opened_total", &labels);
+    assert!(opened >= 2.0, "{opened}: {}", adopted.lab.scrape().text());
+
+    // More of one service, then fewer.
+    project.run(&adopted, "up -d --no-recreate --scale back=3");
+    adopted.wait_served("shop-back-3");
+    let third = adopted.agent("shop-back-3");
+    third.serve_all(80);
+    assert!(asks(
+        &front,
+        adopted.address("shop-back-3", "shop_inner"),
+        80
+    ));
+    assert_eq!(named(&adopted, "shop-front-1", "back"), 3);
+    drop((back, third));
+    project.run(&adopted, "up -d --no-recreate --scale back=1");
+    wait_for("fewer containers", SOON, || {
+        adopted.lab.netctl("status -o json").json()["namespaces"] == 3
+    });
+
+    drop((front, lone));
+    project.run(&adopted, "down --timeout 0");
+    wait_for("netctl to follow", SOON, || {
+        let status = adopted.lab.netctl("status -o json").json();
+        status["networks"] == 1 && status["namespaces"] == 0
+    });
+    let mut left = Vec::new();
+    wait_for("nothing to be left", SOON, || {
+        left = before.differences(&adopted.lab.snapshot());
+        left.is_empty()
+    });
+}
+
+/// The example for users is one that Compose takes.
+#[test]
+fn the_example_is_valid() {
+    let adopted = Adopted::start();
+    let project = Project::new(&adopted);
+    let example = include_str!("../../deploy/compose.yaml");
+    fs::write(project.folder.join("compose.yaml"), example).unwrap();
+    let read = project.run(&adopted, "config");
+    assert!(read.contains("published: \"8080\""), "{read}");
+}
