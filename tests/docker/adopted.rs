@@ -72,17 +72,20 @@ impl Adopted {
         self.agent(name)
     }
 
-    /// What the host has now, once it is at rest: docker0 is up for the first time with the first
+    /// What the host has now, once it is at rest: a bridge is up for the first time with its first
     /// container, and then looks for a while whether its address is its own.
     #[track_caller]
     pub(crate) fn snapshot_at_rest(&self) -> Snapshot {
-        if self.lab.ip("-6 addr show docker0").is_empty() {
-            self.engine.run("first", &[]).unwrap();
+        let networks = self
+            .engine
+            .ok("network ls --filter driver=bridge --format {{.Name}}");
+        for network in networks.lines() {
+            let first = ["--network", network];
+            self.engine.run("first", &first).unwrap();
             self.engine.ok("rm -f first");
         }
-        wait_for("docker0's own address", SOON, || {
-            let addresses = self.lab.ip("-6 addr show");
-            addresses.contains("docker0") && !addresses.contains("tentative")
+        wait_for("the bridges' own addresses", SOON, || {
+            !self.lab.ip("-6 addr show").contains("tentative")
         });
         wait_for("netctl to follow", SOON, || {
             let status = self.lab.netctl("status -o json");

@@ -14,12 +14,6 @@ use netctl_tests::{
 
 use crate::usual;
 
-fn descriptors(lab: &Lab) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", lab.daemon_pid()))
-        .unwrap()
-        .count()
-}
-
 #[test]
 fn ten_thousand_ports_in_less_than_a_second() {
     let lab = usual::lab();
@@ -27,16 +21,16 @@ fn ten_thousand_ports_in_less_than_a_second() {
         "net1 --subnet 172.18.0.0/24",
         &[("before", "-p 9000:80/udp")],
     );
-    let (files, processes) = (descriptors(&lab), lab_processes(&lab));
+    let (files, processes) = (lab.daemon_descriptors(), lab_processes(&lab));
     let begin = Instant::now();
     lab.netctl("ns create web --network net1 -p 10000-19999:10000-19999/udp")
         .ok();
     let took = begin.elapsed();
     assert!(took < patient(Duration::from_secs(1)), "{took:?}");
     assert!(
-        descriptors(&lab) <= files + 8,
+        lab.daemon_descriptors() <= files + 8,
         "{} descriptors, {files} before",
-        descriptors(&lab)
+        lab.daemon_descriptors()
     );
     assert_eq!(lab_processes(&lab), processes);
     let web = lab.agent_in("web");

@@ -18,6 +18,7 @@ mod medium;
 mod neighbour;
 mod shell;
 mod snapshot;
+mod tables;
 mod turn;
 
 use std::{
