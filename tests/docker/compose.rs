@@ -125,8 +125,16 @@ fn an_unmodified_file_comes_up_and_goes() {
     assert!(asks(&front, address, 80));
     // The networks do not meet.
     assert!(!asks(&lone, address, 80));
-    assert!(asks(&lone, adopted.address("shop-front-1", "shop_outer"), 80));
-    assert!(!asks(&lone, adopted.address("shop-front-1", "shop_inner"), 80));
+    assert!(asks(
+        &lone,
+        adopted.address("shop-front-1", "shop_outer"),
+        80
+    ));
+    assert!(!asks(
+        &lone,
+        adopted.address("shop-front-1", "shop_inner"),
+        80
+    ));
     // Compose and Docker show what they always show.
     let shown = project.run(&adopted, "ps");
     assert!(shown.contains("0.0.0.0:8080->80/tcp"), "{shown}");

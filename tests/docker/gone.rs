@@ -81,7 +81,9 @@ fn containers_that_come_and_go_leave_nothing() {
     const CYCLES: u32 = 200;
     const AT_ONCE: usize = 16;
     let adopted = Adopted::start();
-    adopted.engine.ok("network create net1 --ipv6 --subnet fd00:28::/64");
+    adopted
+        .engine
+        .ok("network create net1 --ipv6 --subnet fd00:28::/64");
     let before = Before::take(&adopted);
     let descriptors = adopted.lab.daemon_descriptors();
     let begin = Instant::now();
@@ -120,7 +122,10 @@ fn containers_that_come_and_go_leave_nothing() {
     assert_eq!(served.into_inner(), CYCLES / 10);
     before.check(&adopted);
     let left = adopted.lab.daemon_descriptors();
-    assert!(left <= descriptors + 8, "{left} descriptors, {descriptors} before");
+    assert!(
+        left <= descriptors + 8,
+        "{left} descriptors, {descriptors} before"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
+    early::Early,
     engine::{Engine, News, Seen},
     facts::{Container, Endpoint, Facts, Port},
     translate::{Outcome, translate},
@@ -86,6 +87,7 @@ struct Session<'a> {
     strange: BTreeMap<String, Vec<String>>,
     /// Containers that are asked about, and those of them that there is news of meanwhile.
     asking: BTreeMap<String, bool>,
+    early: Early,
 }
 
 /// Until the connection ends.
@@ -95,6 +97,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
         facts: Facts::default(),
         strange: BTreeMap::new(),
         asking: BTreeMap::new(),
+        early: Early::default(),
     };
     let mut news = pin!(engine.news());
     let mut answers = FuturesUnordered::new();
@@ -286,7 +289,7 @@ impl Session<'_> {
     }
 
     /// Brings what is wanted in line; after how long to look again when it is not all of it.
-    async fn adopt(&self, socket: &Path, version: &str) -> Result<Option<Duration>, End> {
+    async fn adopt(&mut self, socket: &Path, version: &str) -> Result<Option<Duration>, End> {
         let facts = Arc::new(self.facts.clone());
         let looked = Arc::clone(&facts);
         let found = tokio::task::spawn_blocking(move || look(&looked)).await;
@@ -307,7 +310,10 @@ impl Session<'_> {
             mut problems,
             waits,
         } = match adopted.await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                self.early.reset(&self.facts).await;
+                outcome
+            }
             Err(error) if self.service.is_purged().await => {
                 tracing::info!(%error, "no more following of the Docker Engine");
                 return Err(End::Service);

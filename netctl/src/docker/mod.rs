@@ -11,6 +11,7 @@
 
 mod adopt;
 pub mod check;
+mod early;
 mod engine;
 mod facts;
 mod ports;

@@ -1,4 +1,4 @@
-//! sock_diag: sockets that hold their port without a peer.
+//! sock_diag: sockets that hold their port without a peer; and connections ended by their identity.
 //!
 //! TCP sockets that are bound but do not listen are in no other listing; kernels before 6.8 (commit
 //! 91051f003948) know no such state and leave them out. And /proc/net/tcp walks the table of
@@ -15,19 +15,22 @@ use rtnetlink::sys::protocols::NETLINK_SOCK_DIAG;
 use super::{is_absent, raw};
 use crate::kernel::owner::Holder;
 
-/// SOCK_DIAG_BY_FAMILY of include/uapi/linux/sock_diag.h.
+/// SOCK_DIAG_BY_FAMILY and SOCK_DESTROY of include/uapi/linux/sock_diag.h.
 const BY_FAMILY: u16 = 20;
+const DESTROY: u16 = 21;
 /// TCP_LISTEN and TCP_BOUND_INACTIVE of include/net/tcp_states.h.
 const TCP_STATES: u32 = 1 << 10 | 1 << 13;
 /// TCP_CLOSE of the same: a UDP socket without a peer, which takes everybody's packets.
 const UDP_STATES: u32 = 1 << 7;
 /// INET_DIAG_SKV6ONLY of include/uapi/linux/inet_diag.h: one byte, without being asked for.
 const SKV6ONLY: u16 = 11;
-/// struct inet_diag_req_v2: family, protocol, extensions, padding, states, socket identity.
-const REQUEST: usize = 56;
-/// struct inet_diag_msg: 4 bytes, identity (ports, addresses, interface, cookie), then numbers;
-/// the inode is the last.
+/// struct inet_diag_sockid: ports, addresses, interface, cookie.
+const IDENTITY: usize = 48;
+/// struct inet_diag_msg: 4 bytes, identity, then numbers; the inode is the last.
 const MESSAGE: usize = 72;
+
+/// A socket's identity, as the kernel told it.
+pub(super) type Identity = [u8; IDENTITY];
 
 /// TCP sockets of the network namespace of this thread; `None` where the kernel has no tcp_diag.
 pub fn tcp_holders() -> io::Result<Option<Vec<Holder>>> {
@@ -55,15 +58,43 @@ fn holders(protocol: i32, states: u32) -> io::Result<Option<Vec<Holder>>> {
 }
 
 fn holders_of(family: u8, protocol: u8, states: u32) -> io::Result<Vec<Holder>> {
-    let mut request = vec![family, protocol, 0, 0];
-    request.extend(states.to_ne_bytes());
-    request.resize(REQUEST, 0);
-    let messages = raw::dump(NETLINK_SOCK_DIAG, BY_FAMILY, &request)?;
-    let sockets = messages.iter().filter(|(kind, _)| *kind == BY_FAMILY);
-    Ok(sockets.filter_map(|(_, message)| parse(message)).collect())
+    let messages = list(family, protocol, states)?;
+    Ok(messages
+        .iter()
+        .filter_map(|message| parse(message))
+        .collect())
 }
 
-fn parse(message: &[u8]) -> Option<Holder> {
+/// The message (struct inet_diag_msg and attributes) of every socket in one of these states, bits
+/// of include/net/tcp_states.h.
+pub(super) fn list(family: u8, protocol: u8, states: u32) -> io::Result<Vec<Vec<u8>>> {
+    let request = request([family, protocol], states, &[0; IDENTITY]);
+    let messages = raw::dump(NETLINK_SOCK_DIAG, BY_FAMILY, &request)?;
+    let sockets = messages.into_iter().filter(|(kind, _)| *kind == BY_FAMILY);
+    Ok(sockets.map(|(_, message)| message).collect())
+}
+
+/// Ends a connection of TCP (CONFIG_INET_DIAG_DESTROY): its peer is sent a reset, its owner, where
+/// it has one, gets ECONNABORTED.
+pub(super) fn destroy(family: u8, socket: &Identity) -> io::Result<()> {
+    let request = request([family, libc::IPPROTO_TCP as u8], u32::MAX, socket);
+    raw::order(NETLINK_SOCK_DIAG, DESTROY, &request)
+}
+
+/// struct inet_diag_req_v2: family, protocol, extensions, padding, states, identity.
+fn request([family, protocol]: [u8; 2], states: u32, socket: &Identity) -> Vec<u8> {
+    let mut request = vec![family, protocol, 0, 0];
+    request.extend(states.to_ne_bytes());
+    request.extend(socket);
+    request
+}
+
+/// A socket's identity in its message.
+pub(super) fn identity(message: &[u8]) -> Option<&Identity> {
+    message.get(4..)?.first_chunk()
+}
+
+pub(super) fn parse(message: &[u8]) -> Option<Holder> {
     let (fixed, attributes) = message.split_first_chunk::<MESSAGE>()?;
     let port = u16::from_be_bytes([fixed[4], fixed[5]]);
     let addr: IpAddr = if i32::from(fixed[0]) == libc::AF_INET {

@@ -11,6 +11,7 @@ pub mod link;
 pub mod neighbour;
 pub mod netfilter;
 pub mod nsid;
+pub mod queued;
 mod raw;
 pub mod route;
 

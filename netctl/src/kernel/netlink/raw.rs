@@ -1,4 +1,4 @@
-//! Listings of other subsystems than rtnetlink, as bytes: for what no crate reads.
+//! Requests to other subsystems than rtnetlink, as bytes: for what no crate reads.
 
 use std::io;
 
@@ -15,10 +15,24 @@ const FLAGS: u16 = 1 << 15 | 1 << 14;
 /// Everything that a request lists: types and payloads of the answers. `body` follows the
 /// request's header.
 pub(super) fn dump(protocol: isize, kind: u16, body: &[u8]) -> io::Result<Vec<(u16, Vec<u8>)>> {
+    ask(protocol, kind, libc::NLM_F_DUMP, body)
+}
+
+/// Has something done; an error if the kernel does not.
+pub(super) fn order(protocol: isize, kind: u16, body: &[u8]) -> io::Result<()> {
+    ask(protocol, kind, libc::NLM_F_ACK, body).map(|_none| ())
+}
+
+fn ask(
+    protocol: isize,
+    kind: u16,
+    flags: libc::c_int,
+    body: &[u8],
+) -> io::Result<Vec<(u16, Vec<u8>)>> {
     let mut socket = Socket::new(protocol)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&request(kind, body), 0)?;
+    socket.send(&request(kind, flags, body), 0)?;
     let mut found = Vec::new();
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -32,6 +46,8 @@ pub(super) fn dump(protocol: isize, kind: u16, body: &[u8]) -> io::Result<Vec<(u
             let payload = &rest[HEADER..size];
             match u16::from_ne_bytes([rest[4], rest[5]]) {
                 NLMSG_DONE => return Ok(found),
+                // An acknowledgement is an error of number 0.
+                NLMSG_ERROR if payload.starts_with(&[0; 4]) => return Ok(found),
                 NLMSG_ERROR => return Err(refusal(payload)),
                 kind => found.push((kind, payload.to_vec())),
             }
@@ -40,8 +56,8 @@ pub(super) fn dump(protocol: isize, kind: u16, body: &[u8]) -> io::Result<Vec<(u
     }
 }
 
-fn request(kind: u16, body: &[u8]) -> Vec<u8> {
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
+fn request(kind: u16, flags: libc::c_int, body: &[u8]) -> Vec<u8> {
+    let flags = (libc::NLM_F_REQUEST | flags) as u16;
     let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
     bytes.extend(kind.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
