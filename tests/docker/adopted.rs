@@ -19,21 +19,51 @@ pub(crate) struct Adopted {
     // Before the lab: its containers end first.
     pub(crate) engine: Engine,
     pub(crate) lab: Lab,
+    /// Without netctl: the Engine serves its containers itself.
+    is_stock: bool,
 }
 
 impl Adopted {
     /// Both running.
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let adopted = Self::engine_only(&json!({}));
+        Self::start_with(&json!({}))
+    }
+
+    /// Both running, the Engine with these settings besides those of deploy/daemon.json.
+    #[track_caller]
+    pub(crate) fn start_with(more: &Value) -> Self {
+        let adopted = Self::engine_only(more);
         adopted.lab.start_daemon();
         adopted.wait_connected();
         adopted
     }
 
+    /// The Engine alone, with its iptables rules and docker-proxy, for comparison.
+    #[track_caller]
+    pub(crate) fn stock(settings: &Value) -> Self {
+        Self::with_settings(settings, true)
+    }
+
+    #[track_caller]
+    fn with_settings(settings: &Value, is_stock: bool) -> Self {
+        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
+        let lab = Lab::bare();
+        let engine =
+            Engine::start(&lab, settings, &tools).unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            engine,
+            lab,
+            is_stock,
+        }
+    }
+
     /// Waits until netctl has adopted what the Engine had when it asked.
     #[track_caller]
     pub(crate) fn wait_connected(&self) {
+        if self.is_stock {
+            return;
+        }
         wait_for("netctl to connect to the Engine", SOON, || {
             self.lab.netctl("status -o json").json()["docker"]["connected"] == true
         });
@@ -43,22 +73,19 @@ impl Adopted {
     /// not started.
     #[track_caller]
     pub(crate) fn engine_only(more: &Value) -> Self {
-        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
-        let lab = Lab::bare();
-        let socket = Engine::socket(lab.scratch());
-        let config = format!(
-            "[docker]\nadopt = true\nsocket = \"{}\"\n",
-            socket.display()
-        );
-        std::fs::write(lab.config_path(), config).unwrap();
         let mut settings: Value =
             serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
         let both = settings.as_object_mut().zip(more.as_object());
         let (settings_of, more) = both.unwrap();
         settings_of.extend(more.clone());
-        let engine =
-            Engine::start(&lab, &settings, &tools).unwrap_or_else(|error| panic!("{error}"));
-        Self { engine, lab }
+        let adopted = Self::with_settings(&settings, false);
+        let socket = Engine::socket(adopted.lab.scratch());
+        let config = format!(
+            "[docker]\nadopt = true\nsocket = \"{}\"\n",
+            socket.display()
+        );
+        std::fs::write(adopted.lab.config_path(), config).unwrap();
+        adopted
     }
 
     /// Runs a container and waits until netctl serves it; an agent inside.
@@ -112,6 +139,9 @@ impl Adopted {
     /// Waits until netctl has every interface and every published port of a container.
     #[track_caller]
     pub(crate) fn wait_served(&self, name: &str) {
+        if self.is_stock {
+            return;
+        }
         let format = "{{len .NetworkSettings.Networks}} {{range $inner, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostIp}};{{.HostPort}};{{$inner}} {{end}}{{end}}";
         let wanted = self
             .engine

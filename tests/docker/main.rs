@@ -6,6 +6,7 @@
 )]
 
 mod adopted;
+mod beside;
 mod compose;
 mod gone;
 mod names;

@@ -16,6 +16,7 @@ pub mod docker;
 mod far;
 mod medium;
 mod neighbour;
+mod resolver;
 mod shell;
 mod snapshot;
 mod tables;
@@ -37,6 +38,7 @@ pub use self::{
     far::{FAR, FAR6, Far, ROUTER, ROUTER6},
     medium::Medium,
     neighbour::Neighbour,
+    resolver::Resolver,
     snapshot::Snapshot,
 };
 use crate::{agent::Agent, daemon::Daemon, place::Place};

@@ -1,0 +1,385 @@
+//! The script: questions, and what became of each in words that are the same on both sides.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use netctl_tests::{
+    agent::{Connect, Exchange, Proto},
+    eventually::eventually,
+    lab::{HOST, LAN, OUTSIDE, docker::IMAGE},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::scene::Scene;
+use crate::adopted::{Adopted, SOON};
+
+/// Question and outcome, in order.
+pub(super) type Said = Vec<(String, String)>;
+
+/// Who calls what address and port: asked by TCP and by UDP.
+const CALLS: [(&str, &str, u16); 32] = [
+    // The published port.
+    ("LAN", "198.51.100.1", 8080),
+    ("LAN", "2001:db8:64::1", 8080),
+    ("host", "127.0.0.1", 8080),
+    ("host", "::1", 8080),
+    ("host", "198.51.100.1", 8080),
+    ("host", "2001:db8:64::1", 8080),
+    ("host", "172.28.0.1", 8080),
+    ("client", "198.51.100.1", 8080),
+    ("client", "172.28.0.1", 8080),
+    ("other", "198.51.100.1", 8080),
+    ("other", "172.28.0.1", 8080),
+    ("web", "198.51.100.1", 8080),
+    ("inside", "198.51.100.1", 8080),
+    // One on loopback.
+    ("host", "127.0.0.1", 8082),
+    ("host", "198.51.100.1", 8082),
+    ("LAN", "198.51.100.1", 8082),
+    ("client", "198.51.100.1", 8082),
+    // The containers themselves.
+    ("client", "172.28.0.2", 80),
+    ("host", "172.28.0.2", 80),
+    ("LAN", "172.28.0.2", 80),
+    ("LAN", "172.28.0.2", 90),
+    ("LAN", "172.28.0.4", 80),
+    ("LAN", "172.29.0.2", 80),
+    ("other", "172.28.0.2", 80),
+    ("inside", "172.30.0.3", 80),
+    ("two", "172.31.0.2", 80),
+    // The outside and the host.
+    ("client", "198.51.100.2", 7000),
+    ("client", "2001:db8:64::2", 7000),
+    ("bare", "198.51.100.2", 7000),
+    ("inside", "198.51.100.2", 7000),
+    ("client", "172.28.0.1", 7100),
+    ("other", "198.51.100.1", 7100),
+];
+
+/// Plays the whole script.
+#[track_caller]
+pub(super) fn play(adopted: Adopted) -> Said {
+    let mut play = Play {
+        scene: Scene::set(adopted),
+        said: Vec::new(),
+    };
+    play.calls("");
+    play.pings();
+    play.forms();
+    play.texts();
+    play.names();
+    play.networks_while_running();
+    play.in_the_way();
+    play.restarts();
+    play.without_the_engine();
+    play.without_rules();
+    play.said
+}
+
+struct Play {
+    scene: Scene,
+    said: Said,
+}
+
+impl Play {
+    fn say(&mut self, what: impl Into<String>, outcome: impl Into<String>) {
+        self.said.push((what.into(), outcome.into()));
+    }
+
+    fn call(&mut self, when: &str, who: &str, proto: Proto, target: (IpAddr, u16)) {
+        let outcome = self.scene.ask(who, Connect::to(proto, target));
+        let proto = format!("{proto:?}").to_lowercase();
+        let (ip, port) = target;
+        self.say(format!("{when}{who} -> {ip} {port}/{proto}"), outcome);
+    }
+
+    fn calls(&mut self, when: &str) {
+        for (who, ip, port) in CALLS {
+            for proto in [Proto::Tcp, Proto::Udp] {
+                self.call(when, who, proto, (ip.parse().unwrap(), port));
+            }
+        }
+    }
+
+    fn pings(&mut self) {
+        for (who, ip) in [
+            ("client", LAN),
+            ("client", OUTSIDE),
+            ("client", Ipv4Addr::new(172, 28, 0, 1)),
+            ("client", Ipv4Addr::new(172, 28, 0, 2)),
+            ("client", Ipv4Addr::new(172, 29, 0, 2)),
+            ("two", Ipv4Addr::new(172, 31, 0, 2)),
+            ("inside", LAN),
+            ("host", Ipv4Addr::new(172, 28, 0, 2)),
+            ("LAN", Ipv4Addr::new(172, 28, 0, 2)),
+        ] {
+            let answered = self.scene.agent(who).ping(ip, 1, 1000) == 1;
+            let outcome = if answered { "answered" } else { "silence" };
+            self.say(format!("{who} pings {ip}"), outcome);
+        }
+    }
+
+    /// Every form of `-p`, on the default network, which has IPv4 only.
+    fn forms(&mut self) {
+        let options = "-p 8100-8101:80-81 -p 198.51.100.1:8110:80 -p 127.0.0.1:8111:80/udp -p [::1]:8112:80 \
+            -p 0.0.0.0:8113:80 -p [::]:8114:80 -p 8120-8129:80 -p 80/udp -P --expose 90";
+        let agent = self.scene.adopted.run("forms", options);
+        self.scene.serve("forms", agent);
+        for (who, ip, port, proto) in [
+            ("LAN", "198.51.100.1", 8100, Proto::Tcp),
+            ("LAN", "198.51.100.1", 8101, Proto::Http),
+            ("LAN", "198.51.100.1", 8102, Proto::Tcp),
+            ("LAN", "198.51.100.1", 8110, Proto::Tcp),
+            ("host", "198.51.100.1", 8110, Proto::Tcp),
+            ("host", "127.0.0.1", 8110, Proto::Tcp),
+            ("host", "127.0.0.1", 8111, Proto::Udp),
+            ("LAN", "198.51.100.1", 8111, Proto::Udp),
+            ("host", "::1", 8112, Proto::Tcp),
+            ("LAN", "2001:db8:64::1", 8112, Proto::Tcp),
+            ("LAN", "198.51.100.1", 8113, Proto::Tcp),
+            ("LAN", "2001:db8:64::1", 8113, Proto::Tcp),
+            ("LAN", "198.51.100.1", 8114, Proto::Tcp),
+            ("LAN", "2001:db8:64::1", 8114, Proto::Tcp),
+            ("host", "::1", 8114, Proto::Tcp),
+            ("LAN", "198.51.100.1", 8120, Proto::Tcp),
+        ] {
+            self.call("", who, proto, (ip.parse().unwrap(), port));
+        }
+        for (inner, proto) in [("80/udp", Proto::Udp), ("90/tcp", Proto::Tcp)] {
+            let chosen = self.scene.adopted.engine.ok(&format!("port forms {inner}"));
+            let port = chosen
+                .lines()
+                .next()
+                .and_then(|line| line.rsplit(':').next());
+            let port = port.and_then(|port| port.parse::<u16>().ok()).unwrap();
+            let outcome = self.scene.ask("LAN", Connect::to(proto, (HOST, port)));
+            self.say(
+                format!("LAN -> a port that the Engine chose for {inner}"),
+                outcome,
+            );
+        }
+    }
+
+    /// What Docker shows.
+    fn texts(&mut self) {
+        const NETWORK: &str =
+            "{{json .IPAM.Config}} {{range .Containers}}{{.Name}}={{.IPv4Address}} {{end}}";
+        for words in [
+            &["port", "web"][..],
+            &["port", "local"],
+            &["ps", "--format", "{{.Ports}}", "--filter", "name=web"],
+            &["ps", "--format", "{{.Ports}}", "--filter", "name=local"],
+            &["inspect", "-f", "{{json .NetworkSettings.Ports}}", "web"],
+            &["inspect", "-f", "{{json .NetworkSettings.Ports}}", "client"],
+            &["inspect", "-f", "{{json .HostConfig.PortBindings}}", "web"],
+            &["network", "inspect", "-f", NETWORK, "net1"],
+        ] {
+            let outcome = self.scene.adopted.engine.docker(words);
+            let outcome = outcome.unwrap_or_else(|error| panic!("{error}"));
+            self.say(format!("docker {}", words.join(" ")), outcome);
+        }
+        let done = self.scene.agent("client").exchange(Exchange {
+            proto: Proto::Tcp,
+            target: (Ipv4Addr::new(172, 28, 0, 2), 80).into(),
+            source: None,
+            count: 3,
+            size: 1_000_000,
+            timeout_ms: 20_000,
+        });
+        assert_eq!((done.received, done.corrupted), (3, 0));
+        let shown = "stats --no-stream --format {{.NetIO}} web";
+        let shown = self.scene.adopted.engine.ok(shown);
+        // "3.1MB / 3.05MB"
+        let all_of_it = |side: &str| {
+            let number = side.trim().strip_suffix("MB");
+            number.is_some_and(|number| number.parse().is_ok_and(|number: f64| number >= 3.0))
+        };
+        let counted = shown
+            .split_once('/')
+            .map(|(got, sent)| (all_of_it(got), all_of_it(sent)));
+        let outcome = match counted {
+            Some((true, true)) => "every byte counted both ways".to_owned(),
+            _ => shown,
+        };
+        self.say("docker stats web, of 3 MB each way", outcome);
+    }
+
+    /// Docker's name server, and one on the LAN.
+    fn names(&mut self) {
+        let _resolver = self.scene.adopted.lab.resolver("outside.example", OUTSIDE);
+        let direct = "--dns 198.51.100.2";
+        drop(self.scene.adopted.run("direct", direct));
+        for (who, name) in [
+            ("client", "web"),
+            ("web", "caller"),
+            ("client", "outside.example"),
+            ("client", "nobody.example"),
+            ("other", "web"),
+            ("inside", "beside"),
+            ("direct", "outside.example"),
+        ] {
+            let words = ["exec", who, "/bin/busybox", "nslookup", "-type=a", name];
+            let outcome = match self.scene.adopted.engine.docker(&words) {
+                Ok(text) => found(&text),
+                Err(_) => "no such name".to_owned(),
+            };
+            self.say(format!("{who} looks up {name}"), outcome);
+        }
+    }
+
+    fn networks_while_running(&mut self) {
+        let target = (Ipv4Addr::new(172, 29, 0, 2).into(), 80);
+        let engine = &self.scene.adopted.engine;
+        engine.ok("network connect --ip 172.29.0.3 net2 client");
+        self.scene.adopted.wait_served("client");
+        self.call("connected: ", "client", Proto::Tcp, target);
+        self.scene
+            .adopted
+            .engine
+            .ok("network disconnect net2 client");
+        self.scene.adopted.wait_served("client");
+        self.call("disconnected: ", "client", Proto::Tcp, target);
+        let engine = &self.scene.adopted.engine;
+        engine.ok("network create -o com.docker.network.bridge.gateway_mode_ipv4=routed routed");
+        let agent = self
+            .scene
+            .adopted
+            .run("routed", "--network routed -p 8130:80");
+        self.scene.serve("routed", agent);
+        self.call(
+            "gateway_mode_ipv4=routed: ",
+            "LAN",
+            Proto::Tcp,
+            (HOST.into(), 8130),
+        );
+    }
+
+    /// Ports that somebody else has.
+    fn in_the_way(&mut self) {
+        for port in [8080, 7100] {
+            let published = format!("{port}:80");
+            let run = self.scene.adopted.engine.run("late", &["-p", &published]);
+            let outcome = run.map_or_else(|error| reason(&error), |()| "runs".to_owned());
+            self.scene.adopted.engine.ok("rm -f late");
+            self.say(
+                format!("docker run -p {published}, which is taken"),
+                outcome,
+            );
+        }
+        for (proto, ip) in [
+            (Proto::Tcp, Ipv4Addr::UNSPECIFIED),
+            (Proto::Udp, Ipv4Addr::UNSPECIFIED),
+            (Proto::Tcp, Ipv4Addr::LOCALHOST),
+            (Proto::Tcp, HOST),
+        ] {
+            let bound = self.scene.agent("host").bind(proto, (ip, 8080), None);
+            let outcome = bound.map_or_else(|error| error, |()| "bound".to_owned());
+            self.say(
+                format!("a process of the host binds {ip}:8080 {proto:?}"),
+                outcome,
+            );
+        }
+    }
+
+    /// Containers that end and come back.
+    fn restarts(&mut self) {
+        let kept = || Connect::to(Proto::Udp, (HOST, 8080)).hold("kept");
+        let outcome = self.scene.ask("LAN", kept());
+        self.say("LAN -> the UDP service, by a socket that it keeps", outcome);
+        self.scene.adopted.engine.ok("restart -t 0 web");
+        self.scene.adopted.wait_served("web");
+        let agent = self.scene.adopted.agent("web");
+        self.scene.serve("web", agent);
+        let outcome = self.scene.ask("LAN", kept());
+        self.say(
+            "the same after the service's restart, first datagram",
+            outcome,
+        );
+        let host = (HOST.into(), 8080);
+        self.call("restarted: ", "LAN", Proto::Tcp, host);
+        let engine = &self.scene.adopted.engine;
+        engine.ok(&format!(
+            "run -d --restart always --name phoenix -p 8140:80 {IMAGE} /bin/busybox httpd -f -p 80"
+        ));
+        self.scene.adopted.wait_served("phoenix");
+        let engine = &self.scene.adopted.engine;
+        let pid = || {
+            engine
+                .ok("inspect -f {{.State.Pid}} phoenix")
+                .parse::<i32>()
+        };
+        let before = pid().unwrap();
+        kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+        let again = eventually(SOON, || {
+            let now = pid().ok().filter(|now| *now > 0 && *now != before);
+            // It answers, whatever it answers.
+            let text = |error: String| error == "InvalidData";
+            let ask = Connect::to(Proto::Http, (HOST, 8140)).within_ms(500);
+            let answer = self.scene.agent("LAN").connect(ask);
+            now.filter(|_| answer.is_ok() || answer.is_err_and(text))
+        });
+        let outcome = if again.is_some() {
+            "answers again"
+        } else {
+            "is lost"
+        };
+        self.say(
+            "a container with --restart always whose process is killed",
+            outcome,
+        );
+    }
+
+    /// The Engine is killed, and comes back; its containers go on (live-restore).
+    fn without_the_engine(&mut self) {
+        self.scene.adopted.engine.stop(Signal::SIGKILL).unwrap();
+        self.some_calls("without dockerd: ");
+        self.scene.adopted.engine.start_again().unwrap();
+        self.scene.adopted.wait_connected();
+        self.some_calls("dockerd again: ");
+        let outcome = self.scene.adopted.engine.ok("port web");
+        self.say("dockerd again: docker port web", outcome);
+    }
+
+    /// Somebody else empties the tables of netfilter.
+    fn without_rules(&mut self) {
+        self.scene.adopted.lab.sh(&["nft", "flush", "ruleset"]);
+        self.some_calls("rules flushed: ");
+    }
+
+    fn some_calls(&mut self, when: &str) {
+        for (who, ip, port) in [
+            ("LAN", HOST, 8080),
+            ("host", Ipv4Addr::LOCALHOST, 8080),
+            ("host", HOST, 8080),
+            ("client", HOST, 8080),
+            ("client", LAN, 7000),
+            ("other", Ipv4Addr::new(172, 28, 0, 2), 80),
+        ] {
+            for proto in [Proto::Tcp, Proto::Udp] {
+                self.call(when, who, proto, (ip.into(), port));
+            }
+        }
+    }
+}
+
+/// Addresses that nslookup tells, without the server's.
+fn found(text: &str) -> String {
+    let answers = text
+        .split_once("\n\n")
+        .map_or(text, |(_server, answers)| answers);
+    let addresses = answers
+        .lines()
+        .filter_map(|line| line.strip_prefix("Address"));
+    let addresses = addresses.filter_map(|line| line.split_whitespace().next_back());
+    addresses.collect::<Vec<_>>().join(" ")
+}
+
+/// What the Engine says, without its numbers.
+fn reason(error: &str) -> String {
+    error
+        .rsplit_once("): ")
+        .map_or(error, |(_, reason)| reason)
+        .to_owned()
+}
