@@ -111,14 +111,20 @@ impl Adopted {
             self.engine.run("first", &first).unwrap();
             self.engine.ok("rm -f first");
         }
-        wait_for("the bridges' own addresses", SOON, || {
-            !self.lab.ip("-6 addr show").contains("tentative")
-        });
+        self.wait_not_tentative();
         wait_for("netctl to follow", SOON, || {
             let status = self.lab.netctl("status -o json");
             status.code != 0 || status.json()["endpoints"] == 0
         });
         self.lab.snapshot()
+    }
+
+    /// Waits until the bridges know their IPv6 addresses to be their own.
+    #[track_caller]
+    pub(crate) fn wait_not_tentative(&self) {
+        wait_for("the bridges' own addresses", SOON, || {
+            !self.lab.ip("-6 addr show").contains("tentative")
+        });
     }
 
     /// Waits until netctl has nothing left to do.

@@ -8,6 +8,7 @@
 mod adopted;
 mod beside;
 mod compose;
+mod exposure;
 mod gone;
 mod names;
 mod networks;

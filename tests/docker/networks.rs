@@ -1,11 +1,13 @@
 //! What Docker's networks are asked for: isolation, `--internal`, ICC, masquerade, MTU.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
-    lab::{HOST, LAN, OUTSIDE},
+    lab::{HOST, HOST6, LAN, LAN6, OUTSIDE, OUTSIDE6},
+    sources,
 };
+use serde_json::json;
 
 use crate::adopted::Adopted;
 
@@ -104,6 +106,41 @@ fn without_masquerade_a_container_is_seen_as_itself() {
         let seen = a.connect(Connect::to(proto, (LAN, 7000))).unwrap();
         assert_eq!(seen.seen.ip(), A, "{proto:?}");
     }
+}
+
+/// The network that is there without being made, with both families.
+#[test]
+fn the_default_network_with_ipv6() {
+    let adopted = Adopted::start_with(&json!({"ipv6": true, "fixed-cidr-v6": "fd00:17::/64"}));
+    let web = adopted.run("web", "-p 8080:80");
+    let client = adopted.run("client", "");
+    web.serve_all6(80);
+    let lab = &adopted.lab;
+    lab.lan().serve_all6(7000);
+    let format = "{{.NetworkSettings.GlobalIPv6Address}}";
+    let addr6 = |name| adopted.engine.ok(&format!("inspect -f {format} {name}"));
+    let [web6, client6] = ["web", "client"].map(|name| addr6(name).parse::<Ipv6Addr>().unwrap());
+    for (who, agent, target, seen) in [
+        ("LAN", lab.lan(), (HOST6, 8080), LAN6),
+        ("client", &client, (HOST6, 8080), client6),
+        ("client, directly", &client, (web6, 80), client6),
+        ("client, outside", &client, (LAN6, 7000), HOST6),
+    ] {
+        sources::check(who, agent, Connect::to(Proto::Tcp, target), seen);
+    }
+    // The gateway's address is the host's source once nobody else is found to have it.
+    adopted.wait_not_tentative();
+    for target in [(Ipv6Addr::LOCALHOST, 8080), (HOST6, 8080), (web6, 80)] {
+        let ask = Connect::to(Proto::Tcp, target);
+        let seen = lab.host().connect(ask).unwrap().seen.ip();
+        let own = lab.ip("-6 -o addr show docker0");
+        assert!(
+            own.contains(&format!(" {seen}/")),
+            "{target:?}: {seen} is not the gateway: {own}"
+        );
+    }
+    assert_eq!(lab.host().ping(web6, 1, 1000), 1);
+    assert_eq!(client.ping(OUTSIDE6, 1, 1000), 1);
 }
 
 #[test]

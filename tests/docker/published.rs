@@ -1,6 +1,6 @@
 //! Published ports in every form that `-p` has.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
@@ -90,27 +90,6 @@ fn a_networks_default_host_address() {
         (Ipv4Addr::LOCALHOST, 8080)
     ));
     assert!(!reaches(adopted.lab.lan(), Proto::Tcp, (HOST, 8080)));
-}
-
-#[test]
-fn what_is_not_published_is_not_reached() {
-    let adopted = Adopted::start();
-    let web = adopted.run("web", "--expose 80 -p 127.0.0.1:8080:80");
-    web.serve_all(80);
-    let addr = adopted.address("web", "bridge");
-    // A neighbour that routes the containers' subnet by the host.
-    adopted
-        .lab
-        .lan_ip(&format!("route add {addr}/32 via {HOST}"));
-    let lan = adopted.lab.lan();
-    for target in [IpAddr::from(HOST), addr.into()] {
-        for port in [80, 8080] {
-            assert!(!reaches(lan, Proto::Tcp, (target, port)), "{target}:{port}");
-            assert!(!reaches(lan, Proto::Udp, (target, port)), "{target}:{port}");
-        }
-    }
-    assert_eq!(lan.ping(addr, 1, 300), 0);
-    assert!(reaches(adopted.lab.host(), Proto::Tcp, (addr, 80)));
 }
 
 /// The port leads where the container's answers come from: Docker gives it the default route of

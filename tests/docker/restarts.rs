@@ -1,14 +1,16 @@
 //! netctl or the Engine end and come back; containers go on.
 
+use std::net::Ipv4Addr;
+
 use netctl_tests::{
-    agent::{Agent, Connect, Proto},
+    agent::{Agent, Connect, Load, Proto},
     eventually::wait_for,
-    lab::{HOST, LAN},
+    lab::{HOST, LAN, docker::IMAGE},
 };
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::adopted::{Adopted, SOON};
+use crate::adopted::{ANSWERS, Adopted, SOON};
 
 #[track_caller]
 fn check(adopted: &Adopted, web: &Agent) {
@@ -80,6 +82,85 @@ fn netctl_ends_and_comes_back() {
     let gone = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(500));
     assert!(gone.is_err(), "{gone:?}");
     lan.connect(Connect::to(Proto::Tcp, (HOST, 8081))).unwrap();
+}
+
+/// Killed again and again under load: no request fails, no datagram is lost.
+#[test]
+fn netctl_is_killed_under_load() {
+    const ROUNDS: usize = 10;
+    let adopted = Adopted::start();
+    let web = adopted.run("web", &format!("{} -p 8081:81", WEB.join(" ")));
+    let client = adopted.run("client", "");
+    web.serve_all(80);
+    adopted.lab.lan().serve_all(7000);
+    let direct = adopted.address("web", "bridge");
+    let load = |http: &[(Ipv4Addr, u16)], probes: &[Ipv4Addr]| Load {
+        keep_alive: http.iter().map(|to| (*to).into()).collect(),
+        connections: http.iter().map(|to| (*to).into()).collect(),
+        probes: probes.iter().map(|ip| (*ip, 8080).into()).collect(),
+        limit_ms: 300_000,
+    };
+    let everybody = [
+        (adopted.lab.lan(), load(&[(HOST, 8081)], &[HOST])),
+        (
+            adopted.lab.host(),
+            load(&[(HOST, 8081), (Ipv4Addr::LOCALHOST, 8081)], &[]),
+        ),
+        (&client, load(&[(HOST, 8081), (direct, 81)], &[])),
+        (&web, load(&[(LAN, 7001)], &[])),
+    ];
+    for (agent, load) in &everybody {
+        agent.load_start(load.clone());
+    }
+    for _ in 0..ROUNDS {
+        adopted.lab.kill_daemon();
+        check(&adopted, &web);
+        adopted.lab.start_daemon();
+        adopted.wait_connected();
+    }
+    for (agent, load) in &everybody {
+        let report = agent.load_stop();
+        assert!(
+            report.is_clean() && report.requests > 100,
+            "{load:?}: {report:?}"
+        );
+    }
+}
+
+/// Without live-restore a dockerd that is started again ends what its predecessor left, and starts
+/// what is to be there always.
+#[test]
+fn the_engine_ends_without_live_restore() {
+    let mut adopted = Adopted::start();
+    let always = format!("run -d --restart always --name web -p 8080:80 {IMAGE} {ANSWERS}");
+    adopted.engine.ok(&always);
+    adopted.run("other", "-p 8090:80");
+    adopted.wait_served("web");
+    let reaches = |adopted: &Adopted, port| {
+        let ask = Connect::to(Proto::Tcp, (HOST, port)).within_ms(500);
+        adopted.lab.lan().connect(ask).is_ok()
+    };
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        wait_for("the container", SOON, || reaches(&adopted, 8080));
+        adopted.engine.stop(signal).unwrap();
+        // Killed, it leaves the containers; told to end, it ends them first.
+        assert_eq!(reaches(&adopted, 8080), signal == Signal::SIGKILL);
+        adopted.engine.start_again().unwrap();
+        adopted.wait_connected();
+        wait_for("the container to be served again", SOON, || {
+            adopted.engine.ok("inspect -f {{.State.Running}} web") == "true"
+                && reaches(&adopted, 8080)
+        });
+        adopted.wait_served("web");
+        let ports = adopted.lab.netctl("port ls").ok().stdout;
+        assert!(
+            !ports.contains("8090"),
+            "what does not run any more: {ports}"
+        );
+    }
+    adopted.wait_at_rest();
+    let status = adopted.lab.netctl("status -o json").json();
+    assert_eq!(status["healthy"], true, "{status:#}");
 }
 
 /// With live-restore containers outlive dockerd, however it ends.

@@ -3,71 +3,30 @@
 use std::net::IpAddr;
 
 use netctl_tests::{
-    agent::{Agent, Connect, Proto},
+    agent::{Connect, Proto},
+    exposure::OnLoopback,
     lab::{HOST, HOST6, LAN, LAN6},
-    packet::{
-        Family, build,
-        frame::{Ip, proto},
-    },
+    packet::Family,
 };
 
 use crate::usual::{OTHER, OTHER6, Usual, WEB, WEB6, names};
 
-/// A port that is published on loopback answers processes of the host, and nobody else: by no
-/// address of the host's, and by no crafted packet.
 fn loopback_answers_the_host_alone(family: Family) {
     let usual = Usual::start();
-    let lab = &usual.lab;
     let names = names().of(family);
-    let addr = |name| names.addr(name);
     let spec = names.line("{lo}:9090:80").into_owned();
-    lab.netctl(&format!("port add web {spec}/tcp {spec}/udp"))
+    usual
+        .lab
+        .netctl(&format!("port add web {spec}/tcp {spec}/udp"))
         .ok();
-    let asking = |agent: &Agent, proto, target: IpAddr| {
-        agent.connect(Connect::to(proto, (target, 9090)).within_ms(300))
+    let (lab, web, client) = (&usual.lab, &usual.web, &usual.client);
+    let published = OnLoopback {
+        lab,
+        web,
+        client,
+        names,
     };
-    for proto in [Proto::Tcp, Proto::Udp] {
-        lab.host()
-            .connect(Connect::to(proto, (addr("lo"), 9090)))
-            .unwrap();
-        for (agent, target) in [
-            (lab.lan(), addr("host")),
-            (&usual.client, addr("host")),
-            (&usual.client, addr("gw")),
-            (lab.host(), addr("host")),
-        ] {
-            let asked = asking(agent, proto, target);
-            assert!(asked.is_err(), "{proto:?} {target}: {asked:?}");
-        }
-    }
-    let refused = asking(lab.lan(), Proto::Tcp, addr("host"));
-    assert_eq!(refused, Err("ECONNREFUSED".to_owned()));
-    usual.web.sniff("eth0");
-    lab.lan().sniff("lan0");
-    let frames: Vec<Vec<u8>> = ["{lo}", "{host}", "{gw}", "{web}"]
-        .iter()
-        .flat_map(|to| {
-            [
-                format!("lan>up tcp {{lan}}:5555>{to}:9090 flags=S"),
-                format!("lan>up udp {{lan}}:5555>{to}:9090 len=3"),
-                format!("lan>up tcp {{lo}}:5555>{to}:9090 flags=S"),
-                format!("lan>up udp {{lo}}:5555>{to}:80 len=3"),
-            ]
-        })
-        .map(|line| build(&names, &line))
-        .collect();
-    lab.lan().send_frames("lan0", &frames);
-    let port = 5555_u16.to_be_bytes();
-    let arrived = usual.web.sniffed("eth0", &port, 1, 300);
-    assert!(arrived.is_empty(), "in the container: {arrived:x?}");
-    // The neighbour sees its own frames, and at most refusals of the host's stack.
-    let seen = lab.lan().sniffed("lan0", &port, frames.len(), 300);
-    assert!(seen.len() >= frames.len(), "{}", seen.len());
-    let accepted = seen.iter().filter(|frame| {
-        let ip = Ip::of_frame(frame).ok().filter(|ip| ip.proto == proto::TCP);
-        ip.is_some_and(|ip| frame[ip.l4 + 13] & 0x12 == 0x12)
-    });
-    assert_eq!(accepted.count(), 0);
+    published.answers_the_host_alone();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use netctl_tests::{
     agent::{Connect, Exchange, Proto},
     lab::{HOST, HOST6, LAN, LAN6, OUTSIDE, OUTSIDE6},
+    sources,
 };
 
 use crate::usual::{CLIENT, CLIENT6, GATEWAY, GATEWAY6, Usual, WEB, WEB6};
@@ -12,22 +13,7 @@ use crate::usual::{CLIENT, CLIENT6, GATEWAY, GATEWAY6, Usual, WEB, WEB6};
 #[test]
 fn the_outside_sees_the_host() {
     let usual = Usual::start();
-    let targets: [(IpAddr, IpAddr); 4] = [
-        (LAN.into(), HOST.into()),
-        (OUTSIDE.into(), HOST.into()),
-        (LAN6.into(), HOST6.into()),
-        (OUTSIDE6.into(), HOST6.into()),
-    ];
-    for agent in [&usual.web, &usual.client, &usual.other] {
-        for (target, host) in targets {
-            for (proto, port) in [(Proto::Tcp, 7000), (Proto::Udp, 7000), (Proto::Http, 7001)] {
-                let seen = agent.connect(Connect::to(proto, (target, port)));
-                let seen = seen.unwrap_or_else(|e| panic!("{proto:?} to {target}: {e}"));
-                assert_eq!(seen.seen.ip(), host, "{proto:?} to {target}");
-            }
-            assert_eq!(agent.ping(target, 2, 1000), 2, "{target}");
-        }
-    }
+    sources::check_outside(&[&usual.web, &usual.client, &usual.other]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod daemon;
 pub mod demo;
 pub mod eventually;
+pub mod exposure;
 pub mod fuzz;
 pub mod guest;
 pub mod lab;

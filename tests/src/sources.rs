@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::{
     agent::{Agent, Connect, Proto},
-    lab::Lab,
+    lab::{HOST, HOST6, LAN, LAN6, Lab, OUTSIDE, OUTSIDE6},
 };
 
 /// Ports of the echo servers and of the HTTP server.
@@ -98,5 +98,22 @@ pub fn check_family(everybody: &Everybody<'_>, cast: &Cast) {
         ("host, directly", lab.host(), gateway),
     ] {
         check_all(who, agent, cast.web, (80, 81), seen);
+    }
+}
+
+/// The LAN and whatever is beyond see the host, in both families; `lan` serves on 7000.
+#[track_caller]
+pub fn check_outside(inside: &[&Agent]) {
+    let targets: [(IpAddr, IpAddr); 4] = [
+        (LAN.into(), HOST.into()),
+        (OUTSIDE.into(), HOST.into()),
+        (LAN6.into(), HOST6.into()),
+        (OUTSIDE6.into(), HOST6.into()),
+    ];
+    for agent in inside {
+        for (target, host) in targets {
+            check_all("inside", agent, target, (7000, 7001), host);
+            assert_eq!(agent.ping(target, 2, 1000), 2, "{target}");
+        }
     }
 }

@@ -88,6 +88,8 @@ impl Scene {
                 .run(name, &format!("--network {network} {options}"));
             scene.serve(name, agent);
         }
+        // Gateways are the host's sources once nobody else is found to have them.
+        scene.adopted.wait_not_tentative();
         let lab = &scene.adopted.lab;
         lab.lan().serve_all(7000);
         lab.lan().serve_all6(7000);

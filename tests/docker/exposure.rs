@@ -1,0 +1,111 @@
+//! What must not be reached is not reached.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use netctl_common::wire::Mac;
+use netctl_tests::{
+    agent::{Connect, Proto},
+    exposure::OnLoopback,
+    lab::{HOST, HOST_MAC, HOST6, LAN, LAN_MAC, LAN6},
+    packet::{Family, Names},
+};
+
+use crate::adopted::Adopted;
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 1);
+const WEB: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 2);
+const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 3);
+const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 1);
+const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 2);
+const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 3);
+
+/// A port on loopback in both families. Without docker-proxy the Engine lets its bridges take
+/// packets to 127/8 (route_localnet), which are not the containers' to send all the same.
+#[test]
+fn a_port_on_loopback_answers_the_host_alone() {
+    let adopted = Adopted::start();
+    adopted
+        .engine
+        .ok("network create --ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64 -o com.docker.network.bridge.name=br-net1 net1");
+    let published =
+        ["127.0.0.1", "[::1]"].map(|ip| format!("-p {ip}:9090:80/tcp -p {ip}:9090:80/udp"));
+    let web = adopted.run(
+        "web",
+        &format!(
+            "--network net1 --ip {WEB} --ip6 {WEB6} {}",
+            published.join(" ")
+        ),
+    );
+    let client = adopted.run(
+        "client",
+        &format!("--network net1 --ip {CLIENT} --ip6 {CLIENT6}"),
+    );
+    web.serve_all(80);
+    web.serve_all6(80);
+    let lab = &adopted.lab;
+    // Services of the host that are meant for the host.
+    lab.host().serve(Proto::Tcp, (Ipv4Addr::LOCALHOST, 7200));
+    lab.host().serve(Proto::Tcp, (Ipv6Addr::LOCALHOST, 7200));
+    let takes = "net.ipv4.conf.br-net1.route_localnet";
+    assert_eq!(lab.sh(&["sysctl", "-n", takes]).trim(), "1");
+    let mac = |agent: &netctl_tests::agent::Agent| Mac(agent.link("eth0").mac.unwrap());
+    let gateway = Mac(lab.host().link("br-net1").mac.unwrap());
+    let names = Names::default()
+        .with("lan", Mac(LAN_MAC))
+        .with("up", Mac(HOST_MAC))
+        .with("gw", gateway)
+        .with("client", mac(&client))
+        .with_addresses(&[
+            ("gw", GATEWAY, GATEWAY6),
+            ("web", WEB, WEB6),
+            ("client", CLIENT, CLIENT6),
+            ("host", HOST, HOST6),
+            ("lan", LAN, LAN6),
+        ]);
+    for family in Family::BOTH {
+        let on_loopback = OnLoopback {
+            lab,
+            web: &web,
+            client: &client,
+            names: names.clone().of(family),
+        };
+        on_loopback.answers_the_host_alone();
+        for port in [9090, 7200] {
+            on_loopback.loopback_is_closed(port);
+        }
+    }
+    // A host that takes packets to 127/8 from the wire is asked to: they still lead nowhere.
+    lab.sh(&["sysctl", "-qw", "net.ipv4.conf.up0.route_localnet=1"]);
+    let on_loopback = OnLoopback {
+        lab,
+        web: &web,
+        client: &client,
+        names,
+    };
+    drop(on_loopback.nothing_arrives());
+}
+
+/// Neither ports that are not published nor those on loopback, by the container's own address.
+#[test]
+fn what_is_not_published_is_not_reached() {
+    let adopted = Adopted::start();
+    let web = adopted.run("web", "--expose 80 -p 127.0.0.1:8080:80");
+    web.serve_all(80);
+    let addr = adopted.address("web", "bridge");
+    // A neighbour that routes the containers' subnet by the host.
+    adopted
+        .lab
+        .lan_ip(&format!("route add {addr}/32 via {HOST}"));
+    let lan = adopted.lab.lan();
+    for target in [IpAddr::from(HOST), addr.into()] {
+        for port in [80, 8080] {
+            for proto in [Proto::Tcp, Proto::Udp] {
+                let asked = lan.connect(Connect::to(proto, (target, port)).within_ms(700));
+                assert!(asked.is_err(), "{target}:{port}: {asked:?}");
+            }
+        }
+    }
+    assert_eq!(lan.ping(addr, 1, 300), 0);
+    let ask = Connect::to(Proto::Tcp, (addr, 80));
+    adopted.lab.host().connect(ask).unwrap();
+}
