@@ -18,12 +18,12 @@ pub(super) fn findings(root: &Path) -> Vec<Finding> {
 fn ufw(root: &Path) -> Finding {
     const TOPIC: &str = "ufw";
     let enabled = fs::read_to_string(below(root, "/etc/ufw/ufw.conf")).is_ok_and(|text| {
-        let values = text
+        let mut values = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("ENABLED="));
-        values
-            .last()
-            .is_some_and(|value| value.trim().trim_matches('"').eq_ignore_ascii_case("yes"))
+        // The last one counts, as to a shell.
+        let value = values.next_back().unwrap_or_default();
+        value.trim().trim_matches('"').eq_ignore_ascii_case("yes")
     });
     if !enabled {
         return Finding::ok(TOPIC, "not enabled");

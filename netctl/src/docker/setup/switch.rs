@@ -1,6 +1,6 @@
 //! What enabling and disabling change: texts in, texts out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ struct Side {
 
 fn side<S: Settings>(
     known: Option<&Record>,
-    path: &PathBuf,
+    path: &Path,
     before: Option<String>,
     wanted: &S,
 ) -> Result<Side, SetupError> {
@@ -123,7 +123,7 @@ fn side<S: Settings>(
     let is_same = before.is_some() && wanted.text() == before.clone().unwrap_or_default();
     Ok(Side {
         now: FileChange {
-            path: path.clone(),
+            path: path.to_owned(),
             after: match is_same {
                 true => before.clone(),
                 false => Some(wanted.text()),
