@@ -12,6 +12,10 @@ use netctl_tests::{
 };
 use serde_json::{Value, json};
 
+/// Command of a container that answers a line to TCP port 80 by an address, from its first moment.
+pub(crate) const ANSWERS: &str =
+    r#"/bin/busybox nc -ll -p 80 -e /bin/busybox awk {print"192.0.2.1:1";exit}"#;
+
 /// Until netctl has followed the Engine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -49,6 +53,9 @@ impl Adopted {
     fn with_settings(settings: &Value, is_stock: bool) -> Self {
         let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::bare();
+        // As on a host that nobody made a router: the Engine then does, and its rules refuse to
+        // forward what they do not know.
+        lab.sh(&["sysctl", "-qw", "net.ipv4.ip_forward=0"]);
         let engine =
             Engine::start(&lab, settings, &tools).unwrap_or_else(|error| panic!("{error}"));
         Self {

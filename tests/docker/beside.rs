@@ -9,7 +9,10 @@ use std::thread;
 
 use serde_json::json;
 
-use self::{intended::INTENDED, script::Said};
+use self::{
+    intended::{INTENDED, Intended},
+    script::Said,
+};
 use crate::adopted::Adopted;
 
 #[test]
@@ -29,15 +32,15 @@ fn only_what_is_listed_differs() {
     assert_eq!(questions(&stock), questions(&netctl), "one script for both");
     let mut complaints = Vec::new();
     for ((what, stock), (_, netctl)) in stock.iter().zip(&netctl) {
-        let listed = INTENDED
-            .iter()
-            .find(|one| one.asked.contains(&what.as_str()));
+        let is_about = |one: &&Intended| one.asked.contains(&what.as_str());
+        let listed: Vec<_> = INTENDED.iter().filter(is_about).collect();
         let seen = format!("{what}: stock Docker: {stock}; netctl: {netctl}");
-        match listed {
-            None if stock == netctl => {}
-            None => complaints.push(format!("not listed: {seen}")),
-            Some(one) if (one.stock, one.netctl) == (stock, netctl) => {}
-            Some(one) => complaints.push(format!("listed as {:?}, but {seen}", one.name)),
+        match listed.as_slice() {
+            [] if stock == netctl => {}
+            [] => complaints.push(format!("not listed: {seen}")),
+            [one] if (one.stock, one.netctl) == (stock, netctl) => {}
+            [one] => complaints.push(format!("listed as {:?}, but {seen}", one.name)),
+            [one, ..] => complaints.push(format!("listed as {:?} and again: {what}", one.name)),
         }
     }
     for one in INTENDED {

@@ -12,7 +12,7 @@ use netctl_tests::{
 };
 use serde_json::json;
 
-use crate::adopted::{Adopted, SOON};
+use crate::adopted::{ANSWERS, Adopted, SOON};
 
 /// The first packet of a container's first process leaves, masqueraded, and its answer comes.
 #[test]
@@ -37,9 +37,6 @@ fn a_containers_first_packet_arrives() {
         }
     }
 }
-
-/// Options and command of a container that answers a line by an address, from its first moment.
-const ANSWERS: &str = r#"/bin/busybox nc -ll -p 80 -e /bin/busybox awk {print"192.0.2.1:1";exit}"#;
 
 /// Whoever calls a published port as soon as `docker run` is back is answered, or refused by a
 /// service that does not listen yet; nobody is left in the queue of the socket that the Engine

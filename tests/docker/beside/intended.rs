@@ -3,6 +3,7 @@
 
 /// A difference that is intended.
 pub(super) struct Intended {
+    /// Whom or what it is about; several entries may say different things of one.
     pub(super) name: &'static str,
     /// The questions that it shows in.
     pub(super) asked: &'static [&'static str],
@@ -11,4 +12,176 @@ pub(super) struct Intended {
     pub(super) netctl: &'static str,
 }
 
-pub(super) const INTENDED: &[Intended] = &[];
+pub(super) const INTENDED: &[Intended] = &[
+    Intended {
+        // The socket is led to the container at connect(): its packets have the source that the routes
+        // give them there.
+        name: "a process of the host that asks an address of the host",
+        asked: &[
+            "host -> 198.51.100.1 8080/tcp",
+            "host -> 198.51.100.1 8080/udp",
+            "host -> 198.51.100.1 8110/tcp",
+            "without dockerd: host -> 198.51.100.1 8080/tcp",
+            "without dockerd: host -> 198.51.100.1 8080/udp",
+            "dockerd again: host -> 198.51.100.1 8080/tcp",
+            "dockerd again: host -> 198.51.100.1 8080/udp",
+        ],
+        stock: "answered, seen as the host",
+        netctl: "answered, seen as the gateway",
+    },
+    Intended {
+        // docker-proxy is in between, which has the gateway's address: the service cannot tell its
+        // clients apart.
+        name: "a container that asks another one's published port",
+        asked: &[
+            "client -> 198.51.100.1 8080/tcp",
+            "client -> 172.28.0.1 8080/tcp",
+            "client -> 172.28.0.1 8080/udp",
+            "dockerd again: client -> 198.51.100.1 8080/tcp",
+            "rules flushed: client -> 198.51.100.1 8080/tcp",
+        ],
+        stock: "answered, seen as the gateway",
+        netctl: "answered, seen as client",
+    },
+    Intended {
+        // The same across networks.
+        name: "a container that asks another one's published port",
+        asked: &[
+            "other -> 198.51.100.1 8080/tcp",
+            "other -> 172.28.0.1 8080/tcp",
+        ],
+        stock: "answered, seen as the gateway",
+        netctl: "answered, seen as other",
+    },
+    Intended {
+        // docker-proxy answers from another address than the one that was asked, and the client's socket
+        // takes no such datagram.
+        name: "UDP of a container to a published port",
+        asked: &[
+            "client -> 198.51.100.1 8080/udp",
+            "dockerd again: client -> 198.51.100.1 8080/udp",
+            "rules flushed: client -> 198.51.100.1 8080/udp",
+        ],
+        stock: "silence",
+        netctl: "answered, seen as client",
+    },
+    Intended {
+        // The same across networks.
+        name: "UDP of a container to a published port",
+        asked: &[
+            "other -> 198.51.100.1 8080/udp",
+            "other -> 172.28.0.1 8080/udp",
+        ],
+        stock: "silence",
+        netctl: "answered, seen as other",
+    },
+    Intended {
+        // And for its own one: there the two are one address, so that a translation is due (hairpin).
+        name: "UDP of a container to a published port",
+        asked: &["web -> 198.51.100.1 8080/udp"],
+        stock: "silence",
+        netctl: "answered, seen as the gateway",
+    },
+    Intended {
+        // Without ip6tables, which this Engine has as an experiment only, it comes by docker-proxy.
+        name: "an IPv6 client of the LAN",
+        asked: &[
+            "LAN -> 2001:db8:64::1 8080/tcp",
+            "LAN -> 2001:db8:64::1 8080/udp",
+        ],
+        stock: "answered, seen as the gateway",
+        netctl: "answered, seen as LAN",
+    },
+    Intended {
+        // Likewise: it leaves with an address that nobody outside has a route to.
+        name: "IPv6 of a container to the outside",
+        asked: &[
+            "client -> 2001:db8:64::2 7000/tcp",
+            "client -> 2001:db8:64::2 7000/udp",
+        ],
+        stock: "silence",
+        netctl: "answered, seen as the host",
+    },
+    Intended {
+        // The Engine's rule lets everybody at the container's port, however it is published: on loopback,
+        // too (172.28.0.4).
+        name: "a neighbour that has a route to the containers",
+        asked: &[
+            "LAN -> 172.28.0.2 80/tcp",
+            "LAN -> 172.28.0.2 80/udp",
+            "LAN -> 172.28.0.4 80/tcp",
+            "LAN -> 172.28.0.4 80/udp",
+        ],
+        stock: "answered, seen as LAN",
+        netctl: "silence",
+    },
+    Intended {
+        // Only docker-proxy changes the IP version. Without it the Engine itself does not publish such a
+        // port, and `docker port` does not show it.
+        name: "an IPv6 host address for a container without IPv6",
+        asked: &[
+            "host -> ::1 8112/tcp",
+            "LAN -> 2001:db8:64::1 8114/tcp",
+            "host -> ::1 8114/tcp",
+        ],
+        stock: "answered, seen as the gateway",
+        netctl: "refused",
+    },
+    Intended {
+        // Refused by either, in other words.
+        name: "a port that a process of the host has",
+        asked: &["docker run -p 7100:80, which is taken"],
+        stock: "Error starting userland proxy: listen tcp4 0.0.0.0:7100: bind: address already in use.",
+        netctl: "listen tcp4 0.0.0.0:7100: bind: address already in use.",
+    },
+    Intended {
+        // docker-proxy ends with it (live-restore keeps the containers only).
+        name: "published ports while dockerd is not there",
+        asked: &[
+            "without dockerd: host -> 127.0.0.1 8080/tcp",
+            "without dockerd: host -> 127.0.0.1 8080/udp",
+        ],
+        stock: "refused",
+        netctl: "answered, seen as the gateway",
+    },
+    Intended {
+        // The same from a container.
+        name: "published ports while dockerd is not there",
+        asked: &[
+            "without dockerd: client -> 198.51.100.1 8080/tcp",
+            "without dockerd: client -> 198.51.100.1 8080/udp",
+        ],
+        stock: "refused",
+        netctl: "answered, seen as client",
+    },
+    Intended {
+        // docker-proxy is what is left of the Engine's published ports.
+        name: "a rule set that somebody flushes",
+        asked: &[
+            "rules flushed: LAN -> 198.51.100.1 8080/tcp",
+            "rules flushed: LAN -> 198.51.100.1 8080/udp",
+        ],
+        stock: "answered, seen as the gateway",
+        netctl: "answered, seen as LAN",
+    },
+    Intended {
+        // Nothing is left of its masquerade; the neighbour of this lab has a route back.
+        name: "a rule set that somebody flushes",
+        asked: &[
+            "rules flushed: client -> 198.51.100.2 7000/tcp",
+            "rules flushed: client -> 198.51.100.2 7000/udp",
+        ],
+        stock: "answered, seen as client",
+        netctl: "answered, seen as the host",
+    },
+    Intended {
+        // Nor of the isolation of networks.
+        name: "a rule set that somebody flushes",
+        asked: &[
+            "rules flushed: other -> 172.28.0.2 80/tcp",
+            "rules flushed: other -> 172.28.0.2 80/udp",
+        ],
+        stock: "answered, seen as other",
+        netctl: "silence",
+    },
+];

@@ -104,7 +104,9 @@ impl Scene {
     /// The container's servers, once more after it was started anew.
     pub(super) fn serve(&mut self, name: &'static str, agent: Agent) {
         agent.serve_all(80);
-        agent.serve(Proto::Tcp, (Ipv4Addr::UNSPECIFIED, 90));
+        for proto in [Proto::Tcp, Proto::Udp] {
+            agent.serve(proto, (Ipv4Addr::UNSPECIFIED, 90));
+        }
         // Where there is no IPv6, nobody asks for it.
         if ["web", "client"].contains(&name) {
             agent.serve_all6(80);

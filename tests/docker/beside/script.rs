@@ -13,7 +13,7 @@ use nix::{
 };
 
 use super::scene::Scene;
-use crate::adopted::{Adopted, SOON};
+use crate::adopted::{ANSWERS, Adopted, SOON};
 
 /// Question and outcome, in order.
 pub(super) type Said = Vec<(String, String)>;
@@ -124,11 +124,12 @@ impl Play {
     /// Every form of `-p`, on the default network, which has IPv4 only.
     fn forms(&mut self) {
         let options = "-p 8100-8101:80-81 -p 198.51.100.1:8110:80 -p 127.0.0.1:8111:80/udp -p [::1]:8112:80 \
-            -p 0.0.0.0:8113:80 -p [::]:8114:80 -p 8120-8129:80 -p 80/udp -P --expose 90";
+            -p 0.0.0.0:8113:80 -p [::]:8114:80 -p 8120-8129:80 -p 90/udp -P --expose 90";
         let agent = self.scene.adopted.run("forms", options);
         self.scene.serve("forms", agent);
         for (who, ip, port, proto) in [
             ("LAN", "198.51.100.1", 8100, Proto::Tcp),
+            ("host", "::1", 8100, Proto::Tcp),
             ("LAN", "198.51.100.1", 8101, Proto::Http),
             ("LAN", "198.51.100.1", 8102, Proto::Tcp),
             ("LAN", "198.51.100.1", 8110, Proto::Tcp),
@@ -147,7 +148,7 @@ impl Play {
         ] {
             self.call("", who, proto, (ip.parse().unwrap(), port));
         }
-        for (inner, proto) in [("80/udp", Proto::Udp), ("90/tcp", Proto::Tcp)] {
+        for (inner, proto) in [("90/udp", Proto::Udp), ("90/tcp", Proto::Tcp)] {
             let chosen = self.scene.adopted.engine.ok(&format!("port forms {inner}"));
             let port = chosen
                 .lines()
@@ -162,10 +163,18 @@ impl Play {
         }
     }
 
+    /// What a command of Docker's prints, whose order is that of a hash table.
+    fn show(&mut self, what: &str, words: &[&str]) {
+        let shown = self.scene.adopted.engine.docker(words);
+        let shown = shown.unwrap_or_else(|error| panic!("{error}"));
+        let mut lines: Vec<&str> = shown.split(['\n', ',']).map(str::trim).collect();
+        lines.sort_unstable();
+        self.say(what, lines.join("; "));
+    }
+
     /// What Docker shows.
     fn texts(&mut self) {
-        const NETWORK: &str =
-            "{{json .IPAM.Config}} {{range .Containers}}{{.Name}}={{.IPv4Address}} {{end}}";
+        const NETWORK: &str = "{{json .IPAM.Config}}{{println}}{{range .Containers}}{{println .Name .IPv4Address}}{{end}}";
         for words in [
             &["port", "web"][..],
             &["port", "local"],
@@ -176,9 +185,7 @@ impl Play {
             &["inspect", "-f", "{{json .HostConfig.PortBindings}}", "web"],
             &["network", "inspect", "-f", NETWORK, "net1"],
         ] {
-            let outcome = self.scene.adopted.engine.docker(words);
-            let outcome = outcome.unwrap_or_else(|error| panic!("{error}"));
-            self.say(format!("docker {}", words.join(" ")), outcome);
+            self.show(&format!("docker {}", words.join(" ")), words);
         }
         let done = self.scene.agent("client").exchange(Exchange {
             proto: Proto::Tcp,
@@ -301,24 +308,18 @@ impl Play {
         self.call("restarted: ", "LAN", Proto::Tcp, host);
         let engine = &self.scene.adopted.engine;
         engine.ok(&format!(
-            "run -d --restart always --name phoenix -p 8140:80 {IMAGE} /bin/busybox httpd -f -p 80"
+            "run -d --restart always --name phoenix -p 8140:80 {IMAGE} {ANSWERS}"
         ));
-        self.scene.adopted.wait_served("phoenix");
-        let engine = &self.scene.adopted.engine;
         let pid = || {
-            engine
-                .ok("inspect -f {{.State.Pid}} phoenix")
-                .parse::<i32>()
+            let shown = engine.ok("inspect -f {{.State.Pid}} phoenix");
+            shown.parse::<i32>().ok().filter(|pid| *pid > 0)
         };
         let before = pid().unwrap();
         kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
         let again = eventually(SOON, || {
-            let now = pid().ok().filter(|now| *now > 0 && *now != before);
-            // It answers, whatever it answers.
-            let text = |error: String| error == "InvalidData";
-            let ask = Connect::to(Proto::Http, (HOST, 8140)).within_ms(500);
-            let answer = self.scene.agent("LAN").connect(ask);
-            now.filter(|_| answer.is_ok() || answer.is_err_and(text))
+            let is_another = pid().is_some_and(|now| now != before);
+            let ask = Connect::to(Proto::Tcp, (HOST, 8140)).within_ms(500);
+            (is_another && self.scene.agent("LAN").connect(ask).is_ok()).then_some(())
         });
         let outcome = if again.is_some() {
             "answers again"
@@ -338,8 +339,7 @@ impl Play {
         self.scene.adopted.engine.start_again().unwrap();
         self.scene.adopted.wait_connected();
         self.some_calls("dockerd again: ");
-        let outcome = self.scene.adopted.engine.ok("port web");
-        self.say("dockerd again: docker port web", outcome);
+        self.show("dockerd again: docker port web", &["port", "web"]);
     }
 
     /// Somebody else empties the tables of netfilter.
