@@ -142,6 +142,17 @@ impl Adopted {
         });
     }
 
+    /// How many docker-proxy processes the Engine has.
+    #[track_caller]
+    pub(crate) fn proxies(&self) -> usize {
+        let all = procfs::process::all_processes().unwrap().flatten();
+        let stats = all.filter_map(|process| process.stat().ok());
+        let engine = self.engine.pid() as i32;
+        stats
+            .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == engine)
+            .count()
+    }
+
     /// An agent in a container's network namespace.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Agent {

@@ -44,15 +44,6 @@ fn restart_engine(adopted: &mut Adopted) {
     adopted.engine.start_again().unwrap();
 }
 
-fn proxies(adopted: &Adopted) -> usize {
-    let all = procfs::process::all_processes().unwrap().flatten();
-    let stats = all.filter_map(|process| process.stat().ok());
-    let engine = adopted.engine.pid() as i32;
-    stats
-        .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == engine)
-        .count()
-}
-
 /// Starts the container; an agent inside that serves.
 fn web(adopted: &Adopted) -> Agent {
     adopted.engine.ok("start web");
@@ -73,7 +64,7 @@ fn a_host_goes_there_and_back() {
     let file = adopted.lab.scratch().join("docker/daemon.json");
     let stock = std::fs::read_to_string(&file).unwrap();
     adopted.engine.run("web", &["-p", "8080:80"]).unwrap();
-    assert!(proxies(&adopted) > 0);
+    assert!(adopted.proxies() > 0);
 
     let (ready, findings) = check(&adopted);
     assert!(!ready);
@@ -115,7 +106,7 @@ fn a_host_goes_there_and_back() {
     let ask = || Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(1000);
     let seen = adopted.lab.lan().connect(ask()).unwrap();
     assert_eq!(seen.seen.ip(), LAN);
-    assert_eq!(proxies(&adopted), 0);
+    assert_eq!(adopted.proxies(), 0);
     for command in ["iptables-save", "ip6tables-save"] {
         let rules = adopted.lab.sh(&[command]);
         assert!(!rules.lines().any(|line| line.starts_with("-A")), "{rules}");
@@ -140,7 +131,7 @@ fn a_host_goes_there_and_back() {
     restart_engine(&mut adopted);
     let _agent = web(&adopted);
     assert!(adopted.lab.sh(&["iptables-save"]).contains("DOCKER"));
-    assert!(proxies(&adopted) > 0);
+    assert!(adopted.proxies() > 0);
     wait_for("stock Docker to serve", SOON, || {
         adopted.lab.lan().connect(ask()).is_ok()
     });

@@ -1,9 +1,15 @@
 //! `netctl docker check`, `enable` and `disable` on a machine's files and in a namespace's rules.
 //! No Engine and no daemon take part.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+};
 
+use netctl::kernel::bpf::{link, program};
 use netctl_tests::lab::Lab;
+use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 const STOCK: &str = "{\n\t\"log-driver\": \"local\",\n\t\"iptables\": true\n}\n";
@@ -202,4 +208,27 @@ fn rules_and_programs_of_others_are_found() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].1.contains("u32 on up0 (tc ingress)"), "{told:?}");
     assert_eq!(machine.check().0, 0);
+
+    if link::tcx_supported() {
+        let _link = tcx_link(lab);
+        let told = machine.told("bpf");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].1.contains("on up0 (tcx ingress)"), "{told:?}");
+    }
+    // What netctl itself has there is none of others'.
+    lab.start_daemon();
+    assert_eq!(machine.told("bpf").len(), 1);
+}
+
+/// A program of somebody's on the uplink, until this is dropped.
+fn tcx_link(lab: &Lab) -> OwnedFd {
+    let netns = fs::File::open(format!("/proc/{}/ns/net", lab.host().pid())).unwrap();
+    let index = lab.host().link("up0").index;
+    let attach = move || {
+        setns(netns, CloneFlags::CLONE_NEWNET).unwrap();
+        let program = program::pass().unwrap();
+        link::create(program.as_fd(), index, link::TCX_INGRESS).unwrap()
+    };
+    // A thread of its own, which ends in that namespace.
+    std::thread::spawn(attach).join().unwrap()
 }

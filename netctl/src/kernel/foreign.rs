@@ -36,7 +36,7 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
             });
         };
         for id in xdp(&mut netlink, *index)? {
-            add("xdp".to_owned(), program_name(id)?);
+            add("xdp".to_owned(), named(id)?);
         }
         for (direction, attach_type) in [
             (Direction::Ingress, link::TCX_INGRESS),
@@ -47,7 +47,7 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
                 Direction::Egress => "egress",
             };
             for id in link::tcx_programs(*index, attach_type)? {
-                let name = program_name(id)?;
+                let name = named(id)?;
                 if !Hook::INTERFACE.iter().any(|hook| hook.program() == name) {
                     add(format!("tcx {word}"), name);
                 }
@@ -60,6 +60,14 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
     // A filter of many parts is listed by each.
     found.dedup();
     Ok(found)
+}
+
+fn named(id: u32) -> io::Result<String> {
+    let name = program_name(id)?;
+    Ok(match name.is_empty() {
+        true => format!("program {id}"),
+        false => name,
+    })
 }
 
 /// Numbers of the interface's XDP programs: of the driver's, the generic and the device's slot.
