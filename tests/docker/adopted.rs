@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// Command of a container that answers a line to TCP port 80 by an address, from its first moment.
 pub(crate) const ANSWERS: &str =
-    r#"/bin/busybox nc -ll -p 80 -e /bin/busybox awk {print"192.0.2.1:1";exit}"#;
+    r#"/bin/busybox nc -ll -p 80 -e /bin/busybox awk {print"203.0.113.1:1";exit}"#;
 
 /// Until netctl has followed the Engine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -86,13 +86,24 @@ impl Adopted {
         let (settings_of, more) = both.unwrap();
         settings_of.extend(more.clone());
         let adopted = Self::with_settings(&settings, false);
-        let socket = Engine::socket(adopted.lab.scratch());
-        let config = format!(
-            "[docker]\nadopt = true\nsocket = \"{}\"\n",
-            socket.display()
-        );
-        std::fs::write(adopted.lab.config_path(), config).unwrap();
+        adopted.configure("[docker]\nadopt = true\n");
         adopted
+    }
+
+    /// Configures netctl: `text`, which ends in the table `docker`, and the Engine's socket.
+    #[track_caller]
+    pub(crate) fn configure(&self, text: &str) {
+        let socket = Engine::socket(self.lab.scratch());
+        let text = format!("{text}socket = \"{}\"\n", socket.display());
+        std::fs::write(self.lab.config_path(), text).unwrap();
+    }
+
+    /// From now on netctl has to serve what stock Docker did.
+    #[track_caller]
+    pub(crate) fn start_netctl(&mut self) {
+        self.is_stock = false;
+        self.lab.start_daemon();
+        self.wait_connected();
     }
 
     /// Runs a container and waits until netctl serves it; an agent inside.

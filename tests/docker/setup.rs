@@ -3,10 +3,7 @@
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
     eventually::wait_for,
-    lab::{
-        HOST, LAN, Lab,
-        docker::{self, Engine},
-    },
+    lab::{HOST, LAN},
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -54,13 +51,9 @@ fn web(adopted: &Adopted) -> Agent {
 
 #[test]
 fn a_host_goes_there_and_back() {
-    let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
-    let lab = Lab::bare();
-    let socket = Engine::socket(lab.scratch());
-    let config = format!("# ours\n[docker]\nsocket = \"{}\"\n", socket.display());
-    std::fs::write(lab.config_path(), &config).unwrap();
-    let engine = Engine::start(&lab, &json!({}), &tools).unwrap_or_else(|error| panic!("{error}"));
-    let mut adopted = Adopted { engine, lab };
+    let mut adopted = Adopted::stock(&json!({}));
+    adopted.configure("# ours\n[docker]\n");
+    let config = std::fs::read_to_string(adopted.lab.config_path()).unwrap();
     let file = adopted.lab.scratch().join("docker/daemon.json");
     let stock = std::fs::read_to_string(&file).unwrap();
     adopted.engine.run("web", &["-p", "8080:80"]).unwrap();
@@ -99,8 +92,7 @@ fn a_host_goes_there_and_back() {
     for line in lines {
         adopted.lab.sh(&["sh", "-c", line]);
     }
-    adopted.lab.start_daemon();
-    adopted.wait_connected();
+    adopted.start_netctl();
     let agent = web(&adopted);
     adopted.wait_served("web");
     let ask = || Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(1000);
