@@ -143,6 +143,8 @@ pub struct Nat {
 pub struct Docker {
     /// Serve its bridge networks as they are.
     pub adopt: bool,
+    /// Be its network driver and its IPAM driver `netctl`.
+    pub driver: bool,
     /// Its API's UNIX socket.
     pub socket: PathBuf,
     /// Containers of the network `bridge` (docker0) are masqueraded. The Engine does not tell:

@@ -17,17 +17,22 @@ use std::{
 };
 
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle,
+    WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use crate::model::{Endpoint, Model, Network, PublishedPort, Sandbox, delta::Delta};
+use crate::model::{
+    Endpoint, Model, Network, PublishedPort, Sandbox,
+    delta::{Change, Delta},
+    driver::{Member, Pool},
+};
 
 /// The file's name in the state folder.
 pub const FILE: &str = "netctl.redb";
 /// Version of the tables and of the JSON in them. Version 1 knew no IPv6, version 2 nothing
-/// adopted, version 3 no names of what is; all are read as well.
+/// adopted, version 3 no names of what is and no network driver; all are read as well.
 const VERSION: u32 = 4;
 
 type ById = TableDefinition<'static, u32, &'static str>;
@@ -36,6 +41,10 @@ const NETWORKS: ById = TableDefinition::new("networks");
 const SANDBOXES: ByName = TableDefinition::new("sandboxes");
 const ENDPOINTS: ById = TableDefinition::new("endpoints");
 const PORTS: ById = TableDefinition::new("ports");
+const MEMBERS: ByName = TableDefinition::new("members");
+const POOLS: ByName = TableDefinition::new("pools");
+/// Tables that a file need not have.
+const LATER: [&str; 2] = ["members", "pools"];
 /// `version`, `last_endpoint`, `last_port`; from the first unique local subnet on
 /// `global_id_high` and `global_id_low`.
 const NUMBERS: TableDefinition<'static, &'static str, u32> = TableDefinition::new("numbers");
@@ -111,25 +120,17 @@ impl Store {
             sandboxes,
             endpoints,
             ports,
+            members,
+            pools,
         } = delta;
         let txn = self.db.begin_write()?;
         {
-            let mut table = txn.open_table(NETWORKS)?;
-            for (id, (_, after)) in networks {
-                put(&mut table, *id, after.as_deref())?;
-            }
-            let mut table = txn.open_table(ENDPOINTS)?;
-            for (id, (_, after)) in endpoints {
-                put(&mut table, *id, after.as_deref())?;
-            }
-            let mut table = txn.open_table(PORTS)?;
-            for (id, (_, after)) in ports {
-                put(&mut table, *id, after.as_deref())?;
-            }
-            let mut table = txn.open_table(SANDBOXES)?;
-            for (name, (_, after)) in sandboxes {
-                put(&mut table, name.as_str(), after.as_deref())?;
-            }
+            put_by_id(&txn, NETWORKS, networks)?;
+            put_by_id(&txn, ENDPOINTS, endpoints)?;
+            put_by_id(&txn, PORTS, ports)?;
+            put_by_name(&txn, SANDBOXES, sandboxes)?;
+            put_by_name(&txn, MEMBERS, members)?;
+            put_by_name(&txn, POOLS, pools)?;
             let mut table = txn.open_table(NUMBERS)?;
             table.insert("version", VERSION)?;
             table.insert("last_endpoint", model.last_endpoint)?;
@@ -192,6 +193,8 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
         sandboxes: rows(&txn, SANDBOXES, str::to_owned, |sandbox: Sandbox| sandbox)?,
         endpoints: rows(&txn, ENDPOINTS, |key| key, |endpoint: Endpoint| endpoint)?,
         ports,
+        members: rows(&txn, MEMBERS, str::to_owned, |member: Member| member)?,
+        pools: rows(&txn, POOLS, str::to_owned, |pool: Pool| pool)?,
         last_endpoint: number("last_endpoint")?,
         last_port: number("last_port")?,
         global_id,
@@ -199,14 +202,19 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
     Ok((version, model))
 }
 
-/// A table's entries; `now` makes of what was written what is kept in memory.
+/// A table's entries, none of one that came later than the file; `now` makes of what was written what is kept in memory.
 fn rows<K: redb::Key, O: Ord + Display, W: DeserializeOwned, V>(
     txn: &ReadTransaction,
     definition: TableDefinition<'static, K, &'static str>,
     own: impl Fn(K::SelfType<'_>) -> O,
     now: impl Fn(W) -> V,
 ) -> Result<BTreeMap<O, Arc<V>>, String> {
-    let table = txn.open_table(definition).map_err(|e| e.to_string())?;
+    let table = match txn.open_table(definition) {
+        Err(TableError::TableDoesNotExist(_)) if LATER.contains(&definition.name()) => {
+            return Ok(BTreeMap::new());
+        }
+        table => table.map_err(|e| e.to_string())?,
+    };
     let entries = table.iter().map_err(|e| e.to_string())?;
     entries
         .map(|entry| {
@@ -217,6 +225,26 @@ fn rows<K: redb::Key, O: Ord + Display, W: DeserializeOwned, V>(
             Ok((key, Arc::new(now(value))))
         })
         .collect()
+}
+
+fn put_by_id<V: Serialize>(
+    txn: &WriteTransaction,
+    table: ById,
+    changes: &BTreeMap<u32, Change<V>>,
+) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(table)?;
+    let mut changes = changes.iter();
+    changes.try_for_each(|(id, (_, after))| put(&mut table, *id, after.as_deref()))
+}
+
+fn put_by_name<V: Serialize>(
+    txn: &WriteTransaction,
+    table: ByName,
+    changes: &BTreeMap<String, Change<V>>,
+) -> Result<(), redb::Error> {
+    let mut table = txn.open_table(table)?;
+    let mut changes = changes.iter();
+    changes.try_for_each(|(name, (_, after))| put(&mut table, name.as_str(), after.as_deref()))
 }
 
 fn put<'k, K: redb::Key + 'static>(

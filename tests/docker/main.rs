@@ -9,6 +9,8 @@ mod adopted;
 mod beside;
 mod compose;
 mod exposure;
+mod driven;
+mod driver;
 mod gone;
 mod names;
 mod networks;

@@ -1,6 +1,12 @@
 //! `netctl daemon`: everything put together.
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::IsTerminal,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use sd_notify::NotifyState;
@@ -21,8 +27,8 @@ use crate::{
     api::{self, socket},
     cli,
     config::Config,
-    docker,
-    kernel::adopted,
+    docker::{self, driver},
+    kernel::{adopted, names},
     metrics,
     model::{Model, delta::Delta},
     reconcile::controller::{Controller, Options},
@@ -81,9 +87,22 @@ async fn serve(config: Config) -> Result<()> {
             }
         },
     };
-    let (service, folder) = start(&config, options, folder).await?;
-    let purged = Arc::new(Notify::new());
     let (end, ended) = watch::channel(());
+    // Early: Docker may ask while netctl starts, and then waits for the answer instead of for
+    // somebody who answers.
+    let (ready, service) = watch::channel(None);
+    let driver = config
+        .docker
+        .driver
+        .then(|| driver::listen(Path::new(driver::PATH)));
+    let (listener, driver_socket) = driver.flatten().unzip();
+    let driver = listener.map(|listener| {
+        let end = closed(ended.clone());
+        tokio::spawn(driver::serve(listener, service, end))
+    });
+    let (service, folder) = start(&config, options, folder).await?;
+    ready.send_replace(Some(Arc::clone(&service)));
+    let purged = Arc::new(Notify::new());
     let mut servers = JoinSet::new();
 
     if let Some(listener) = metrics {
@@ -99,7 +118,8 @@ async fn serve(config: Config) -> Result<()> {
     let api = api.with_graceful_shutdown(closed(ended));
     let api = tokio::spawn(async move { api.await });
 
-    let following = config.docker.adopt.then(|| {
+    let follow = config.docker.adopt || config.docker.driver;
+    let following = follow.then(|| {
         let resync = Duration::from_secs(config.daemon.resync_seconds);
         tokio::spawn(docker::follow(service, config.docker.clone(), resync))
     });
@@ -109,7 +129,14 @@ async fn serve(config: Config) -> Result<()> {
     let taken_away = wait_for_end(&purged).await?;
     notify(&[NotifyState::Stopping]);
     drop(end);
-    if timeout(PATIENCE, api).await.is_err() {
+    drop(driver_socket);
+    let answered = async {
+        let _answered = api.await;
+        if let Some(driver) = driver {
+            let _answered = driver.await;
+        }
+    };
+    if timeout(PATIENCE, answered).await.is_err() {
         tracing::warn!("requests under way were given up");
     }
     servers.shutdown().await;
@@ -172,7 +199,7 @@ async fn start(
     Ok((Arc::new(service), folder))
 }
 
-/// Of what was adopted, keeps what is served on interfaces that are still there: a container that
+/// Of what is Docker's, keeps what is served on interfaces that are still there: a container that
 /// runs goes on while its engine does not. After a boot other interfaces have their numbers.
 fn keep_adopted(config: &Config, store: &Store, model: Model) -> Result<Model> {
     let present = adopted::present().context("the interfaces of this machine cannot be read")?;
@@ -180,6 +207,9 @@ fn keep_adopted(config: &Config, store: &Store, model: Model) -> Result<Model> {
         |name: &str, ifindex| config.docker.adopt && present.contains(&(name.to_owned(), ifindex));
     let mut kept = model.clone();
     kept.keep_adopted(is_there);
+    kept.keep_joined(config.docker.driver, |id| {
+        present.contains(&(names::endpoint_name(id), names::endpoint_ifindex(id)))
+    });
     store.apply(&Delta::between(&model, &kept), &kept)?;
     Ok(kept)
 }

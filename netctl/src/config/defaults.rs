@@ -90,6 +90,8 @@ impl Default for Docker {
     fn default() -> Self {
         Self {
             adopt: false,
+            // A socket that nobody asks costs nothing, and Docker may be installed later.
+            driver: true,
             socket: "/run/docker.sock".into(),
             ip_masq: true,
             icc: true,

@@ -47,6 +47,7 @@ fn every_key_is_read() {
         filtering = "address-dependent"
         [docker]
         adopt = true
+        driver = false
         socket = "/d"
         ip_masq = false
         icc = false
@@ -55,6 +56,7 @@ fn every_key_is_read() {
     .unwrap();
     let docker = Docker {
         adopt: true,
+        driver: false,
         socket: "/d".into(),
         ip_masq: false,
         icc: false,

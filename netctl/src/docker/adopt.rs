@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     early::Early,
     engine::{Engine, News, Seen},
-    facts::{Container, Endpoint, Facts, Port},
+    facts::{Container, Endpoint, Facts, Networks, Port},
     translate::{Outcome, translate},
 };
 use crate::{config::Docker, kernel::adopted, service::Service, view};
@@ -36,6 +36,10 @@ const WHILE_STARTING: Duration = Duration::from_millis(5);
 /// is looked at without any reason.
 pub async fn follow(service: Arc<Service>, config: Docker, resync: Duration) {
     let socket = config.socket.clone();
+    // A host without Docker has no Engine to ask.
+    while !(config.adopt || service.is_driver_used()) {
+        service.driver_used.notified().await;
+    }
     let mut pause = PAUSE;
     loop {
         let ended = match Engine::connect(&config).await {
@@ -157,7 +161,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
                 }
                 Some(Ok(News::Networks)) => match engine.networks().await {
                     Ok(networks) => {
-                        session.facts.networks = networks.into_iter().collect();
+                        session.take(networks);
                         changed = true;
                     }
                     Err(error) => return error.into(),
@@ -244,6 +248,7 @@ impl Session<'_> {
             networks,
             containers,
             idle,
+            driven: _,
         } = &mut self.facts;
         let host_ip = networks
             .get(&endpoint.network)
@@ -279,9 +284,16 @@ impl Session<'_> {
         is_news
     }
 
+    fn take(&mut self, networks: Networks) {
+        let Networks { adopted, driven } = networks;
+        self.facts.networks = adopted;
+        self.facts.driven = driven;
+    }
+
     /// Lists everything; containers to ask about.
     async fn list(&mut self, engine: &Engine) -> Result<Vec<String>, EngineError> {
-        self.facts.networks = engine.networks().await?.into_iter().collect();
+        let networks = engine.networks().await?;
+        self.take(networks);
         let ids: BTreeSet<String> = engine.containers().await?.into_iter().collect();
         self.facts.containers.retain(|id, _| ids.contains(id));
         self.facts.idle.retain(|id, _| ids.contains(id));
@@ -302,7 +314,8 @@ impl Session<'_> {
             }
             Err(error) => return Err(End::Engine(format!("internal error: {error}"))),
         };
-        let (networks, containers) = (facts.networks.len(), facts.containers.len());
+        let networks = facts.networks.len() + facts.driven.len();
+        let containers = facts.containers.len();
         let adopted = self
             .service
             .adopt(move |model, options| translate(model, &facts, &found, options.max_endpoints));
@@ -332,7 +345,7 @@ impl Session<'_> {
         let served = problems.is_empty();
         let known = self.service.engine_seen().unwrap_or_default();
         if !known.connected {
-            tracing::info!(socket = %socket.display(), version, networks, containers, "adopted from the Docker Engine");
+            tracing::info!(socket = %socket.display(), version, networks, containers, "followed: the Docker Engine");
         }
         for problem in problems.iter().filter(|p| !known.problems.contains(p)) {
             tracing::warn!("{problem}");
@@ -358,7 +371,11 @@ impl Session<'_> {
 
 /// What the kernel has of it.
 fn look(facts: &Facts) -> std::io::Result<adopted::Found> {
-    let containers = facts.containers.values();
+    let is_adopted = |c: &&Container| {
+        let mut endpoints = c.endpoints.iter();
+        endpoints.any(|endpoint| facts.networks.contains_key(&endpoint.network))
+    };
+    let containers = facts.containers.values().filter(is_adopted);
     let sandboxes = containers
         .clone()
         .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));

@@ -11,7 +11,7 @@ use bollard::{
 use futures_util::{Stream, StreamExt as _};
 
 use super::{
-    facts::{Container, Endpoint, Idle, Network},
+    facts::{Container, Endpoint, Idle, Networks},
     read::{self, DefaultBridge},
 };
 use crate::{config, kernel::events::unix_seconds};
@@ -40,7 +40,8 @@ pub(super) struct Engine {
     since: u64,
     /// The Engine's own version.
     pub(super) version: String,
-    default_bridge: DefaultBridge,
+    /// None: networks of Docker's own are not adopted.
+    default_bridge: Option<DefaultBridge>,
 }
 
 impl Engine {
@@ -55,10 +56,10 @@ impl Engine {
             docker,
             since,
             version,
-            default_bridge: DefaultBridge {
+            default_bridge: config.adopt.then_some(DefaultBridge {
                 masquerade: config.ip_masq,
                 icc: config.icc,
-            },
+            }),
         })
     }
 
@@ -67,11 +68,14 @@ impl Engine {
         self.docker.info().await
     }
 
-    /// Ids and facts of the networks that are adopted.
-    pub(super) async fn networks(&self) -> Result<Vec<(String, Network)>, Error> {
+    /// The networks that concern us.
+    pub(super) async fn networks(&self) -> Result<Networks, Error> {
         let answers = self.docker.list_networks(None).await?;
-        let read = |answer| read::network(answer, self.default_bridge);
-        Ok(answers.iter().filter_map(read).collect())
+        let adopt = |answer| read::network(answer, self.default_bridge?);
+        Ok(Networks {
+            adopted: answers.iter().filter_map(adopt).collect(),
+            driven: answers.iter().filter_map(read::driven).collect(),
+        })
     }
 
     /// Ids of all containers, those that do not run as well.

@@ -14,11 +14,21 @@ use crate::model::Proto;
 /// Networks and containers by the Engine's ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
+    /// Those that are adopted.
     pub(super) networks: BTreeMap<String, Network>,
+    /// Names of those that were made by netctl's driver.
+    pub(super) driven: BTreeMap<String, String>,
     /// Those that run, or are being started.
     pub(super) containers: BTreeMap<String, Container>,
     /// Those that do not run, but may.
     pub(super) idle: BTreeMap<String, Idle>,
+}
+
+/// What there is of networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Networks {
+    pub(super) adopted: BTreeMap<String, Network>,
+    pub(super) driven: BTreeMap<String, String>,
 }
 
 /// A network of the driver `bridge`.

@@ -6,11 +6,12 @@
 //! kernel::adopted (bridges, veths) ───────┘
 //! ```
 //!
-//! Nothing is ever written to the Engine. It asks nothing of us either: what it made goes on when
-//! netctl ends, and what netctl serves goes on when the Engine ends.
+//! Networks that it asks netctl for are [`driver`]'s. Nothing is ever written to the Engine: what it
+//! made goes on when netctl ends, and what netctl serves goes on when the Engine ends.
 
 mod adopt;
 pub mod check;
+pub mod driver;
 mod early;
 mod engine;
 mod facts;

@@ -87,7 +87,7 @@ fn pair(inner: &str, host: &str, ip: &str) -> Option<(Pair, Vec<IpAddr>)> {
 }
 
 /// `-p 8000-8100:8000-8100` arrives as 101 ports and is one to the datapath.
-fn joined(mut singles: Vec<Port>) -> Vec<Port> {
+pub(super) fn joined(mut singles: Vec<Port>) -> Vec<Port> {
     singles.sort_unstable();
     let mut rows: Vec<Port> = Vec::new();
     for port in singles {

@@ -7,32 +7,38 @@ use bollard::models::{
 };
 
 use super::{
+    driver,
     facts::{Container, Endpoint, Idle, Network},
     ports,
 };
 use crate::model::{adopted::Compose, mac};
 
 /// Options of the bridge driver (libnetwork, drivers/bridge/labels.go and netlabel/labels.go).
-mod option {
-    pub(super) const BRIDGE: &str = "com.docker.network.bridge.name";
-    pub(super) const ICC: &str = "com.docker.network.bridge.enable_icc";
-    pub(super) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-    pub(super) const MTU: &str = "com.docker.network.driver.mtu";
-    pub(super) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
-    pub(super) const HOST_IP: &str = "com.docker.network.bridge.host_binding_ipv4";
+pub(super) mod option {
+    /// What all of them begin with.
+    pub(in crate::docker) const DOCKERS: &str = "com.docker.network.";
+    pub(in crate::docker) const BRIDGE: &str = "com.docker.network.bridge.name";
+    pub(in crate::docker) const ICC: &str = "com.docker.network.bridge.enable_icc";
+    pub(in crate::docker) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+    pub(in crate::docker) const MTU: &str = "com.docker.network.driver.mtu";
+    pub(in crate::docker) const DEFAULT: &str = "com.docker.network.bridge.default_bridge";
+    pub(in crate::docker) const HOST_IP: &str = "com.docker.network.bridge.host_binding_ipv4";
+    pub(in crate::docker) const PREFIX: &str = "com.docker.network.container_iface_prefix";
+    /// Served, whoever makes the network.
+    pub(in crate::docker) const SERVED: [&str; 3] = [ICC, MASQUERADE, MTU];
     /// What the Engine deals with itself, before it tells of a port or an address.
-    pub(super) const ENGINES: [&str; 4] = [
+    pub(in crate::docker) const ENGINES: [&str; 4] = [
         DEFAULT,
         HOST_IP,
-        "com.docker.network.container_iface_prefix",
+        PREFIX,
         "com.docker.network.bridge.inhibit_ipv4",
     ];
     /// Gateway modes, of which only translation is served.
-    pub(super) const MODES: [&str; 2] = [
+    pub(in crate::docker) const MODES: [&str; 2] = [
         "com.docker.network.bridge.gateway_mode_ipv4",
         "com.docker.network.bridge.gateway_mode_ipv6",
     ];
-    pub(super) const NAT: &str = "nat";
+    pub(in crate::docker) const NAT: &str = "nat";
 }
 
 /// The network that Swarm keeps for itself.
@@ -66,13 +72,13 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         .is_some_and(|text| is_true(text));
     let is_on = |key: &str| !options.get(key).is_some_and(|text| is_false(text));
     let configs = answer.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
-    let known = [option::BRIDGE, option::ICC, option::MASQUERADE, option::MTU];
     let is_served = |(key, value): &(&String, &String)| {
         let key = key.as_str();
-        known.contains(&key)
+        key == option::BRIDGE
+            || option::SERVED.contains(&key)
             || option::ENGINES.contains(&key)
             || (option::MODES.contains(&key) && *value == option::NAT)
-            || !key.starts_with("com.docker.network.")
+            || !key.starts_with(option::DOCKERS)
     };
     let mut unserved: Vec<String> = options
         .iter()
@@ -111,13 +117,19 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
     Some((id, network))
 }
 
+/// Id and name, if it is one that netctl's driver was asked for.
+pub(super) fn driven(answer: &Answer) -> Option<(String, String)> {
+    let is_ours = answer.driver.as_deref() == Some(driver::NAME);
+    is_ours.then(|| answer.id.clone().zip(answer.name.clone()))?
+}
+
 /// As Go's strconv.ParseBool reads it.
-fn is_true(text: &str) -> bool {
+pub(super) fn is_true(text: &str) -> bool {
     ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
 }
 
 /// See [`is_true`].
-fn is_false(text: &str) -> bool {
+pub(super) fn is_false(text: &str) -> bool {
     ["0", "f", "F", "false", "FALSE", "False"].contains(&text)
 }
 

@@ -3,6 +3,7 @@
 //! What is there already keeps its number, so that flows and counters go on. What cannot be served
 //! is left out and named; it never keeps the rest from being served.
 
+mod driven;
 mod endpoints;
 mod networks;
 mod ports;
@@ -40,6 +41,7 @@ pub(super) fn translate(
         outcome: Outcome::default(),
     };
     let networks = translation.networks(facts);
+    translation.name_networks(facts);
     translation.containers(facts, &networks);
     translation.outcome
 }
@@ -58,6 +60,7 @@ impl Translation<'_> {
         let mut served = BTreeSet::new();
         let mut published = BTreeSet::new();
         let names = self.sandboxes(facts);
+        self.name_joined(facts, &names);
         // What is gone is in nobody's way; those that stay keep what they have against those that
         // come.
         let there = facts.containers.values().flat_map(|c| &c.endpoints);
@@ -96,7 +99,7 @@ impl Translation<'_> {
         let ports = &mut self.model.ports;
         ports.retain(|id, port| !port.adopted || published.contains(id));
         let exists = |id: &str| facts.containers.contains_key(id) || facts.idle.contains_key(id);
-        self.model.drop_idle_containers(exists);
+        self.model.drop_idle_containers(|id| id.is_some_and(exists));
     }
 
     fn problem(&mut self, problem: String) {

@@ -71,7 +71,7 @@ impl Machine {
             Step::PinMap(name) => self.datapath.pin(name),
             Step::ReserveLocalPorts(ports) => self.local_ports.put(ports),
             Step::PutAnchor(id, anchor) => self.put_anchor(*id, anchor),
-            Step::PutVeth(id, veth, inside) => self.put_veth(*id, veth, inside),
+            Step::PutVeth(id, veth, inside) => self.put_veth(*id, veth, inside.as_ref()),
             Step::Configure(id, inside) => {
                 let ns = netns::open_sandbox(&inside.sandbox, &inside.netns)?;
                 let up = Change {
@@ -116,31 +116,39 @@ impl Machine {
         addresses.try_for_each(|net| self.netlink.add_address(index, *net))
     }
 
-    fn put_veth(&mut self, id: EndpointId, veth: &Veth, inside: &Inside) -> io::Result<()> {
+    fn put_veth(&mut self, id: EndpointId, veth: &Veth, inside: Option<&Inside>) -> io::Result<()> {
         let index = names::endpoint_ifindex(id);
         let name = OurLink::Endpoint(id).name();
         let existing = self.netlink.link(index)?;
         if existing.is_none() {
-            let ns = netns::open_sandbox(&inside.sandbox, &inside.netns)?;
+            let ns = inside
+                .map(|inside| netns::open_sandbox(&inside.sandbox, &inside.netns))
+                .transpose()?;
+            let peer_name = match inside {
+                Some(inside) => inside.ifname.clone(),
+                None => names::waiting_name(id),
+            };
+            let peer_mac = inside.map(|inside| inside.mac).or(veth.handed);
             self.netlink
                 .add_veth(&NewVeth {
                     index,
                     name: &name,
                     mtu: veth.mtu,
                     peer_index: names::inside_ifindex(id),
-                    peer_name: &inside.ifname,
-                    peer_mac: inside.mac,
-                    peer_netns: ns.as_fd(),
+                    peer_name: &peer_name,
+                    peer_mac: peer_mac.unwrap_or_default(),
+                    peer_netns: ns.as_ref().map(AsFd::as_fd),
                 })
-                .map_err(|error| explain_taken(error, &inside.ifname))?;
+                .map_err(|error| explain_taken(error, &peer_name))?;
         }
         self.ipv6.put(&name, veth.ipv6)?;
         self.netlink.change_link(
             index,
             &Change {
                 // A new one is up when its program is attached: a process that is in the sandbox
-                // already could use the other end before.
-                up: existing.as_ref().map(|_| veth.up),
+                // already could use the other end before. One that Docker is still to be given has
+                // nobody at its other end.
+                up: (existing.is_some() || inside.is_none()).then_some(veth.up),
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
                 group: Some(LINK_GROUP),

@@ -82,12 +82,15 @@ impl Fake {
                 state.insert(Key::Anchor(*id), Object::Anchor(anchor.clone()));
             }
             Step::PutVeth(id, veth, inside) => {
-                if inside.netns == Netns::Named
+                if let Some(inside) = inside
+                    && inside.netns == Netns::Named
                     && !state.contains_key(&Key::Netns(inside.sandbox.clone()))
                 {
                     return Err(format!("no namespace {}", inside.sandbox));
                 }
-                if !state.contains_key(&Key::Veth(*id)) {
+                if let Some(inside) = inside
+                    && !state.contains_key(&Key::Veth(*id))
+                {
                     let fresh = Inside {
                         addresses: Vec::new(),
                         up: false,

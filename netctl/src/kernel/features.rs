@@ -103,7 +103,7 @@ fn in_own_namespace(program: &OwnedFd) -> Result<(), Missing> {
         peer_index: PEER,
         peer_name: "peer",
         peer_mac: Mac([2, 0, 0, 0, 0, 2]),
-        peer_netns: namespace.as_fd(),
+        peer_netns: Some(namespace.as_fd()),
     };
     netlink
         .add_veth(&veth)

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use netctl_common::{host::MAX_ONLINK, wire::Mac};
 
 use super::{
-    names::OurLink,
+    names::{self, OurLink},
     netlink::{
         Netlink,
         address::Address,
@@ -146,7 +146,8 @@ impl Host {
 
 /// Whether an interface leads outside; `named`: the administrator says so.
 fn may_be_uplink(link: &Link, named: bool) -> bool {
-    if link.loopback || OurLink::of(link.index, &link.name).is_some() {
+    let ours = OurLink::of(link.index, &link.name).is_some() || names::is_inside(link.index);
+    if link.loopback || ours {
         return false;
     }
     // Of a bond or a bridge only the whole is an uplink: programs on a member would see its

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | anchor (bridge link) | named `nc-br<network id>`, ifindex [`anchor_ifindex`], alias `netctl`, group [`LINK_GROUP`] |
 //! | veth, host side | named `nc-ep<endpoint id>`, ifindex [`endpoint_ifindex`], alias and group as above |
+//! | veth, other end | ifindex [`inside_ifindex`]; goes with the host side |
 //! | address, route, neighbour, sysctl | on one of these links, or on the interface inside a sandbox |
 //! | neighbour on an adopted bridge | permanent, with the protocol number [`NEIGHBOUR_PROTOCOL`] |
 //! | named namespace | /run/netns/NAME with a marker file RUN/netns/NAME holding its inode |
@@ -55,6 +56,17 @@ pub const fn endpoint_ifindex(endpoint: EndpointId) -> u32 {
 /// renamed.
 pub const fn inside_ifindex(endpoint: EndpointId) -> u32 {
     INSIDE_BASE + endpoint
+}
+
+/// Name of an endpoint's other end while it waits in the host's network namespace for Docker to
+/// move it into a container, and again when Docker has moved it out.
+pub fn waiting_name(endpoint: EndpointId) -> String {
+    format!("nc-in{endpoint}")
+}
+
+/// Whether an interface is the other end of an endpoint's veth, wherever it is.
+pub const fn is_inside(ifindex: u32) -> bool {
+    ifindex >= INSIDE_BASE && ifindex < INSIDE_BASE + (INSIDE_BASE - ENDPOINT_BASE)
 }
 
 /// Index of the host's interface in a network, whoever made it.

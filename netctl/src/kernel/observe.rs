@@ -223,6 +223,7 @@ fn insert_link(
                 ipv6: link.ipv6,
                 has_master: link.master.is_some(),
                 marked,
+                handed: desired.veth(id).and_then(|wanted| wanted.handed),
             };
             state.insert(Key::Veth(id), Object::Veth(veth));
         }

@@ -87,6 +87,9 @@ pub struct Veth {
     pub has_master: bool,
     /// Has our alias and group.
     pub marked: bool,
+    /// MAC of the other end, where that is made in the host's network namespace and Docker moves
+    /// it: where it is then and what it is called is Docker's affair, and never looked at.
+    pub handed: Option<Mac>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

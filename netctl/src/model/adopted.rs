@@ -42,8 +42,9 @@ pub struct Veth {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Container {
-    /// The engine's own name of it, which outlasts restarts and renaming.
-    pub id: String,
+    /// The engine's own name of it, which outlasts restarts and renaming. A network driver is told
+    /// of endpoints only: None until the engine has said whose they are.
+    pub id: Option<String>,
     /// What people call it; the sandbox's name but where something else has that. Empty until
     /// its engine is asked, if a netctl wrote it that did not keep it (store version 3).
     #[serde(default)]
@@ -81,7 +82,7 @@ impl Model {
 
     /// Takes out containers that have no endpoint any more, with what their engine published. One
     /// that still exists keeps what a user published.
-    pub(crate) fn drop_idle_containers(&mut self, exists: impl Fn(&str) -> bool) {
+    pub(crate) fn drop_idle_containers(&mut self, exists: impl Fn(Option<&str>) -> bool) {
         let Self {
             sandboxes,
             endpoints,
@@ -96,7 +97,7 @@ impl Model {
             if !is_idle(name) {
                 return true;
             }
-            let is_kept = exists(&container.id);
+            let is_kept = exists(container.id.as_deref());
             ports.retain(|_, port| port.sandbox != *name || (is_kept && !port.adopted));
             ports.values().any(|port| port.sandbox == *name)
         });

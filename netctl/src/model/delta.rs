@@ -5,7 +5,10 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
-use super::{Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox};
+use super::{
+    Endpoint, EndpointId, Model, Network, NetworkId, PortId, PublishedPort, Sandbox,
+    driver::{Member, Pool},
+};
 
 /// Before and after of one object.
 pub type Change<V> = (Option<Arc<V>>, Option<Arc<V>>);
@@ -17,6 +20,8 @@ pub struct Delta {
     pub sandboxes: BTreeMap<String, Change<Sandbox>>,
     pub endpoints: BTreeMap<EndpointId, Change<Endpoint>>,
     pub ports: BTreeMap<PortId, Change<PublishedPort>>,
+    pub members: BTreeMap<String, Change<Member>>,
+    pub pools: BTreeMap<String, Change<Pool>>,
 }
 
 impl Delta {
@@ -27,6 +32,8 @@ impl Delta {
             sandboxes,
             endpoints,
             ports,
+            members,
+            pools,
             last_endpoint: _,
             last_port: _,
             global_id: _,
@@ -36,6 +43,8 @@ impl Delta {
             sandboxes: changes(&old.sandboxes, sandboxes),
             endpoints: changes(&old.endpoints, endpoints),
             ports: changes(&old.ports, ports),
+            members: changes(&old.members, members),
+            pools: changes(&old.pools, pools),
         }
     }
 
@@ -53,12 +62,10 @@ impl Delta {
                 model.networks.insert(id, network);
             }
         }
-        for (name, (before, _)) in self.sandboxes {
-            model.sandboxes.remove(&name);
-            model
-                .sandboxes
-                .extend(before.map(|sandbox| (name, sandbox)));
-        }
+        put_back(&mut model.sandboxes, self.sandboxes);
+        // Docker asks for one at a time, and waits for the answer.
+        put_back(&mut model.members, self.members);
+        put_back(&mut model.pools, self.pools);
         for (id, (before, _)) in self.endpoints {
             model.endpoints.remove(&id);
             let Some(endpoint) = before else { continue };
@@ -91,6 +98,14 @@ impl Delta {
             }
         }
         lost
+    }
+}
+
+/// What nobody else can have taken the place of.
+fn put_back<K: Ord, V>(objects: &mut BTreeMap<K, Arc<V>>, changes: BTreeMap<K, Change<V>>) {
+    for (key, (before, _)) in changes {
+        objects.remove(&key);
+        objects.extend(before.map(|value| (key, value)));
     }
 }
 
@@ -149,6 +164,7 @@ mod tests {
             mac: ipam::mac_of(addr),
             addr: Some(addr),
             addr6: None,
+            driver: None,
             adopted: None,
         };
         model.endpoints.insert(id, endpoint.into());
@@ -160,6 +176,7 @@ mod tests {
             container_port: 80,
             count: 1,
             proto: Proto::Tcp,
+            joined: None,
             adopted: false,
         };
         model.ports.insert(id, port.into());

@@ -43,6 +43,8 @@ pub trait Family:
     fn prefix(net: &Self::Net) -> u8;
     /// The subnet, if it is of this family.
     fn of_net(net: &IpNet) -> Option<Self::Net>;
+    /// The address, if it is of this family.
+    fn of_addr(addr: IpAddr) -> Option<Self>;
 }
 
 macro_rules! family {
@@ -76,6 +78,12 @@ macro_rules! family {
             fn of_net(net: &IpNet) -> Option<Self::Net> {
                 match net {
                     IpNet::$variant(net) => Some(*net),
+                    _ => None,
+                }
+            }
+            fn of_addr(addr: IpAddr) -> Option<Self> {
+                match addr {
+                    IpAddr::$variant(addr) => Some(addr),
                     _ => None,
                 }
             }

@@ -5,6 +5,7 @@
 
 pub mod adopted;
 pub mod delta;
+pub mod driver;
 pub mod family;
 pub mod ipam;
 pub mod names;
@@ -47,6 +48,10 @@ pub struct Model {
     pub endpoints: BTreeMap<EndpointId, Arc<Endpoint>>,
     /// By id.
     pub ports: BTreeMap<PortId, Arc<PublishedPort>>,
+    /// Endpoints of the network driver, by Docker's ids.
+    pub members: BTreeMap<String, Arc<driver::Member>>,
+    /// Pools of the IPAM driver, by the ids that Docker was told.
+    pub pools: BTreeMap<String, Arc<driver::Pool>>,
     /// Highest endpoint number ever given.
     pub last_endpoint: EndpointId,
     /// Highest port number ever given.
@@ -95,6 +100,9 @@ pub struct Endpoint {
     /// The host side, if another engine made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<adopted::Veth>,
+    /// What of Docker's it is, if it was made for the network driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<driver::Joined>,
 }
 
 impl Endpoint {

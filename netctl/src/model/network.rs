@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use netctl_common::wire::Mac;
 use serde::{Deserialize, Serialize};
 
-use super::{NetworkId, adopted, family::Family, ipam, mac};
+use super::{NetworkId, adopted, driver, family::Family, ipam, mac};
 
 /// Smallest MTU that IPv6 works with (RFC 8200, section 5); below it the kernel takes IPv6 off an
 /// interface.
@@ -37,6 +37,9 @@ pub struct Network {
     /// The host's interface in it, if another engine made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<adopted::Bridge>,
+    /// What of Docker's it is, if the network driver was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<driver::Network>,
 }
 
 /// A network's addresses of one family.

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Network, PortId, spec};
+use super::{Endpoint, EndpointId, Network, PortId, spec};
 
 /// Transport protocol of a published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +58,10 @@ pub struct PublishedPort {
     /// anew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// Published by Docker through the network driver: the interface that it was told of, and goes
+    /// with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<EndpointId>,
 }
 
 impl PublishedPort {
@@ -134,9 +138,10 @@ impl<'m> Way<'m> {
     /// Takes an endpoint where there is none yet and its network leads outside.
     pub fn offer(&mut self, endpoint: &'m Endpoint, network: Option<&Arc<Network>>) {
         // Of a container the engine chose.
-        let (may4, may6) = match &endpoint.adopted {
-            Some(veth) => (veth.default4, veth.default6),
-            None => (true, true),
+        let (may4, may6) = match (&endpoint.adopted, &endpoint.driver) {
+            (Some(veth), _) => (veth.default4, veth.default6),
+            (None, Some(joined)) => (joined.gateway, joined.gateway),
+            (None, None) => (true, true),
         };
         if network.is_some_and(|network| !network.internal) {
             let has = |may: bool, has: bool| (may && has).then_some(endpoint);

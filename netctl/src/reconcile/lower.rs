@@ -161,12 +161,11 @@ fn lower_endpoint(
     };
     let ifindex = names::host_side(endpoint);
     if endpoint.adopted.is_none() {
-        lower_pair(
-            state,
-            (network, sandbox, endpoint),
-            mtu_of(network, host),
-            way,
-        );
+        let mtu = mtu_of(network, host);
+        lower_host_side(state, endpoint, mtu);
+        if endpoint.driver.is_none() {
+            lower_inside(state, (network, sandbox, endpoint), mtu, way);
+        }
     }
     for addr in endpoint.addresses() {
         let neighbour = Key::Neighbour(names::anchor(network), addr);
@@ -215,21 +214,26 @@ fn lower_endpoint(
     attach(state, Hook::FromContainer, ifindex);
 }
 
-/// The veth pair of an endpoint that netctl made.
-fn lower_pair(
-    state: &mut State,
-    (network, sandbox, endpoint): (&Network, &Sandbox, &Endpoint),
-    mtu: u32,
-    way: Way<'_>,
-) {
+/// The veth pair of an endpoint, which netctl makes.
+fn lower_host_side(state: &mut State, endpoint: &Endpoint, mtu: u32) {
     let veth = Veth {
         mtu,
         up: true,
         ipv6: Ipv6::Off,
         has_master: false,
         marked: true,
+        handed: endpoint.driver.as_ref().map(|_| endpoint.mac),
     };
     state.insert(Key::Veth(endpoint.id), Object::Veth(veth));
+}
+
+/// Its other end, in a namespace that netctl sets up.
+fn lower_inside(
+    state: &mut State,
+    (network, sandbox, endpoint): (&Network, &Sandbox, &Endpoint),
+    mtu: u32,
+    way: Way<'_>,
+) {
     let addresses = endpoint.addresses().filter_map(|addr| {
         let mut subnets = network.subnets();
         let subnet = subnets.find(|subnet| subnet.addr().is_ipv4() == addr.is_ipv4())?;

@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use super::{controller::PassError, dirty::Event, worker::Request};
-use crate::kernel::{names::OurLink, observe::LOOPBACK};
+use crate::kernel::{
+    names::{self, OurLink},
+    observe::LOOPBACK,
+};
 
 /// Answered once everything that the kernel had reported before is dealt with.
 pub(super) type Settled = oneshot::Sender<Result<(), PassError>>;
@@ -96,6 +99,12 @@ fn report(message: NetlinkMessage<RouteNetlinkMessage>, worker: &Sender<Request>
 
 fn event(message: RouteNetlinkMessage) -> Option<Event> {
     match message {
+        // It is on its way into a container, or out of one.
+        RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link)
+            if names::is_inside(link.header.index) =>
+        {
+            None
+        }
         RouteNetlinkMessage::NewLink(link) => Some(link_event(&link, true)),
         RouteNetlinkMessage::DelLink(link) => Some(link_event(&link, false)),
         RouteNetlinkMessage::NewAddress(message) => foreign(message.header.index),

@@ -139,7 +139,7 @@ fn put(key: &Key, object: &Object, desired: &State) -> Option<Step> {
         (Key::Netns(name), Object::Netns) => Step::CreateNetns(name.clone()),
         (Key::Anchor(id), Object::Anchor(anchor)) => Step::PutAnchor(*id, anchor.clone()),
         (Key::Veth(id), Object::Veth(veth)) => {
-            Step::PutVeth(*id, *veth, desired.inside(*id)?.clone())
+            Step::PutVeth(*id, *veth, desired.inside(*id).cloned())
         }
         (Key::Inside(id), Object::Inside(inside)) => Step::Configure(*id, inside.clone()),
         (Key::Neighbour(id, addr), Object::Neighbour(mac)) => Step::PutNeighbour(*id, *addr, *mac),

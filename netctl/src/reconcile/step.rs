@@ -32,8 +32,10 @@ pub enum Step {
     CreateNetns(String),
     /// Makes the anchor, or puts right what differs.
     PutAnchor(NetworkId, Anchor),
-    /// Makes the pair, both ends down, or puts the host side right.
-    PutVeth(EndpointId, Veth, Inside),
+    /// Makes the pair, both ends down, or puts the host side right. Where nothing is wanted inside
+    /// a namespace of ours, the other end is left for Docker to move ([`Veth::handed`]), and the
+    /// host side is up at once.
+    PutVeth(EndpointId, Veth, Option<Inside>),
     PutNeighbour(u32, IpAddr, Mac),
     PutEntry {
         table: Table,
@@ -118,7 +120,7 @@ impl Step {
         match self {
             Self::PutVeth(id, _, inside) => {
                 let mut needs = vec![Key::Veth(*id)];
-                if inside.netns == Netns::Named {
+                if let Some(inside) = inside.as_ref().filter(|i| i.netns == Netns::Named) {
                     needs.push(Key::Netns(inside.sandbox.clone()));
                 }
                 needs
@@ -205,11 +207,11 @@ impl fmt::Display for Step {
                 addresses.try_for_each(|net| write!(f, " address {net}"))
             }
             Self::PutVeth(id, veth, inside) => {
-                let name = names::endpoint_name(*id);
-                let Inside {
-                    ifname, sandbox, ..
-                } = inside;
-                write!(f, "put {name} mtu {} to {ifname} in {sandbox}", veth.mtu)
+                write!(f, "put {} mtu {} to ", names::endpoint_name(*id), veth.mtu)?;
+                match inside {
+                    Some(inside) => write!(f, "{} in {}", inside.ifname, inside.sandbox),
+                    None => write!(f, "{}, which Docker moves", names::waiting_name(*id)),
+                }
             }
             Self::Configure(_, inside) => {
                 write!(f, "configure {} in {}", inside.ifname, inside.sandbox)?;

@@ -15,14 +15,25 @@ impl Service {
         self: &Arc<Self>,
         translate: impl FnOnce(&mut Model, &Options) -> T + Send + 'static,
     ) -> Result<T> {
+        self.fact(move |service, model| translate(model, &service.options))
+            .await
+    }
+
+    /// See [`Self::adopt`].
+    pub(super) async fn fact<T: Send + 'static>(
+        self: &Arc<Self>,
+        happened: impl FnOnce(&Self, &mut Model) -> T + Send + 'static,
+    ) -> Result<T> {
         let _open = self.open().await?;
-        let change =
-            move |service: &Self, model: &mut Model| Ok(translate(model, &service.options));
+        let change = move |service: &Self, model: &mut Model| Ok(happened(service, model));
         let (out, change) = self.change(change).await?;
         if !change.scopes.is_empty()
             && let Err(error) = self.converge(&change.scopes).await
         {
-            tracing::warn!(error, "what the engine has is not served in whole");
+            tracing::warn!(
+                error,
+                "the machine does not follow what Docker has done, and is tried again"
+            );
         }
         Ok(out)
     }
@@ -50,11 +61,14 @@ impl Service {
 
 /// Refuses to change a network that the engine made.
 pub(super) fn own_network(network: &Network) -> Result<()> {
-    match &network.adopted {
-        None => Ok(()),
-        Some(_) => Err(Error::Conflict(format!(
-            "network {:?} is Docker's, and netctl serves it as it is; use `docker network`, or make a network of netctl's own",
-            network.name
+    let name = &network.name;
+    match (&network.adopted, &network.driver) {
+        (None, None) => Ok(()),
+        (Some(_), _) => Err(Error::Conflict(format!(
+            "network {name:?} is Docker's, and netctl serves it as it is; use `docker network`, or make a network of netctl's own"
+        ))),
+        (None, Some(_)) => Err(Error::Conflict(format!(
+            "network {name:?} was made by Docker with netctl's driver; use `docker network rm`, `docker network connect` and `docker network disconnect`, or make a network of netctl's own"
         ))),
     }
 }

@@ -9,6 +9,7 @@
 //! runs each on a task of its own), since half of one is what this layer exists to prevent.
 
 mod adopt;
+pub mod driver;
 mod endpoints;
 pub mod engine;
 mod error;
@@ -28,7 +29,7 @@ mod tests;
 
 use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU16};
 
-use tokio::sync::{Mutex, RwLock as AsyncRwLock, RwLockReadGuard};
+use tokio::sync::{Mutex, Notify, RwLock as AsyncRwLock, RwLockReadGuard};
 
 pub use self::error::{Error, Result};
 use self::{engine::Engine, locks::Locks};
@@ -66,6 +67,8 @@ pub struct Service {
     next_port: AtomicU16,
     /// The container engine whose networks are adopted, as last seen.
     engine_seen: RwLock<Option<view::Engine>>,
+    /// Told when Docker has made a network by the driver: from then on there are names to learn.
+    pub driver_used: Notify,
 }
 
 /// A change of the model that the engine has been told of, but has not carried out.
@@ -87,6 +90,7 @@ impl Service {
             purged: AsyncRwLock::new(false),
             next_port: AtomicU16::new(0),
             engine_seen: RwLock::default(),
+            driver_used: Notify::new(),
         }
     }
 

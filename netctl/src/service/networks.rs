@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netctl_common::network::MAX_NETWORKS;
+use netctl_common::{network::MAX_NETWORKS, wire::Mac};
 
 use super::{Error, Result, Service, adopt::own_network, error::no_network};
 use crate::{
@@ -81,42 +81,49 @@ impl Service {
             )));
         }
         let (ipv4, ipv6) = self.subnets(model, request)?;
-        let smallest = if ipv6.is_some() { MIN_MTU6 } else { MIN_MTU4 };
-        if let Some(mtu) = mtu.filter(|mtu| !(smallest..=MAX_MTU).contains(mtu)) {
-            let with = if ipv6.is_some() { " with IPv6" } else { "" };
-            return Err(Error::Invalid(format!(
-                "mtu {mtu} is not between {smallest} and {MAX_MTU}, as a network{with} needs it; leave it out to follow the uplinks"
-            )));
-        }
-        let id = (1..MAX_NETWORKS)
-            .find(|id| !model.networks.contains_key(id))
-            .ok_or_else(|| {
-                Error::Conflict(format!(
-                    "network {name:?}: there are {} networks, which is all that fit; remove one",
-                    model.networks.len()
-                ))
-            })?;
-        let mac = match (&ipv4, &ipv6) {
-            (None, Some(v6)) => ipam::mac_of_v6(v6.gateway, |_| false),
-            (v4, _) => v4.map(|v4| ipam::mac_of(v4.gateway)).unwrap_or_default(),
-        };
         let network = Network {
-            id,
+            id: 0,
             name: name.clone(),
             ipv4,
             ipv6,
             mtu: *mtu,
-            mac,
+            mac: Mac::default(),
             internal: *internal,
             masquerade: *masquerade,
             icc: *icc,
             mapping: *nat_mapping,
             filtering: *nat_filtering,
+            driver: None,
             adopted: None,
         };
-        model.networks.insert(id, network.into());
-        Ok(())
+        insert_network(model, network)
     }
+}
+
+/// Adds a network whose subnets and name are free, with a number and a MAC of its own.
+pub(super) fn insert_network(model: &mut Model, mut network: Network) -> Result<()> {
+    let has_ipv6 = network.ipv6.is_some();
+    let smallest = if has_ipv6 { MIN_MTU6 } else { MIN_MTU4 };
+    if let Some(mtu) = network.mtu.filter(|m| !(smallest..=MAX_MTU).contains(m)) {
+        let with = if has_ipv6 { " with IPv6" } else { "" };
+        return Err(Error::Invalid(format!(
+            "mtu {mtu} is not between {smallest} and {MAX_MTU}, as a network{with} needs it; leave it out to follow the uplinks"
+        )));
+    }
+    let free = (1..MAX_NETWORKS).find(|id| !model.networks.contains_key(id));
+    network.id = free.ok_or_else(|| {
+        Error::Conflict(format!(
+            "network {:?}: there are {} networks, which is all that fit; remove one",
+            network.name,
+            model.networks.len()
+        ))
+    })?;
+    network.mac = match (&network.ipv4, &network.ipv6) {
+        (None, Some(v6)) => ipam::mac_of_v6(v6.gateway, |_| false),
+        (v4, _) => v4.map(|v4| ipam::mac_of(v4.gateway)).unwrap_or_default(),
+    };
+    model.networks.insert(network.id, network.into());
+    Ok(())
 }
 
 /// The first of a long list, quoted.

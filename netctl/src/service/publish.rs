@@ -60,6 +60,7 @@ impl Service {
             container_port,
             count,
             proto,
+            joined: None,
             adopted: false,
         };
         match (host, proto) {

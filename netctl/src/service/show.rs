@@ -47,6 +47,7 @@ impl Service {
             mapping,
             filtering,
             adopted: _,
+            driver: _,
         } = network;
         let endpoints = model.endpoints.values().filter(|e| e.network == *id);
         types::Network {

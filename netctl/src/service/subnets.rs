@@ -96,23 +96,29 @@ impl Service {
             without_subnet(v6)?;
             return Ok((v4, None));
         }
+        let pools = match v6.subnet {
+            Some(_) => Vec::new(),
+            None => self.pools6(model)?,
+        };
+        let v6 = self.subnet::<Ipv6Addr>(model, v6, &pools)?;
+        Ok((v4, Some(v6)))
+    }
+
+    /// Where IPv6 subnets come from: the configured pools, or the host's own unique local prefix.
+    pub(super) fn pools6(&self, model: &mut Model) -> Result<Vec<Pool>> {
+        let configured = self.options.pools.iter().copied();
+        let configured: Vec<Pool> = configured
+            .filter(|pool| matches!(pool.base, IpNet::V6(_)))
+            .collect();
+        if !configured.is_empty() {
+            return Ok(configured);
+        }
         let global_id = match model.global_id {
             Some(id) => id,
             None => random_global_id()?,
         };
-        let configured = self.options.pools.iter().copied();
-        let mut pools: Vec<Pool> = configured
-            .filter(|pool| matches!(pool.base, IpNet::V6(_)))
-            .collect();
-        let unique_local = pools.is_empty() && v6.subnet.is_none();
-        if unique_local {
-            pools.push(ipam::unique_local(global_id));
-        }
-        let v6 = self.subnet::<Ipv6Addr>(model, v6, &pools)?;
-        if unique_local {
-            model.global_id = Some(global_id);
-        }
-        Ok((v4, Some(v6)))
+        model.global_id = Some(global_id);
+        Ok(vec![ipam::unique_local(global_id)])
     }
 
     fn subnet<F: Family>(
@@ -156,6 +162,12 @@ impl Service {
                 )));
             }
         }
+        let mut pools = model.pools.values().map(|pool| pool.subnet);
+        if let Some(net) = pools.find(|net| ipam::overlap_any(net, &this)) {
+            return Err(Error::Conflict(format!(
+                "subnet {subnet} overlaps {net}, which Docker has asked for by netctl's IPAM driver; choose another, or leave it out to get a free one"
+            )));
+        }
         let taken = occupied(&self.engine.host());
         if let Some(net) = taken.iter().find(|net| ipam::overlap_any(net, &this)) {
             return Err(Error::Conflict(format!(
@@ -165,9 +177,11 @@ impl Service {
         Ok(subnet)
     }
 
-    fn free_subnet<F: Family>(&self, model: &Model, pools: &[Pool]) -> Result<F::Net> {
+    /// One that neither the host nor anybody else has.
+    pub(super) fn free_subnet<F: Family>(&self, model: &Model, pools: &[Pool]) -> Result<F::Net> {
         let mut taken = occupied(&self.engine.host());
         taken.extend(model.networks.values().flat_map(|n| n.subnets()));
+        taken.extend(model.pools.values().map(|pool| pool.subnet));
         ipam::free_subnet::<F>(pools, &taken).ok_or_else(|| {
             let own = pools.iter().filter(|pool| F::of_net(&pool.base).is_some());
             let bases: Vec<_> = own.map(|pool| pool.base.to_string()).collect();
@@ -193,7 +207,7 @@ fn without_subnet(wanted: Wanted<'_>) -> Result<()> {
     }
 }
 
-fn range<F: Family>(text: &str, subnet: &F::Net) -> Result<F::Net> {
+pub(super) fn range<F: Family>(text: &str, subnet: &F::Net) -> Result<F::Net> {
     let bad = |reason: String| Err(Error::Invalid(format!("ip range {text:?} {reason}")));
     let Ok(range) = text.parse::<F::Net>() else {
         let (family, example) = (F::NAME, F::EXAMPLE_SUBNET);

@@ -26,6 +26,7 @@ fn model() -> Model {
         icc: true,
         mapping: None,
         filtering: Some(Filtering::AddressDependent),
+        driver: None,
         adopted: None,
     };
     let sandbox = Sandbox {
@@ -44,6 +45,7 @@ fn model() -> Model {
         mac: ipam::mac_of(addr),
         addr: Some(addr),
         addr6: Some("fd00:1::100".parse().unwrap()),
+        driver: None,
         adopted: None,
     };
     let port = PublishedPort {
@@ -54,13 +56,27 @@ fn model() -> Model {
         container_port: 80,
         count: 1,
         proto: Proto::Tcp,
+        joined: None,
         adopted: false,
+    };
+    let member = Member {
+        network: 1,
+        mac: ipam::mac_of(addr),
+        addr: Some(addr),
+        addr6: None,
+    };
+    let pool = Pool {
+        subnet: "10.1.2.0/24".parse().unwrap(),
+        range: Some("10.1.2.128/25".parse().unwrap()),
+        taken: [addr.into()].into(),
     };
     Model {
         networks: [(1, network.into())].into(),
         sandboxes: [("web".into(), sandbox.into())].into(),
         endpoints: [(7, endpoint.into())].into(),
         ports: [(3, port.into())].into(),
+        members: [("e1".into(), member.into())].into(),
+        pools: [("p1".into(), pool.into())].into(),
         last_endpoint: 9,
         last_port: 3,
         global_id: Some(0xa1_b2c3_d4e5),
@@ -285,7 +301,7 @@ fn a_container_of_version_3_is_read_and_written_anew() {
     drop(db);
     let (store, read) = Store::open(dir.path()).unwrap();
     let container = read.sandboxes["web"].adopted.clone().unwrap();
-    assert_eq!((&*container.id, &*container.name), ("0123", ""));
+    assert_eq!((container.id.as_deref(), &*container.name), (Some("0123"), ""));
     assert_eq!(container.compose, None);
     drop(store);
     let (store, again) = Store::open(dir.path()).unwrap();
@@ -293,6 +309,32 @@ fn a_container_of_version_3_is_read_and_written_anew() {
     let txn = store.db.begin_read().unwrap();
     let numbers = txn.open_table(NUMBERS).unwrap();
     assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
+}
+
+/// As one of before the network driver wrote it: without its tables.
+#[test]
+fn a_file_without_the_drivers_tables_is_read() {
+    let dir = filled();
+    let path = dir.path().join(FILE);
+    let db = Database::open(&path).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(MEMBERS).unwrap();
+    txn.delete_table(POOLS).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let (store, read) = Store::open(dir.path()).unwrap();
+    let expected = Model {
+        members: Default::default(),
+        pools: Default::default(),
+        ..model()
+    };
+    assert_eq!(read, expected);
+    store
+        .apply(&Delta::between(&read, &model()), &model())
+        .unwrap();
+    drop(store);
+    let (_store, again) = Store::open(dir.path()).unwrap();
+    assert_eq!(again, model());
 }
 
 #[test]

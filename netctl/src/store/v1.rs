@@ -42,6 +42,7 @@ impl From<Network> for model::Network {
             icc: old.icc,
             mapping: None,
             filtering: None,
+            driver: None,
             adopted: None,
         }
     }

@@ -44,7 +44,7 @@ impl Translation<'_> {
                     inode: inside(self.found, container).map_or(0, |sandbox| sandbox.inode),
                 },
                 adopted: Some(Container {
-                    id: id.clone(),
+                    id: Some(id.clone()),
                     name: container.name.clone(),
                     compose: compose(&container.labels),
                 }),
@@ -106,6 +106,7 @@ impl Translation<'_> {
             mac: fact.mac,
             addr: fact.addr.filter(|_| of.ipv4.is_some()),
             addr6: fact.addr6.filter(|_| of.ipv6.is_some()),
+            driver: None,
             adopted: Some(adopted::Veth {
                 id: fact.id.clone(),
                 name: veth.clone(),
@@ -184,7 +185,7 @@ fn is_container(sandbox: &Sandbox, id: &str) -> bool {
     sandbox
         .adopted
         .as_ref()
-        .is_some_and(|container| container.id == id)
+        .is_some_and(|container| container.id.as_deref() == Some(id))
 }
 
 /// Whether flows of the one may go on as those of the other.

@@ -123,6 +123,7 @@ fn network(fact: &facts::Network, id: &str, bridge: &Bridge) -> Result<Network, 
         icc: fact.icc,
         mapping: None,
         filtering: None,
+        driver: None,
         adopted: Some(adopted::Bridge {
             id: id.to_owned(),
             name: fact.bridge.clone(),

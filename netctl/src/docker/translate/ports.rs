@@ -25,6 +25,7 @@ impl Translation<'_> {
             container_port: fact.container_port,
             count: fact.count,
             proto: fact.proto,
+            joined: None,
             adopted: true,
         };
         let name = &container.name;

@@ -169,6 +169,7 @@ fn what_cannot_be_served_is_named_and_the_rest_is() {
         container_port: 80,
         count: 1,
         proto: Proto::Tcp,
+        joined: None,
         adopted: false,
     };
     model.ports.insert(7, own.into());
@@ -277,6 +278,7 @@ fn a_users_port_stays_with_the_container_and_goes_with_it() {
         container_port: 80,
         count: 1,
         proto: Proto::Tcp,
+        joined: None,
         adopted: false,
     };
     model.ports.insert(5, added.into());

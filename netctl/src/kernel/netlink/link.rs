@@ -87,7 +87,7 @@ pub struct NewBridge<'a> {
     pub mtu: u32,
 }
 
-/// A veth pair, to be made with its other end inside a namespace.
+/// A veth pair, to be made with its other end inside a namespace, or in this one.
 pub struct NewVeth<'a> {
     pub index: u32,
     pub name: &'a str,
@@ -95,7 +95,7 @@ pub struct NewVeth<'a> {
     pub peer_index: u32,
     pub peer_name: &'a str,
     pub peer_mac: Mac,
-    pub peer_netns: BorrowedFd<'a>,
+    pub peer_netns: Option<BorrowedFd<'a>>,
 }
 
 /// What to change of a link; `None` leaves it.
@@ -170,8 +170,10 @@ impl Netlink {
             LinkAttribute::IfName(new.peer_name.to_owned()),
             LinkAttribute::Mtu(new.mtu),
             LinkAttribute::Address(new.peer_mac.0.to_vec()),
-            LinkAttribute::NetNsFd(new.peer_netns.as_raw_fd()),
         ];
+        let netns = new.peer_netns;
+        peer.attributes
+            .extend(netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())));
         let mut message = LinkMessage::default();
         message.header.index = new.index;
         message.attributes = vec![

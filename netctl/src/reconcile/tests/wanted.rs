@@ -12,6 +12,7 @@ use crate::{
     kernel::{host::Host, probe::Facts},
     model::{
         Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Sandbox, Subnet, adopted,
+        driver,
     },
     view::Uplink,
 };
@@ -83,7 +84,12 @@ pub(super) fn network(id: u32) -> Network {
         icc: true,
         mapping: None,
         filtering: Some(Filtering::EndpointIndependent),
-        // One that another engine made.
+        // One that Docker asked for, and one that it made itself.
+        driver: (id == 2).then(|| driver::Network {
+            id: "2".into(),
+            host_ip: None,
+            prefix: "eth".into(),
+        }),
         adopted: (id == 5).then(|| adopted::Bridge {
             id: "5".into(),
             name: "docker0".into(),
@@ -106,6 +112,10 @@ pub(super) fn endpoint(id: u32, on: u32, sandbox: &str) -> Endpoint {
         mac: Mac([2, 2, 0, 0, (id >> 8) as u8, id as u8]),
         addr: network.ipv4.map(addr),
         addr6: network.ipv6.map(addr6),
+        driver: network.driver.map(|_| driver::Joined {
+            id: id.to_string(),
+            gateway: !id.is_multiple_of(3),
+        }),
         adopted: network.adopted.map(|_| adopted::Veth {
             id: id.to_string(),
             name: format!("veth{id}"),
@@ -133,6 +143,7 @@ pub(super) fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> Publis
         } else {
             Proto::Udp
         },
+        joined: None,
         adopted: id.is_multiple_of(5),
     }
 }

@@ -1,0 +1,63 @@
+//! Names of what Docker made by netctl's network driver, which is told of ids only.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Translation, with_id};
+use crate::{
+    docker::facts::Facts,
+    model::{EndpointId, NetworkId},
+};
+
+impl Translation<'_> {
+    /// Calls networks as the Engine does.
+    pub(super) fn name_networks(&mut self, facts: &Facts) {
+        let networks = &mut self.model.networks;
+        let driven = networks.values().filter_map(|network| {
+            let id = &network.driver.as_ref()?.id;
+            Some((network.id, id.clone(), facts.driven.get(id)?.clone()))
+        });
+        let driven: Vec<(NetworkId, String, String)> = driven.collect();
+        for (number, id, mut name) in driven {
+            let taken = |name: &String| {
+                let mut others = networks.values().filter(|other| other.id != number);
+                others.any(|other| other.name == *name)
+            };
+            if taken(&name) {
+                name = with_id(&name, Some(&id));
+            }
+            if let Some(network) = networks.get_mut(&number).filter(|n| n.name != name) {
+                Arc::make_mut(network).name = name;
+            }
+        }
+    }
+
+    /// Gives the interfaces to the containers that the Engine says they are of. `names`: of the
+    /// sandboxes, by the containers' ids.
+    pub(super) fn name_joined(&mut self, facts: &Facts, names: &BTreeMap<String, String>) {
+        for (id, container) in &facts.containers {
+            for fact in &container.endpoints {
+                let joined = self.model.joined(&fact.id);
+                let stranger = joined.filter(|endpoint| endpoint.sandbox != names[id]);
+                if let Some(endpoint) = stranger.map(|endpoint| endpoint.id) {
+                    self.give(endpoint, &names[id]);
+                }
+            }
+        }
+    }
+
+    fn give(&mut self, id: EndpointId, sandbox: &str) {
+        let Some(endpoint) = self.model.endpoints.get_mut(&id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut Arc::make_mut(endpoint).sandbox, sandbox.to_owned());
+        let is_nameless = self.model.sandboxes.get(&old).is_some_and(|old| {
+            let container = old.adopted.as_ref();
+            container.is_some_and(|container| container.id.is_none())
+        });
+        // What a user published before the name was known goes along.
+        let ports = self.model.ports.values_mut().filter(|p| p.sandbox == old);
+        for port in ports.filter(|p| p.joined == Some(id) || is_nameless && p.joined.is_none()) {
+            Arc::make_mut(port).sandbox = sandbox.to_owned();
+        }
+    }
+}

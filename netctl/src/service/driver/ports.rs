@@ -1,0 +1,124 @@
+//! Published ports of the network driver.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::no_endpoint;
+use crate::{
+    model::{Endpoint, EndpointId, Model, PortId, PublishedPort, spec::HostPorts, spec::Spec},
+    service::{Result, Service},
+};
+
+impl Service {
+    /// Makes an endpoint its container's way in and out, and publishes these ports, and no others
+    /// that it had, on it. What it has already keeps its host port and its connections.
+    pub async fn driver_program(self: &Arc<Self>, id: &str, ports: Vec<Spec>) -> Result<()> {
+        let _open = self.enter().await?;
+        let _endpoint = self.locks.ns(id).await;
+        let id = id.to_owned();
+        let program = move |service: &Self, model: &mut Model| service.program(model, &id, &ports);
+        let (new, change) = self.change(program).await?;
+        self.carry_out_ports(change, new).await
+    }
+
+    /// Takes back what [`Self::driver_program`] did.
+    pub async fn driver_revoke(self: &Arc<Self>, id: &str) -> Result<()> {
+        let _endpoint = self.locks.ns(id).await;
+        let id = id.to_owned();
+        self.fact(move |_, model| revoke(model, &id)).await
+    }
+
+    /// Numbers of the ports that are new.
+    fn program(&self, model: &mut Model, id: &str, wanted: &[Spec]) -> Result<Vec<PortId>> {
+        let endpoint = model.joined(id).ok_or_else(|| no_endpoint(id))?;
+        let endpoint = set_gateway(model, endpoint.id, true).ok_or_else(|| no_endpoint(id))?;
+        let wanted = served(&endpoint, wanted);
+        // Each is kept for one of those that are wanted.
+        let own = model
+            .ports
+            .values()
+            .filter(|p| p.joined == Some(endpoint.id));
+        let mut own: BTreeMap<PortId, Arc<PublishedPort>> =
+            own.map(|port| (port.id, Arc::clone(port))).collect();
+        let mut missing = Vec::new();
+        for spec in &wanted {
+            let kept = own.iter().find(|(_, port)| is_for(port, spec));
+            match kept.map(|(id, _)| *id) {
+                Some(kept) => drop(own.remove(&kept)),
+                // The container's way of the other family has it already.
+                None if has(model, &endpoint, spec) => {}
+                None => missing.push(spec.to_string()),
+            }
+        }
+        model.ports.retain(|id, _| !own.contains_key(id));
+        let new = self.publish(model, &endpoint.sandbox, &missing)?;
+        for id in &new {
+            if let Some(port) = model.ports.get_mut(id) {
+                Arc::make_mut(port).joined = Some(endpoint.id);
+            }
+        }
+        Ok(new)
+    }
+}
+
+/// What of it can be served: a host address of a family that the container has not is left out, as
+/// Docker does without its proxy.
+fn served(endpoint: &Endpoint, wanted: &[Spec]) -> Vec<Spec> {
+    let is_served = |spec: &&Spec| {
+        let missing = match spec.host_ip.map(|ip| ip.to_canonical()) {
+            Some(ip) if ip.is_ipv4() => endpoint.addr.is_none(),
+            Some(_) => endpoint.addr6.is_none(),
+            None => false,
+        };
+        if missing {
+            tracing::warn!(
+                container = endpoint.sandbox,
+                "published port {spec} is not served: the container has no address of the host address's family"
+            );
+        }
+        !missing
+    };
+    wanted.iter().filter(is_served).cloned().collect()
+}
+
+fn is_for(port: &PublishedPort, spec: &Spec) -> bool {
+    let at = match spec.host {
+        HostPorts::Any => true,
+        HostPorts::From(first) => port.host_port == first,
+        HostPorts::OneOf { first, last } => (first..=last).contains(&port.host_port),
+    };
+    let of = (port.container_port, port.count, port.proto);
+    at && of == (spec.container_port, spec.count, spec.proto)
+        && port.host_ip == spec.host_ip.map(|ip| ip.to_canonical())
+}
+
+/// Whether another endpoint of the container, which is its way of the other family, has published
+/// it for both.
+fn has(model: &Model, endpoint: &Endpoint, spec: &Spec) -> bool {
+    let mut ports = model.ports.values();
+    ports.any(|port| {
+        let others = port.sandbox == endpoint.sandbox
+            && port.joined.is_some_and(|other| other != endpoint.id);
+        others && is_for(port, spec)
+    })
+}
+
+fn set_gateway(model: &mut Model, id: EndpointId, gateway: bool) -> Option<Endpoint> {
+    let endpoint = model.endpoints.get_mut(&id)?;
+    if endpoint
+        .driver
+        .as_ref()
+        .is_some_and(|joined| joined.gateway != gateway)
+        && let Some(joined) = &mut Arc::make_mut(endpoint).driver
+    {
+        joined.gateway = gateway;
+    }
+    Some(Endpoint::clone(endpoint))
+}
+
+fn revoke(model: &mut Model, id: &str) {
+    let Some(endpoint) = model.joined(id).map(|endpoint| endpoint.id) else {
+        return;
+    };
+    set_gateway(model, endpoint, false);
+    model.ports.retain(|_, port| port.joined != Some(endpoint));
+}

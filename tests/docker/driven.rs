@@ -1,0 +1,97 @@
+//! An Engine that asks netctl for its networks: `docker network create -d netctl`.
+
+use netctl_tests::{
+    agent::Agent,
+    eventually::wait_for,
+    lab::{
+        Lab,
+        docker::{self, Engine},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::adopted::SOON;
+
+pub(crate) struct Driven {
+    // Before the lab: its containers end first.
+    pub(crate) engine: Engine,
+    pub(crate) lab: Lab,
+}
+
+impl Driven {
+    /// netctl, and then the Engine.
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        Self::with(&json!({}))
+    }
+
+    /// The Engine with these settings besides those of deploy/daemon.json.
+    #[track_caller]
+    pub(crate) fn with(more: &Value) -> Self {
+        let lab = Self::lab();
+        lab.start_daemon();
+        Self::engine(lab, more)
+    }
+
+    /// A lab in which netctl is configured, but not started.
+    #[track_caller]
+    pub(crate) fn lab() -> Lab {
+        let lab = Lab::bare();
+        let socket = Engine::socket(lab.scratch());
+        let config = format!("[docker]\nsocket = \"{}\"\n", socket.display());
+        std::fs::write(lab.config_path(), config).unwrap();
+        lab
+    }
+
+    /// Starts the Engine there.
+    #[track_caller]
+    pub(crate) fn engine(lab: Lab, more: &Value) -> Self {
+        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
+        let mut settings: Value =
+            serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
+        let both = settings.as_object_mut().zip(more.as_object());
+        let (settings_of, more) = both.unwrap();
+        settings_of.extend(more.clone());
+        let engine =
+            Engine::start(&lab, &settings, &tools).unwrap_or_else(|error| panic!("{error}"));
+        Self { engine, lab }
+    }
+
+    /// Runs a container; an agent inside. What `docker run` has answered is served.
+    #[track_caller]
+    pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        self.engine
+            .run(name, &options)
+            .unwrap_or_else(|error| panic!("{error}"));
+        self.agent(name)
+    }
+
+    /// An agent in a container's network namespace.
+    #[track_caller]
+    pub(crate) fn agent(&self, name: &str) -> Agent {
+        let netns = self.engine.netns(name).unwrap();
+        self.lab.agent_at(name, &netns)
+    }
+
+    /// Waits until netctl knows a container by its name.
+    #[track_caller]
+    pub(crate) fn wait_named(&self, name: &str) {
+        wait_for("netctl to know the container's name", SOON, || {
+            let shown = self.lab.netctl(&format!("ns inspect {name} -o json"));
+            shown.code == 0
+                && shown.json()["endpoints"]
+                    .as_array()
+                    .is_some_and(|endpoints| !endpoints.is_empty())
+        });
+    }
+
+    /// Nothing is left of containers.
+    #[track_caller]
+    pub(crate) fn wait_idle(&self) {
+        wait_for("netctl to have no container", SOON, || {
+            let status = self.lab.netctl("status -o json").json();
+            status["endpoints"] == 0 && status["published_ports"] == 0 && status["namespaces"] == 0
+        });
+    }
+}
