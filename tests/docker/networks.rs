@@ -3,49 +3,51 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
-    agent::{Connect, Proto},
+    agent::{Agent, Connect, Proto},
+    eventually::wait_for,
     lab::{HOST, HOST6, LAN, LAN6, OUTSIDE, OUTSIDE6},
     sources,
 };
 use serde_json::json;
 
-use crate::adopted::Adopted;
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    mode::Mode,
+};
 
 const A: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 2);
 const B: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 3);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 1);
 
 /// A network with containers `one` and `two`.
-fn pair(
-    options: &str,
-) -> (
-    netctl_tests::agent::Agent,
-    netctl_tests::agent::Agent,
-    Adopted,
-) {
-    let adopted = Adopted::start();
-    adopted.engine.ok(&format!(
-        "network create net1 --subnet 172.28.0.0/24 {options}"
-    ));
-    let a = adopted.run("one", &format!("--network net1 --ip {A}"));
-    let b = adopted.run("two", &format!("--network net1 --ip {B}"));
+fn pair<M: Mode>(options: &str) -> (Agent, Agent, M) {
+    let mode = M::start();
+    mode.network("net1", &format!("--subnet 172.28.0.0/24 {options}"));
+    let a = mode.run("one", &format!("--network net1 --ip {A}"));
+    let b = mode.run("two", &format!("--network net1 --ip {B}"));
     b.serve_all(80);
-    adopted.lab.lan().serve_all(7000);
-    (a, b, adopted)
+    mode.lab().lan().serve_all(7000);
+    (a, b, mode)
 }
 
-#[test]
-fn networks_do_not_meet() {
-    let (a, b, adopted) = pair("");
-    adopted
-        .engine
-        .ok("network create net2 --subnet 172.29.0.0/24");
-    let other = adopted.run("other", "--network net2 --ip 172.29.0.2");
-    let first = adopted.run("first", "");
-    let docker0 = adopted.address("first", "bridge");
+fn isolation<M: Mode>() {
+    let (a, b, mode): (_, _, M) = pair("");
+    mode.network("net2", "--subnet 172.29.0.0/24");
+    let other = mode.run("other", "--network net2 --ip 172.29.0.2");
+    // docker0, where netctl serves that.
+    let third = match M::DRIVER {
+        "bridge" => "bridge",
+        _ => {
+            mode.network("net3", "--subnet 172.30.0.0/24");
+            "net3"
+        }
+    };
+    let first = mode.run("first", &format!("--network {third}"));
+    let first_addr = mode.engine().address("first", third).unwrap();
     other.serve_all(80);
     first.serve_all(80);
-    for target in [Ipv4Addr::new(172, 29, 0, 2), docker0] {
+    for target in [Ipv4Addr::new(172, 29, 0, 2), first_addr] {
         for proto in [Proto::Tcp, Proto::Udp] {
             let asked = a.connect(Connect::to(proto, (target, 80)).within_ms(300));
             assert!(asked.is_err(), "{proto:?} {target}: {asked:?}");
@@ -59,14 +61,13 @@ fn networks_do_not_meet() {
     assert_eq!(b.ping(GATEWAY, 1, 1000), 1);
 }
 
-#[test]
-fn an_internal_network_stays_inside() {
-    let (a, _b, adopted) = pair("--internal");
+fn internal<M: Mode>() {
+    let (a, _b, mode): (_, _, M) = pair("--internal");
     assert!(a.connect(Connect::to(Proto::Tcp, (B, 80))).is_ok());
     assert_eq!(a.ping(GATEWAY, 1, 1000), 1);
     // Even with a route of its own making.
-    let netns = adopted.engine.netns("one").unwrap();
-    let place = adopted.lab.host_place().in_netns(&netns);
+    let netns = mode.engine().netns("one").unwrap();
+    let place = mode.lab().host_place().in_netns(&netns);
     let made = place
         .command("ip")
         .args(["route", "replace", "default", "via", "172.28.0.1"])
@@ -80,9 +81,8 @@ fn an_internal_network_stays_inside() {
     }
 }
 
-#[test]
-fn without_icc_containers_do_not_meet() {
-    let (a, b, adopted) = pair("-o com.docker.network.bridge.enable_icc=false");
+fn icc<M: Mode>() {
+    let (a, b, mode): (_, _, M) = pair("-o com.docker.network.bridge.enable_icc=false");
     for proto in [Proto::Tcp, Proto::Udp] {
         let asked = a.connect(Connect::to(proto, (B, 80)).within_ms(300));
         assert!(asked.is_err(), "{proto:?}: {asked:?}");
@@ -93,14 +93,12 @@ fn without_icc_containers_do_not_meet() {
         let out = agent.connect(Connect::to(Proto::Tcp, (LAN, 7000))).unwrap();
         assert_eq!(out.seen.ip(), HOST);
     }
-    assert_eq!(adopted.lab.host().ping(B, 1, 1000), 1);
+    assert_eq!(mode.lab().host().ping(B, 1, 1000), 1);
 }
 
-#[test]
-fn without_masquerade_a_container_is_seen_as_itself() {
-    let (a, _b, adopted) = pair("-o com.docker.network.bridge.enable_ip_masquerade=false");
-    adopted
-        .lab
+fn masquerade<M: Mode>() {
+    let (a, _b, mode): (_, _, M) = pair("-o com.docker.network.bridge.enable_ip_masquerade=false");
+    mode.lab()
         .lan_ip(&format!("route add 172.28.0.0/24 via {HOST}"));
     for proto in [Proto::Tcp, Proto::Udp] {
         let seen = a.connect(Connect::to(proto, (LAN, 7000))).unwrap();
@@ -143,10 +141,12 @@ fn the_default_network_with_ipv6() {
     assert_eq!(client.ping(OUTSIDE6, 1, 1000), 1);
 }
 
-#[test]
-fn a_networks_mtu_is_the_containers() {
-    let (a, _b, adopted) = pair("-o com.docker.network.driver.mtu=1400");
-    let shown = adopted.lab.netctl("network inspect net1 -o json").json();
+fn mtu<M: Mode>() {
+    let (a, _b, mode): (_, _, M) = pair("-o com.docker.network.driver.mtu=1400");
+    wait_for("the network's name", SOON, || {
+        mode.lab().netctl("network inspect net1").code == 0
+    });
+    let shown = mode.lab().netctl("network inspect net1 -o json").json();
     assert_eq!(shown["mtu"], 1400, "{shown:#}");
     a.exchange_all(
         netctl_tests::agent::Exchange::of(Proto::Tcp, (LAN, 7000), 3, 1_000_000),
@@ -155,8 +155,58 @@ fn a_networks_mtu_is_the_containers() {
 }
 
 #[test]
+fn networks_do_not_meet() {
+    isolation::<Adopted>();
+}
+
+#[test]
+fn networks_do_not_meet_by_the_driver() {
+    isolation::<Driven>();
+}
+
+#[test]
+fn an_internal_network_stays_inside() {
+    internal::<Adopted>();
+}
+
+#[test]
+fn an_internal_network_stays_inside_by_the_driver() {
+    internal::<Driven>();
+}
+
+#[test]
+fn without_icc_containers_do_not_meet() {
+    icc::<Adopted>();
+}
+
+#[test]
+fn without_icc_containers_do_not_meet_by_the_driver() {
+    icc::<Driven>();
+}
+
+#[test]
+fn without_masquerade_a_container_is_seen_as_itself() {
+    masquerade::<Adopted>();
+}
+
+#[test]
+fn without_masquerade_a_container_is_seen_as_itself_by_the_driver() {
+    masquerade::<Driven>();
+}
+
+#[test]
+fn a_networks_mtu_is_the_containers() {
+    mtu::<Adopted>();
+}
+
+#[test]
+fn a_networks_mtu_is_the_containers_by_the_driver() {
+    mtu::<Driven>();
+}
+
+#[test]
 fn networks_and_containers_are_shown_by_their_names() {
-    let (_a, _b, adopted) = pair("");
+    let (_a, _b, adopted): (_, _, Adopted) = pair("");
     adopted.run("web", "--network net1 -p 8080:80");
     let networks = adopted.lab.netctl("network ls").ok().stdout;
     assert!(

@@ -10,7 +10,7 @@ use netctl_tests::{
 use crate::adopted::Adopted;
 
 /// Whether somebody gets an answer from there; and then as LAN if it is the LAN.
-fn reaches(agent: &Agent, proto: Proto, target: impl Into<SocketAddr>) -> bool {
+pub(crate) fn reaches(agent: &Agent, proto: Proto, target: impl Into<SocketAddr>) -> bool {
     agent
         .connect(Connect::to(proto, target).within_ms(700))
         .is_ok()

@@ -8,48 +8,48 @@ use netctl_tests::{
     sources::{self, Cast, Everybody},
 };
 
-use crate::adopted::Adopted;
+use crate::{adopted::Adopted, driven::Driven, mode::Mode};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 1);
 const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 1);
 
 /// Containers `web` and `client` on net1, `other` on net2, both with both families.
-struct Usual {
+struct Usual<M> {
     web: Agent,
     client: Agent,
     other: Agent,
-    adopted: Adopted,
+    mode: M,
 }
 
-impl Usual {
+impl<M: Mode> Usual<M> {
     fn start() -> Self {
-        let adopted = Adopted::start();
+        let mode = M::start();
         for (name, number) in [("net1", 28), ("net2", 29)] {
-            adopted.engine.ok(&format!("network create --ipv6 --subnet 172.{number}.0.0/24 --subnet fd00:{number}::/64 {name}"));
+            let subnets = format!("--subnet 172.{number}.0.0/24 --subnet fd00:{number}::/64");
+            mode.network(name, &format!("--ipv6 {subnets}"));
         }
-        let web = adopted.run(
+        let web = mode.run(
             "web",
             "--network net1 --ip 172.28.0.2 --ip6 fd00:28::2 -p 8080:80/tcp -p 8080:80/udp -p 8081:81",
         );
-        let client = adopted.run("client", "--network net1 --ip 172.28.0.3 --ip6 fd00:28::3");
-        let other = adopted.run("other", "--network net2 --ip 172.29.0.2 --ip6 fd00:29::2");
-        // Gateways are the host's sources once nobody else is found to have them.
-        adopted.wait_not_tentative();
+        let client = mode.run("client", "--network net1 --ip 172.28.0.3 --ip6 fd00:28::3");
+        let other = mode.run("other", "--network net2 --ip 172.29.0.2 --ip6 fd00:29::2");
+        mode.wait_addresses();
         web.serve_all(80);
         web.serve_all6(80);
-        adopted.lab.lan().serve_all(7000);
-        adopted.lab.lan().serve_all6(7000);
+        mode.lab().lan().serve_all(7000);
+        mode.lab().lan().serve_all6(7000);
         Self {
             web,
             client,
             other,
-            adopted,
+            mode,
         }
     }
 
     fn check(&self, cast: &Cast) {
         let everybody = Everybody {
-            lab: &self.adopted.lab,
+            lab: self.mode.lab(),
             web: &self.web,
             client: &self.client,
             other: &self.other,
@@ -59,9 +59,8 @@ impl Usual {
     }
 }
 
-#[test]
-fn everybody_reaches_a_container_as_they_should_be_seen() {
-    let usual = Usual::start();
+fn everybody<M: Mode>() {
+    let usual = Usual::<M>::start();
     usual.check(&Cast {
         lan: LAN.into(),
         host: HOST.into(),
@@ -82,16 +81,14 @@ fn everybody_reaches_a_container_as_they_should_be_seen() {
     });
 }
 
-#[test]
-fn the_outside_sees_the_host() {
-    let usual = Usual::start();
+fn outside<M: Mode>() {
+    let usual = Usual::<M>::start();
     sources::check_outside(&[&usual.web, &usual.client, &usual.other]);
 }
 
-#[test]
-fn the_host_and_its_containers() {
-    let usual = Usual::start();
-    let lab = &usual.adopted.lab;
+fn host<M: Mode>() {
+    let usual = Usual::<M>::start();
+    let lab = usual.mode.lab();
     lab.host().serve_all(7100);
     lab.host().serve_all6(7100);
     let all: [[IpAddr; 3]; 2] = [
@@ -120,4 +117,34 @@ fn the_host_and_its_containers() {
         }
         assert_eq!(lab.host().ping(client, 1, 1000), 1, "{client}");
     }
+}
+
+#[test]
+fn everybody_reaches_a_container_as_they_should_be_seen() {
+    everybody::<Adopted>();
+}
+
+#[test]
+fn everybody_reaches_a_container_as_they_should_be_seen_by_the_driver() {
+    everybody::<Driven>();
+}
+
+#[test]
+fn the_outside_sees_the_host() {
+    outside::<Adopted>();
+}
+
+#[test]
+fn the_outside_sees_the_host_by_the_driver() {
+    outside::<Driven>();
+}
+
+#[test]
+fn the_host_and_its_containers() {
+    host::<Adopted>();
+}
+
+#[test]
+fn the_host_and_its_containers_by_the_driver() {
+    host::<Driven>();
 }

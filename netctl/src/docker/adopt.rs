@@ -31,6 +31,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// The same while a container is started: between its interface's coming and its first packet
 /// are a few times this.
 const WHILE_STARTING: Duration = Duration::from_millis(5);
+/// Until the Engine is asked again for what it did not list: longer than between a call of the
+/// driver and the moment from which the Engine lists what it was about.
+const UNLISTED: Duration = Duration::from_secs(10);
 
 /// Adopts what the Engine has, for as long as the service is there. `resync`: how often everything
 /// is looked at without any reason.
@@ -92,6 +95,8 @@ struct Session<'a> {
     /// Containers that are asked about, and those of them that there is news of meanwhile.
     asking: BTreeMap<String, bool>,
     early: Early,
+    /// What the driver was asked for and the Engine did not list the last time.
+    unlisted: BTreeSet<String>,
 }
 
 /// Until the connection ends.
@@ -102,6 +107,7 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
         strange: BTreeMap::new(),
         asking: BTreeMap::new(),
         early: Early::default(),
+        unlisted: BTreeSet::new(),
     };
     let mut news = pin!(engine.news());
     let mut answers = FuturesUnordered::new();
@@ -174,7 +180,10 @@ async fn session(service: &Arc<Service>, socket: &Path, engine: &Engine, resync:
                     Err(error) => return error.into(),
                 };
                 answers.extend(ids.into_iter().map(ask));
-                all_at = Instant::now() + resync;
+                all_at = Instant::now() + match session.unlisted.is_empty() {
+                    true => resync,
+                    false => UNLISTED.min(resync),
+                };
                 changed = true;
             }
             () = sleep_until(again_at.unwrap_or(all_at)), if again_at.is_some() => {
@@ -284,6 +293,31 @@ impl Session<'_> {
         is_news
     }
 
+    /// Forgets what netctl was asked for and the Engine does not have: it was removed while nobody
+    /// answered. What is being made is not listed yet: so only what is not listed twice.
+    async fn check_listed(
+        &mut self,
+        engine: &Engine,
+        known: BTreeSet<String>,
+    ) -> Result<(), EngineError> {
+        let mut unlisted = known;
+        for id in self.facts.driven.keys() {
+            unlisted.remove(id);
+            for endpoint in engine.endpoints(id).await? {
+                unlisted.remove(&endpoint);
+            }
+        }
+        let gone: BTreeSet<String> = unlisted.intersection(&self.unlisted).cloned().collect();
+        self.unlisted = unlisted;
+        if !gone.is_empty() {
+            tracing::info!(?gone, "the Docker Engine has these no more");
+            if let Err(error) = self.service.driver_forget(gone).await {
+                tracing::warn!(%error, "what the Docker Engine has no more stays for now");
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, networks: Networks) {
         let Networks { adopted, driven } = networks;
         self.facts.networks = adopted;
@@ -292,8 +326,10 @@ impl Session<'_> {
 
     /// Lists everything; containers to ask about.
     async fn list(&mut self, engine: &Engine) -> Result<Vec<String>, EngineError> {
+        let known = self.service.driver_ids();
         let networks = engine.networks().await?;
         self.take(networks);
+        self.check_listed(engine, known).await?;
         let ids: BTreeSet<String> = engine.containers().await?.into_iter().collect();
         self.facts.containers.retain(|id, _| ids.contains(id));
         self.facts.idle.retain(|id, _| ids.contains(id));

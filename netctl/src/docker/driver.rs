@@ -15,6 +15,8 @@ mod network;
 mod options;
 mod ports;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{io, path::Path, sync::Arc};

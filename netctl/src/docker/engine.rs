@@ -117,6 +117,17 @@ impl Engine {
         }
     }
 
+    /// Ids of all endpoints of a network.
+    pub(super) async fn endpoints(&self, network: &str) -> Result<Vec<String>, Error> {
+        match self.docker.inspect_network(network, None).await {
+            Ok(answer) => Ok(read::endpoints(answer)),
+            Err(Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// News from when the connection was made on; ends with it.
     pub(super) fn news(&self) -> impl Stream<Item = Result<News, Error>> + use<> {
         let list = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();

@@ -218,6 +218,14 @@ pub(super) fn member(answer: &NetworkInspect, container: &str) -> Option<(String
     Some((member.name.clone()?, endpoint))
 }
 
+/// Ids of all endpoints of a network.
+pub(super) fn endpoints(answer: NetworkInspect) -> Vec<String> {
+    let members = answer.containers.into_iter().flatten();
+    members
+        .filter_map(|(_, member)| member.endpoint_id)
+        .collect()
+}
+
 /// An endpoint that is set up.
 fn endpoint(answer: &EndpointSettings) -> Option<Endpoint> {
     let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());

@@ -88,7 +88,12 @@ impl Translation<'_> {
         }
         let endpoints = &mut self.model.endpoints;
         endpoints.retain(|id, e| e.adopted.is_none() || served.contains(id));
+        let is_adopted = |fact: &&facts::Endpoint| networks.contains_key(&fact.network);
         for (id, container) in &facts.containers {
+            // On the driver's networks Docker has asked for them.
+            if !container.endpoints.iter().any(|fact| is_adopted(&fact)) {
+                continue;
+            }
             for port in &container.ports {
                 match self.put_port(&names[id], container, port, &published) {
                     Ok(number) => drop(published.insert(number)),

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -85,9 +86,30 @@ impl Model {
     /// Takes an interface out, with what was published by Docker on it, and with its container if
     /// that has nothing any more.
     pub(crate) fn part(&mut self, id: EndpointId) {
+        self.withdraw(id);
         self.endpoints.remove(&id);
-        self.ports.retain(|_, port| port.joined != Some(id));
         self.drop_idle_containers(|container| container.is_some());
+    }
+
+    /// Takes back what Docker published on an interface: another one of the container's, which is
+    /// its way of the other family, takes it over.
+    pub(crate) fn withdraw(&mut self, id: EndpointId) {
+        let Some(endpoint) = self.endpoints.get(&id) else {
+            return;
+        };
+        let is_heir = |other: &super::Endpoint| {
+            let gateway = other.driver.as_ref().is_some_and(|joined| joined.gateway);
+            other.id != id && other.sandbox == endpoint.sandbox && gateway
+        };
+        let heir = self.endpoints.values().find(|other| is_heir(other));
+        let Some(heir) = heir.map(|heir| heir.id) else {
+            self.ports.retain(|_, port| port.joined != Some(id));
+            return;
+        };
+        let ports = self.ports.values_mut();
+        for port in ports.filter(|port| port.joined == Some(id)) {
+            Arc::make_mut(port).joined = Some(heir);
+        }
     }
 
     /// Takes a network out, with whatever is left in it.

@@ -15,7 +15,30 @@ pub use self::{
     networks::NewNetwork,
     pools::NewPool,
 };
-use super::Error;
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{Error, Result, Service};
+
+impl Service {
+    /// Docker's ids of the networks and endpoints that it has made by the driver.
+    pub fn driver_ids(&self) -> BTreeSet<String> {
+        let model = self.model();
+        let networks = model.networks.values();
+        let networks = networks.filter_map(|network| Some(network.driver.as_ref()?.id.clone()));
+        networks.chain(model.members.keys().cloned()).collect()
+    }
+
+    /// Takes away what Docker does not have any more.
+    pub async fn driver_forget(self: &Arc<Self>, ids: BTreeSet<String>) -> Result<()> {
+        self.fact(move |_, model| {
+            for id in &ids {
+                endpoints::delete(model, id);
+                networks::delete(model, id);
+            }
+        })
+        .await
+    }
+}
 
 /// First digits of an id: what Docker shows, and what stands for a name until that is known.
 pub(super) fn short(id: &str) -> &str {

@@ -49,7 +49,8 @@ impl Service {
             some_specs(&specs)?;
             for text in &specs {
                 let id = meant(model, &ns, text)?;
-                if model.ports.remove(&id).is_some_and(|port| port.adopted) {
+                let port = model.ports.remove(&id);
+                if port.is_some_and(|port| port.adopted || port.joined.is_some()) {
                     return Err(Error::Conflict(format!(
                         "published port {text:?} of container {ns:?} was published by Docker, which netctl serves as it is; make the container anew without it"
                     )));

@@ -56,6 +56,13 @@ impl Translation<'_> {
             }
             return Ok(known);
         }
+        // The container's way out is by a network of the driver's, where it was asked for.
+        let asked = ports.values().find(|old| {
+            old.joined.is_some() && old.sandbox == port.sandbox && old.conflicts_with(&port)
+        });
+        if let Some(asked) = asked {
+            return Ok(asked.id);
+        }
         // Of those that the Engine published it has let go what it published anew.
         let stays = |old: &PublishedPort| !old.adopted;
         if let Some(other) = ports

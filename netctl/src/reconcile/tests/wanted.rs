@@ -85,8 +85,8 @@ pub(super) fn network(id: u32) -> Network {
         mapping: None,
         filtering: Some(Filtering::EndpointIndependent),
         // One that Docker asked for, and one that it made itself.
-        driver: (id == 2).then(|| driver::Network {
-            id: "2".into(),
+        driver: (id == 3).then(|| driver::Network {
+            id: "3".into(),
             host_ip: None,
             prefix: "eth".into(),
         }),

@@ -12,7 +12,7 @@ use super::{no_endpoint, no_network, short};
 use crate::{
     kernel::names,
     model::{
-        Endpoint, EndpointId, Model, Netns, Network, Sandbox, adopted,
+        Endpoint, EndpointId, Model, Netns, Network, NetworkId, Sandbox, adopted,
         driver::{Joined, Member},
     },
     service::{
@@ -92,11 +92,7 @@ impl Service {
     pub async fn driver_delete_endpoint(self: &Arc<Self>, id: &str) -> Result<()> {
         let _endpoint = self.locks.ns(id).await;
         let id = id.to_owned();
-        self.fact(move |_, model| {
-            leave(model, &id);
-            model.members.remove(&id);
-        })
-        .await
+        self.fact(move |_, model| delete(model, &id)).await
     }
 
     /// The endpoint's MAC.
@@ -162,6 +158,9 @@ fn add_member(
     let net = model
         .driver_network(network)
         .ok_or_else(|| no_network(network))?;
+    let network = net.id;
+    evict(model, network, &id, interface);
+    let net = &model.networks[&network];
     let members = model.members.iter().filter(|(_, m)| m.network == net.id);
     let held: Vec<Held<'_>> = members
         .filter(|(other, _)| **other != id)
@@ -205,10 +204,39 @@ fn add_member(
     Ok(created)
 }
 
+/// Who gives out the addresses gives none twice: a Docker that was killed has forgotten who had it
+/// before, and says nothing.
+fn evict(model: &mut Model, network: NetworkId, id: &str, interface: &Interface) {
+    let given = [&interface.addr, &interface.addr6];
+    let given: Vec<IpAddr> = given
+        .into_iter()
+        .filter_map(|text| text.as_ref()?.parse().ok())
+        .collect();
+    let is_former = |other: &str, member: &Member| {
+        let mut addresses = member.addresses();
+        other != id && member.network == network && addresses.any(|addr| given.contains(&addr))
+    };
+    let members = model.members.iter();
+    let former = members.filter(|(other, member)| is_former(other, member));
+    let former: Vec<String> = former.map(|(other, _)| other.clone()).collect();
+    for other in former {
+        tracing::info!(
+            endpoint = short(&other),
+            "gone: Docker has given its address to another"
+        );
+        delete(model, &other);
+    }
+}
+
 fn leave(model: &mut Model, id: &str) {
     if let Some(number) = model.joined(id).map(|endpoint| endpoint.id) {
         model.part(number);
     }
+}
+
+pub(super) fn delete(model: &mut Model, id: &str) {
+    leave(model, id);
+    model.members.remove(id);
 }
 
 /// Name of the sandbox behind that file, made if there is none.

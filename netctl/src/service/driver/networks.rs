@@ -41,12 +41,7 @@ impl Service {
     pub async fn driver_delete_network(self: &Arc<Self>, id: &str) -> Result<()> {
         let _name = self.locks.network(id).await;
         let id = id.to_owned();
-        self.fact(move |_, model| {
-            if let Some(network) = model.driver_network(&id).map(|network| network.id) {
-                model.remove_driver_network(network);
-            }
-        })
-        .await
+        self.fact(move |_, model| delete(model, &id)).await
     }
 
     /// Where ports of that network are published that name no host address.
@@ -129,6 +124,12 @@ impl Service {
                 "network {name:?}: its subnet {subnet} overlaps {net}, which the host has a route or an address in; give another --subnet"
             ))),
         }
+    }
+}
+
+pub(super) fn delete(model: &mut Model, id: &str) {
+    if let Some(network) = model.driver_network(id).map(|network| network.id) {
+        model.remove_driver_network(network);
     }
 }
 

@@ -49,7 +49,12 @@ impl Service {
                 None => missing.push(spec.to_string()),
             }
         }
-        model.ports.retain(|id, _| !own.contains_key(id));
+        // What Docker itself published before it has let go.
+        let is_former =
+            |port: &PublishedPort| port.adopted && wanted.iter().any(|spec| meets(port, spec));
+        model
+            .ports
+            .retain(|id, port| !(own.contains_key(id) || is_former(port)));
         let new = self.publish(model, &endpoint.sandbox, &missing)?;
         for id in &new {
             if let Some(port) = model.ports.get_mut(id) {
@@ -91,6 +96,21 @@ fn is_for(port: &PublishedPort, spec: &Spec) -> bool {
         && port.host_ip == spec.host_ip.map(|ip| ip.to_canonical())
 }
 
+/// Whether both are of the same host port.
+fn meets(port: &PublishedPort, spec: &Spec) -> bool {
+    let HostPorts::From(host_port) = spec.host else {
+        return false;
+    };
+    let wanted = PublishedPort {
+        host_ip: spec.host_ip,
+        host_port,
+        count: spec.count,
+        proto: spec.proto,
+        ..port.clone()
+    };
+    port.conflicts_with(&wanted)
+}
+
 /// Whether another endpoint of the container, which is its way of the other family, has published
 /// it for both.
 fn has(model: &Model, endpoint: &Endpoint, spec: &Spec) -> bool {
@@ -120,5 +140,5 @@ fn revoke(model: &mut Model, id: &str) {
         return;
     };
     set_gateway(model, endpoint, false);
-    model.ports.retain(|_, port| port.joined != Some(endpoint));
+    model.withdraw(endpoint);
 }

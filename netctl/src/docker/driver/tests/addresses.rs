@@ -1,0 +1,146 @@
+//! The IPAM driver.
+
+use super::*;
+
+impl Docker {
+    async fn ipam(&self, method: &str, request: Value) -> Value {
+        self.call(&format!("IpamDriver.{method}"), request).await
+    }
+
+    async fn pool(&self, subnet: &str, range: &str, ipv6: bool) -> Value {
+        let request = json!({ "AddressSpace": "netctl-local", "Pool": subnet, "SubPool": range, "Options": null, "V6": ipv6 });
+        self.ipam("RequestPool", request).await
+    }
+
+    async fn address(&self, pool: &Value, address: &str, kind: &str) -> Value {
+        let request = json!({ "PoolID": pool["PoolID"], "Address": address, "Options": { "RequestAddressType": kind } });
+        self.ipam("RequestAddress", request).await
+    }
+}
+
+const GATEWAY: &str = "com.docker.network.gateway";
+
+#[tokio::test]
+async fn pools_are_different_until_they_are_released() {
+    let docker = start();
+    let capabilities = docker.ipam("GetCapabilities", Value::Null).await;
+    assert_eq!(capabilities["RequiresRequestReplay"], false);
+    let spaces = docker.ipam("GetDefaultAddressSpaces", Value::Null).await;
+    assert_eq!(spaces["LocalDefaultAddressSpace"], "netctl-local");
+
+    let one = docker.pool("", "", false).await;
+    // It has addresses: else it is the answer to a question that comes again.
+    docker.address(&one, "", GATEWAY).await;
+    let two = docker.pool("", "", false).await;
+    assert_eq!(
+        (&one["Pool"], &two["Pool"]),
+        (&json!("10.208.0.0/20"), &json!("10.208.16.0/20"))
+    );
+    assert_ne!(one["PoolID"], two["PoolID"]);
+    let taken = docker.pool("10.208.0.0/16", "", false).await;
+    assert!(
+        taken["Error"].as_str().unwrap().contains("10.208.0.0/20"),
+        "{taken}"
+    );
+    let again = docker.pool("10.208.0.0/20", "", false).await;
+    assert!(again["Error"].is_string(), "{again}");
+    for _ in 0..2 {
+        let released = docker
+            .ipam("ReleasePool", json!({ "PoolID": one["PoolID"] }))
+            .await;
+        assert_eq!(released, json!({}));
+    }
+    assert_eq!(
+        docker.pool("10.208.0.0/20", "", false).await["Pool"],
+        "10.208.0.0/20"
+    );
+    let v6 = docker.pool("", "", true).await;
+    assert!(v6["Pool"].as_str().unwrap().starts_with("fd"), "{v6}");
+}
+
+#[tokio::test]
+async fn addresses_are_given_once() {
+    let docker = start();
+    let pool = docker.pool("172.28.0.0/24", "172.28.0.128/30", false).await;
+    assert_eq!(
+        docker.pool("172.28.0.0/24", "172.28.0.128/30", false).await,
+        pool,
+        "asked again"
+    );
+    let gateway = docker.address(&pool, "", GATEWAY).await;
+    assert_eq!(gateway["Address"], "172.28.0.1/24");
+    // Asked for by --aux-address, outside of the range.
+    assert_eq!(
+        docker.address(&pool, "172.28.0.9", "").await["Address"],
+        "172.28.0.9/24"
+    );
+    let taken = docker.address(&pool, "172.28.0.9", "").await;
+    assert!(
+        taken["Error"].as_str().unwrap().contains("172.28.0.9"),
+        "{taken}"
+    );
+    for last in 128..132 {
+        let found = docker.address(&pool, "", "").await;
+        assert_eq!(found["Address"], format!("172.28.0.{last}/24"));
+    }
+    let full = docker.address(&pool, "", "").await;
+    assert!(
+        full["Error"].as_str().unwrap().contains("172.28.0.128/30"),
+        "{full}"
+    );
+    let release = json!({ "PoolID": pool["PoolID"], "Address": "172.28.0.129" });
+    for _ in 0..2 {
+        assert_eq!(
+            docker.ipam("ReleaseAddress", release.clone()).await,
+            json!({})
+        );
+    }
+    assert_eq!(
+        docker.address(&pool, "", "").await["Address"],
+        "172.28.0.129/24"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_is_told_in_dockers_form() {
+    let docker = start();
+    for (subnet, range, parts) in [
+        ("", "10.0.0.0/24", ["10.0.0.0/24", "without a subnet"]),
+        ("10.0.0.0/33", "", ["10.0.0.0/33", "CIDR"]),
+        ("10.0.0.0/24", "10.0.1.0/24", ["10.0.1.0/24", "outside"]),
+        ("198.51.100.0/25", "", ["198.51.100.", "host"]),
+    ] {
+        let answer = docker.pool(subnet, range, false).await;
+        let error = answer["Error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"));
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let unknown = json!({ "PoolID": "none" });
+    let answer = docker.address(&unknown, "", "").await;
+    assert!(
+        answer["Error"].as_str().unwrap().contains("none"),
+        "{answer}"
+    );
+    let pool = docker.pool("172.28.0.0/24", "", false).await;
+    for address in ["172.29.0.1", "fd00::1", "x"] {
+        let answer = docker.address(&pool, address, "").await;
+        assert!(
+            answer["Error"].as_str().unwrap().contains(address),
+            "{answer}"
+        );
+    }
+    // A network of netctl's own keeps clear of it, and may be one of Docker's there.
+    let own = crate::api::types::NetworkCreate {
+        name: "mine".into(),
+        subnet: vec!["172.28.0.0/16".into()],
+        ipv4: true,
+        ..serde_json::from_value(json!({ "name": "mine" })).unwrap()
+    };
+    let refused = docker.service.create_network(own).await.unwrap_err();
+    assert!(refused.to_string().contains("IPAM"), "{refused}");
+    let mut request = network(json!({}));
+    request["IPv4Data"][0]["Pool"] = "172.28.0.0/24".into();
+    request["IPv4Data"][0]["Gateway"] = "172.28.0.1/24".into();
+    docker.ok("CreateNetwork", request).await;
+}

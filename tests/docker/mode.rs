@@ -1,0 +1,75 @@
+//! The two ways in which netctl serves an Engine's containers: what a test of both needs of each.
+
+use netctl_tests::{
+    agent::Agent,
+    lab::{Lab, docker::Engine},
+};
+
+use crate::{adopted::Adopted, driven::Driven};
+
+pub(crate) trait Mode: Sized {
+    /// Of `docker network create`.
+    const DRIVER: &'static str;
+
+    fn start() -> Self;
+    fn lab(&self) -> &Lab;
+    fn engine(&self) -> &Engine;
+    /// Runs a container that is served then; an agent inside.
+    fn run(&self, name: &str, options: &str) -> Agent;
+
+    /// Waits until gateways are the host's sources: a bridge of Docker's looks first whether nobody
+    /// else has their addresses.
+    fn wait_addresses(&self) {}
+
+    /// Makes a network.
+    #[track_caller]
+    fn network(&self, name: &str, options: &str) {
+        let driver = Self::DRIVER;
+        let words = format!("network create -d {driver} {options} {name}");
+        self.engine().ok(&words);
+    }
+}
+
+impl Mode for Adopted {
+    const DRIVER: &'static str = "bridge";
+
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn run(&self, name: &str, options: &str) -> Agent {
+        self.run(name, options)
+    }
+
+    fn wait_addresses(&self) {
+        self.wait_not_tentative();
+    }
+}
+
+impl Mode for Driven {
+    const DRIVER: &'static str = "netctl";
+
+    fn start() -> Self {
+        Self::start()
+    }
+
+    fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn run(&self, name: &str, options: &str) -> Agent {
+        self.run(name, options)
+    }
+}
