@@ -17,8 +17,8 @@ use std::{
 };
 
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle,
-    WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    TableHandle, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;

@@ -70,7 +70,7 @@ fn what_a_user_asks_for_is_kept() {
     );
     assert_eq!(a.ping(Ipv4Addr::new(172, 28, 0, 254), 1, 1000), 1);
     driven.run(
-        "b",
+        "cb",
         "--network net1 --ip 172.28.0.9 --mac-address 02:00:00:00:00:09",
     );
     assert_eq!(

@@ -31,16 +31,16 @@ fn every_form_of_a_port_by_the_driver() {
     let web = driven.run(
         "web",
         "--network net1 -p 8080:80 -p 8080:80/udp -p 8443:80 -p 127.0.0.1:8081:80 \
-         -p 198.51.100.1:8082:80 -p 10000-10999:10000-10999 -p 19100-19110:81 -p 82 -P --expose 83/udp",
+         -p 198.51.100.1:8082:80 -p 10000-10999:10000-10999 -p 19100-19110:84 -p 85 -P --expose 86/udp",
     );
     web.serve_all(80);
-    for port in [81, 82, 10_000, 10_999] {
+    for port in [84, 85, 10_000, 10_999] {
         web.serve(Proto::Tcp, (Ipv4Addr::UNSPECIFIED, port));
     }
-    web.serve(Proto::Udp, (Ipv4Addr::UNSPECIFIED, 83));
+    web.serve(Proto::Udp, (Ipv4Addr::UNSPECIFIED, 86));
     let (lan, host) = (driven.lab.lan(), driven.lab.host());
     let chosen = |port| *host_ports(&driven, "web", port).first().unwrap();
-    let one_of = chosen(81);
+    let one_of = chosen(84);
     assert!((19100..=19110).contains(&one_of), "{one_of}");
     for (proto, port) in [
         (Proto::Tcp, 8080),
@@ -50,8 +50,8 @@ fn every_form_of_a_port_by_the_driver() {
         (Proto::Tcp, 10_000),
         (Proto::Tcp, 10_999),
         (Proto::Tcp, one_of),
-        (Proto::Tcp, chosen(82)),
-        (Proto::Udp, chosen(83)),
+        (Proto::Tcp, chosen(85)),
+        (Proto::Udp, chosen(86)),
     ] {
         assert!(reaches(lan, proto, (HOST, port)), "LAN, {proto:?} {port}");
         assert!(reaches(host, proto, (HOST, port)), "host, {proto:?} {port}");

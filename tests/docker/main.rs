@@ -8,15 +8,15 @@
 mod adopted;
 mod beside;
 mod compose;
-mod exposure;
 mod driven;
 mod driver;
 mod driver_ipam;
 mod driver_ports;
 mod driver_restarts;
+mod exposure;
 mod gone;
-mod names;
 mod mode;
+mod names;
 mod networks;
 mod nothing_else;
 mod published;

@@ -1,6 +1,11 @@
 //! `netctl purge`
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -11,6 +16,7 @@ use super::{
 use crate::{
     cli::Places,
     client::Client,
+    docker::driver,
     reconcile::controller::Controller,
     store::{self, Store},
 };
@@ -49,6 +55,7 @@ pub(super) async fn purge(
         stored.remove()?;
         run_folder::remove_folder(state)?;
     }
+    driver::Socket::sweep(Path::new(driver::PATH))?;
     folder.remove()?;
     Ok(ExitCode::SUCCESS)
 }

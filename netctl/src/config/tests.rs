@@ -219,5 +219,5 @@ fn the_sample_shows_the_defaults() {
         text.push('\n');
     }
     assert_eq!(parse(&text), Ok(Config::default()));
-    assert_eq!(keys, 26, "keys in the sample");
+    assert_eq!(keys, 27, "keys in the sample");
 }

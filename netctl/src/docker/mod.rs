@@ -17,6 +17,7 @@ mod engine;
 mod facts;
 mod ports;
 mod read;
+mod session;
 pub mod setup;
 mod translate;
 

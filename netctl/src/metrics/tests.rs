@@ -120,7 +120,7 @@ async fn totals_follow_the_conventions() {
 async fn a_containers_port_carries_its_names() {
     let (service, _fake, _dir) = published().await;
     let of = adopted::Container {
-        id: "0123".into(),
+        id: Some("0123".into()),
         name: "shop-web-1".into(),
         compose: Some(adopted::Compose {
             project: "shop".into(),

@@ -188,21 +188,22 @@ fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
         path,
         managed: inode.is_none(),
         inode,
-        container: adopted.as_ref().map(container),
+        container: adopted.as_ref().and_then(container),
         endpoints: endpoints.filter_map(|e| endpoint(model, e)).collect(),
         ports: ports.map(|p| port(model, p)).collect(),
     }
 }
 
-fn container(container: &adopted::Container) -> types::Container {
+/// None while nobody has said whose it is.
+fn container(container: &adopted::Container) -> Option<types::Container> {
     let adopted::Container { id, name, compose } = container;
     let given = |name: &String| (!name.is_empty()).then(|| name.clone());
-    types::Container {
-        id: id.clone(),
+    Some(types::Container {
+        id: id.clone()?,
         name: name.clone(),
         compose_project: compose.as_ref().and_then(|c| given(&c.project)),
         compose_service: compose.as_ref().and_then(|c| given(&c.service)),
-    }
+    })
 }
 
 fn port(model: &Model, port: &PublishedPort) -> types::Port {
@@ -217,7 +218,7 @@ fn port(model: &Model, port: &PublishedPort) -> types::Port {
     types::Port {
         id: port.id,
         ns: port.sandbox.clone(),
-        container: owner.and_then(|owner| owner.adopted.as_ref().map(container)),
+        container: owner.and_then(|owner| owner.adopted.as_ref().and_then(container)),
         host_ip: port.host_ip,
         host_port: port.host_port,
         container_port: port.container_port,

@@ -301,7 +301,10 @@ fn a_container_of_version_3_is_read_and_written_anew() {
     drop(db);
     let (store, read) = Store::open(dir.path()).unwrap();
     let container = read.sandboxes["web"].adopted.clone().unwrap();
-    assert_eq!((container.id.as_deref(), &*container.name), (Some("0123"), ""));
+    assert_eq!(
+        (container.id.as_deref(), &*container.name),
+        (Some("0123"), "")
+    );
     assert_eq!(container.compose, None);
     drop(store);
     let (store, again) = Store::open(dir.path()).unwrap();

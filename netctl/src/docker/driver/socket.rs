@@ -49,6 +49,14 @@ impl Socket {
         Ok((listener, socket))
     }
 
+    /// Takes away what a daemon that was killed has left there.
+    pub fn sweep(path: &Path) -> Result<()> {
+        if UnixStream::connect(path).is_ok() {
+            return Ok(());
+        }
+        remove(path).with_context(|| path.display().to_string())
+    }
+
     /// Takes it away, and folders that were made for it: a file that nobody answers at makes
     /// Docker wait as long as none, and names a driver that is not there.
     fn close(&self) -> io::Result<()> {

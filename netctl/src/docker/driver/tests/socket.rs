@@ -16,6 +16,8 @@ async fn it_is_made_and_taken_away_with_its_folders() {
         error.contains("another netctl") && error.contains("netctl.sock"),
         "{error}"
     );
+    Socket::sweep(&path).unwrap();
+    assert!(path.exists(), "somebody answers");
     // A daemon that is killed leaves the file, and the next one takes its place.
     drop(listener);
     let (_listener, next) = Socket::listen(&path).unwrap();
@@ -23,7 +25,10 @@ async fn it_is_made_and_taken_away_with_its_folders() {
     assert!(path.exists(), "it is the next one's");
     drop(next);
     assert!(!path.exists());
-    let (_listener, socket) = Socket::listen(&path).unwrap();
+    let (listener, socket) = Socket::listen(&path).unwrap();
+    drop(listener);
+    Socket::sweep(&path).unwrap();
+    assert!(!path.exists());
     fs::write(run.path().join("docker/plugins/other.sock"), "").unwrap();
     drop(socket);
     assert!(run.path().join("docker/plugins/other.sock").exists());
