@@ -148,9 +148,13 @@ impl Adopted {
     /// Waits until netctl has nothing left to do.
     #[track_caller]
     pub(crate) fn wait_at_rest(&self) {
-        wait_for("netctl at rest", SOON, || {
-            self.lab.netctl("plan").stdout.trim() == "nothing to do"
+        let mut plan = String::new();
+        let at_rest = eventually(SOON, || {
+            plan = self.lab.netctl("plan").stdout;
+            (plan.trim() == "nothing to do").then_some(())
         });
+        let status = || self.lab.netctl("status").stdout;
+        assert!(at_rest.is_some(), "still to do:\n{plan}\n{}", status());
     }
 
     /// How many docker-proxy processes the Engine has.

@@ -14,6 +14,7 @@ mod driver_ipam;
 mod driver_ports;
 mod driver_restarts;
 mod exposure;
+mod faults;
 mod gone;
 mod mode;
 mod names;

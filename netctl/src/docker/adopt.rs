@@ -16,11 +16,14 @@ use super::{
     engine::{Engine, News},
     session::{Heard, Questions, Session},
 };
-use crate::{config::Docker, service::Service};
+use crate::{config::Docker, kernel::adopted, service::Service};
 
 /// First pause before the Engine is asked for again; doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Until interfaces are looked at that the kernel has news of: several come together.
+const AFTER_NEWS: Duration = Duration::from_millis(100);
+
 /// Adopts what the Engine has, for as long as the service is there. `resync`: how often everything
 /// is looked at without any reason.
 pub async fn follow(service: Arc<Service>, config: Docker, resync: Duration) {
@@ -81,6 +84,9 @@ async fn session(
     resync: Duration,
 ) -> Result<Infallible, End> {
     let mut news = pin!(engine.news());
+    let mut interfaces = pin!(adopted::changes().map_err(|error| {
+        End::Engine(format!("the kernel's news cannot be followed: {error}"))
+    })?);
     let mut questions = Questions::new(engine);
     let mut session = Session::new(service, &config.socket, &engine.version);
     let mut first = true;
@@ -88,7 +94,16 @@ async fn session(
     let mut all_at = Instant::now();
     let mut again_at: Option<Instant> = None;
     loop {
-        let heard = hear(news.as_mut(), &mut questions, (all_at, again_at)).await?;
+        let times = (all_at, again_at);
+        let heard = tokio::select! {
+            biased;
+            heard = hear(news.as_mut(), &mut questions, times) => heard?,
+            Some(()) = interfaces.next() => {
+                let soon = Instant::now() + AFTER_NEWS;
+                again_at = Some(again_at.map_or(soon, |at| at.min(soon)));
+                continue;
+            }
+        };
         let is_listing = matches!(heard, Heard::All);
         let changed = session.take(heard, &mut questions).await?;
         if is_listing {

@@ -12,8 +12,10 @@ use std::{
     path::PathBuf,
 };
 
+use futures_util::{FutureExt as _, StreamExt as _, stream, stream::Stream};
 use ipnet::IpNet;
 use netctl_common::wire::Mac;
+use rtnetlink::{MulticastGroup, new_multicast_connection};
 
 use super::{
     names::OurLink,
@@ -164,6 +166,20 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
 
 fn is_bridge(link: &Link) -> bool {
     link.kind == Kind::Bridge && OurLink::of(link.index, &link.name).is_none()
+}
+
+/// Says that an interface or an address has come, gone or changed in the network namespace of the
+/// calling thread. It ends when nothing more can be heard.
+pub fn changes() -> io::Result<impl Stream<Item = ()>> {
+    let groups = [
+        MulticastGroup::Link,
+        MulticastGroup::Ipv4Ifaddr,
+        MulticastGroup::Ipv6Ifaddr,
+    ];
+    let (connection, handle, messages) = new_multicast_connection(&groups)?;
+    // The connection lives as long as its handle, and works when it is polled.
+    let messages = messages.map(move |_| drop(handle.clone()));
+    Ok(stream::select(messages, connection.into_stream()))
 }
 
 /// Names and indexes of the interfaces that are there.
