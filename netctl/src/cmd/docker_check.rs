@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     cli::{DockerFiles, Places},
+    client::Client,
     docker::check::{Finding, Level, Report, Subject, check},
 };
 
-pub(super) async fn run(out: Output, files: DockerFiles) -> Result<ExitCode> {
+pub(super) async fn run(client: &Client, out: Output, files: DockerFiles) -> Result<ExitCode> {
     ensure!(
         nix::unistd::geteuid().is_root(),
         "not everything can be looked at without root; run `sudo netctl docker check`"
@@ -40,7 +41,7 @@ pub(super) async fn run(out: Output, files: DockerFiles) -> Result<ExitCode> {
         config: config.map_err(|error| told(&error)),
         cgroup: cgroup.map(|options| options.cgroup),
     };
-    let report = check(&subject).await;
+    let report = check(&subject, client).await;
     out.print(&report, text)?;
     Ok(match report.ready {
         true => ExitCode::SUCCESS,

@@ -47,7 +47,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Network(command) => wait(network::run(&client, out, command)),
         Command::Ns(command) => wait(ns::run(&client, out, command)),
         Command::Port(command) => wait(port::run(&client, out, command)),
-        Command::Docker(Docker::Check(files)) => wait(docker_check::run(out, files)),
+        Command::Docker(Docker::Check(files)) => wait(docker_check::run(&client, out, files)),
         Command::Docker(Docker::Enable(args)) => docker::enable(out, args),
         Command::Docker(Docker::Disable(args)) => docker::disable(out, args),
         Command::Flows { ns } => wait(show::flows(&client, out, ns.as_deref())),

@@ -1,8 +1,9 @@
 //! `netctl docker check`: what of this machine has to be changed for netctl to serve Docker's
-//! networks. Reads, and changes nothing; no daemon takes part.
+//! networks. Reads, and changes nothing; no daemon is needed, and one that runs is asked.
 //!
 //! **Invariant**: what cannot be found out is a finding that says so, never a "fine".
 
+mod daemon;
 mod engine;
 mod files;
 mod firewall;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::setup::{Places, launch::Launch};
-use crate::config::Config;
+use crate::{client::Client, config::Config};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,7 +100,7 @@ pub struct Subject {
 }
 
 /// Looks at everything.
-pub async fn check(subject: &Subject) -> Report {
+pub async fn check(subject: &Subject, client: &Client) -> Report {
     let Subject {
         places,
         config,
@@ -117,6 +118,7 @@ pub async fn check(subject: &Subject) -> Report {
     let engine_is_off = files::findings(places, config, &launch, &mut findings);
     let defaults = Config::default();
     let config = config.as_ref().unwrap_or(&defaults);
+    findings.push(daemon::finding(client, config.docker.adopt).await);
     findings.extend(engine::findings(&config.docker, &launch, places, engine_is_off).await);
     findings.extend(rules::findings());
     findings.extend(firewall::findings(&places.root));
