@@ -64,9 +64,12 @@ drop_reasons! {
     SctpPortTaken = 34, "sctp_port_taken", "An SCTP packet whose source port another flow, or the host, has towards the same destination: SCTP's checksum covers the ports, so they are not changed.";
     ProtocolTaken = 35, "protocol_taken", "A protocol without ports that another container, or the host, talks with the same destination: answers could not be told apart.";
     FlowTableBusy = 36, "flow_table_busy", "The kernel could not lock the flow table in time; the next packet makes the flow.";
+    NotAllowed = 37, "not_allowed", "The published port's allow-list does not name the source.";
+    LimitConnections = 38, "limit_connections", "More new connections from one source than the published port's limit.";
+    LimitPackets = 39, "limit_packets", "More packets from one source than the published port's limit.";
 }
 
 /// Entries of the DROPS array.
-pub const DROP_REASONS: u32 = 37;
+pub const DROP_REASONS: u32 = 40;
 
 const _: () = assert!(DropReason::ALL.len() == DROP_REASONS as usize);

@@ -44,6 +44,8 @@ pub const MAX_ONLINK: u32 = 4_096;
 pub mod uplink_flags {
     /// Frames have no Ethernet header (tun, WireGuard, Tailscale): they begin with the IP header.
     pub const NO_ETHERNET: u32 = 1 << 0;
+    /// The rules of published ports are kept by the TC program: no XDP program of ours is there.
+    pub const SHIELD_BY_TC: u32 = 1 << 1;
 }
 
 pod!(Local, Uplink);

@@ -32,7 +32,7 @@ jumps! {
     HOLD = 16, "hold";
     RELEASE = 17, "release";
     FROM_CONTAINER4 = 18, "from_container";
-    FROM_UPLINK4 = 19, "from_uplink";
+    FROM_UPLINK4 = 19, "from_uplink4";
     SEARCH4 = 20, "search4";
     SEARCH6 = 21, "search6";
     SAMPLE4 = 22, "sample4";
@@ -43,7 +43,9 @@ jumps! {
     ICMP_CHECK6 = 27, "icmp_check6";
     HAIRPIN4 = 28, "hairpin4";
     HAIRPIN6 = 29, "hairpin6";
+    SHIELD4 = 30, "shield4";
+    SHIELD6 = 31, "shield6";
 }
 
 /// Entries of the JUMP array, with room for programs to come.
-pub const SLOTS: u32 = 32;
+pub const SLOTS: u32 = 48;

@@ -24,6 +24,7 @@ pub mod port;
 pub mod publish;
 pub mod sctp;
 pub mod settings;
+pub mod shield;
 pub mod sock;
 pub mod stats;
 pub mod tcp;

@@ -38,6 +38,8 @@ pub mod flags {
     pub const REDIRECT_PEER: u32 = 1 << 0;
     /// PUBLISHED_RANGE4 is not empty.
     pub const HAS_RANGES: u32 = 1 << 1;
+    /// Some uplink has [`SHIELD_BY_TC`](crate::host::uplink_flags::SHIELD_BY_TC).
+    pub const SHIELD_BY_TC: u32 = 1 << 2;
 }
 
 impl Settings {

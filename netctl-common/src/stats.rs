@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{pod, wire::Be16};
+use crate::{pod, shield::refused, wire::Be16};
 
 /// PORT_STATS key (per-CPU hash): one host port of a published spec. Created by the port's
-/// first flow, so a range has entries only for ports that saw traffic.
+/// first flow or refusal, so a range has entries only for ports that saw traffic.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
 pub struct PortStatsKey {
@@ -32,6 +32,8 @@ pub struct PortStats {
     pub tx_bytes: u64,
     /// Flows created.
     pub opened: u64,
+    /// Packets that the port's rules refused, by [`refused`].
+    pub refused: [u64; refused::KINDS],
 }
 
 /// DROPS value, one a CPU; the key is a [`crate::drop_reason::DropReason`].

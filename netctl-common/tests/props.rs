@@ -181,7 +181,7 @@ fn addresses_are_what_they_say() {
 /// Sizes and offsets that the pin path's version stands for: change one, and LAYOUT_VERSION has
 /// to be raised in the same commit (and this test brought up to date).
 #[test]
-fn layout_is_that_of_version_4() {
+fn layout_is_that_of_version_5() {
     use core::mem::{offset_of, size_of};
     use netctl_common::{
         LAYOUT_VERSION,
@@ -192,10 +192,11 @@ fn layout_is_that_of_version_4() {
         mapping::{Mapping, MappingKey},
         network::Network,
         settings::Settings,
+        shield::{ByKey, Due, FromKey, Shield, SourceKey},
         sock::{Sock, SockKey},
         stats::{DropCount, PortStats, PortStatsKey},
     };
-    assert_eq!(LAYOUT_VERSION, 4);
+    assert_eq!(LAYOUT_VERSION, 5);
     let sizes = [
         size_of::<Endpoint>(),
         size_of::<FdbKey>(),
@@ -232,12 +233,18 @@ fn layout_is_that_of_version_4() {
         size_of::<Mapping<V6>>(),
         size_of::<Claim>(),
         size_of::<ReservedKey>(),
+        size_of::<Shield>(),
+        size_of::<FromKey<V4>>(),
+        size_of::<FromKey<V6>>(),
+        size_of::<ByKey>(),
+        size_of::<SourceKey>(),
+        size_of::<Due>(),
     ];
     assert_eq!(
         sizes,
         [
-            44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 40, 16, 60, 16, 8, 16,
-            16, 64, 20, 28, 40, 88, 12, 20, 36, 32, 8, 4
+            44, 12, 8, 8, 20, 12, 8, 128, 48, 8, 36, 40, 16, 16, 28, 28, 8, 64, 16, 60, 16, 8, 16,
+            16, 64, 20, 28, 40, 88, 12, 20, 36, 32, 8, 4, 40, 8, 20, 8, 16, 16
         ]
     );
     assert_eq!(offset_of!(Flow<V4>, last_seen), 32);

@@ -44,7 +44,7 @@ pub(crate) fn unseen(reason: DropReason) -> i32 {
 
 /// Counts a drop. Whether it is one of those to be shown.
 #[inline(always)]
-fn count(reason: DropReason) -> bool {
+pub(crate) fn count(reason: DropReason) -> bool {
     let Some(counter) = DROPS.get_ptr_mut(reason as u32) else {
         return false;
     };

@@ -29,6 +29,8 @@ pub(crate) trait Family: Tables {
     /// The hooks' programs, for those that come back to them.
     const FROM_CONTAINER: u32 = own::<Self>(jump::FROM_CONTAINER4, jump::FROM_CONTAINER6);
     const FROM_UPLINK: u32 = own::<Self>(jump::FROM_UPLINK4, jump::FROM_UPLINK6);
+    /// Program that keeps the rules of published ports on an uplink, before its hook goes on.
+    const SHIELD: u32 = own::<Self>(jump::SHIELD4, jump::SHIELD6);
     /// Program that makes a drafted flow.
     const CREATE: u32 = own::<Self>(jump::CREATE4, jump::CREATE6);
     /// Program that goes on with the search for its source port.

@@ -10,7 +10,6 @@ use netctl_common::{
     insert::{EEXIST, refused},
     packet::proto,
     publish::Published,
-    stats::{PortStats, PortStatsKey},
     tcp::{self, TcpState, header, seen},
     wire::{Address, Be16, Mac},
 };
@@ -19,9 +18,10 @@ use crate::{
     family::Family,
     forward::Hook,
     helpers, host, mapping,
-    maps::{PORT_STATS, settings},
+    maps::settings,
     masquerade::{Full, Probes},
     packet::{Packet, header::Header as _},
+    port_stats,
 };
 
 /// The flow that the packet belongs to, if it is alive. Follows its state and counts.
@@ -85,7 +85,7 @@ pub(crate) fn peek<A: Family>(key: &FlowKey<A>) -> Option<&'static Flow<A>> {
     // SAFETY: see `follow`.
     let flow = unsafe { &*found };
     let endpoint = host::endpoint(flow.endpoint)?;
-    let published = flow.port_id == 0 || stats(flow.port_id, flow.host_port).is_some();
+    let published = flow.port_id == 0 || port_stats::of(flow.port_id, flow.host_port).is_some();
     (endpoint.generation == flow.generation && published).then_some(flow)
 }
 
@@ -97,7 +97,7 @@ fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {
     }
     (flow.tcp_seen, sibling.tcp_seen) = (0, 0);
     (flow.created, sibling.created) = (now, now);
-    if let Some(stats) = stats(flow.port_id, flow.host_port) {
+    if let Some(stats) = port_stats::of(flow.port_id, flow.host_port) {
         stats.opened += 1;
     }
 }
@@ -105,7 +105,7 @@ fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {
 /// Counts the packet for its published port; false when the port is gone.
 #[inline(always)]
 pub(crate) fn count<A: Family>(flow: &Flow<A>, packet: &Packet<A>) -> bool {
-    let Some(stats) = stats(flow.port_id, flow.host_port) else {
+    let Some(stats) = port_stats::of(flow.port_id, flow.host_port) else {
         return false;
     };
     let packets = packet.segments();
@@ -123,7 +123,7 @@ pub(crate) fn count<A: Family>(flow: &Flow<A>, packet: &Packet<A>) -> bool {
 /// Takes back what [`count`] has counted for a port: the pieces of the packet will come.
 #[inline(always)]
 pub(crate) fn uncount<A: Family>(port_id: u32, host_port: Be16, leg: u16, packet: &Packet<A>) {
-    let Some(stats) = stats(port_id, host_port) else {
+    let Some(stats) = port_stats::of(port_id, host_port) else {
         return;
     };
     let bytes = u64::from(packet.headers.ip.total_length());
@@ -134,17 +134,6 @@ pub(crate) fn uncount<A: Family>(port_id: u32, host_port: Be16, leg: u16, packet
         stats.tx_packets -= 1;
         stats.tx_bytes -= bytes;
     }
-}
-
-#[inline(always)]
-fn stats(port_id: u32, port: Be16) -> Option<&'static mut PortStats> {
-    let key = PortStatsKey {
-        port_id,
-        port,
-        _pad: 0,
-    };
-    // SAFETY: a per-CPU value; nothing else on this CPU runs now.
-    PORT_STATS.get_ptr_mut(&key).map(|s| unsafe { &mut *s })
 }
 
 /// Forgets both halves.
@@ -353,25 +342,7 @@ fn fill<A: Family>(flow: &mut Flow<A>, new: &NewFlow<A>, leg: &Leg, back: &FlowK
 /// Makes the port's counters on its first flow and counts the connection.
 #[inline(always)]
 fn open_port<A: Family>(new: &NewFlow<A>) -> Result<(), DropReason> {
-    if stats(new.port_id, new.host_port).is_none() {
-        let key = PortStatsKey {
-            port_id: new.port_id,
-            port: new.host_port,
-            _pad: 0,
-        };
-        let zero = PortStats {
-            rx_packets: 0,
-            rx_bytes: 0,
-            tx_packets: 0,
-            tx_bytes: 0,
-            opened: 0,
-        };
-        // Another CPU may have been faster: then the entry is there, which is all we want.
-        let _there = PORT_STATS.insert(&key, &zero, u64::from(BPF_NOEXIST));
-    }
-    let Some(stats) = stats(new.port_id, new.host_port) else {
-        return Err(DropReason::FlowTableFull);
-    };
+    let stats = port_stats::of_new(new.port_id, new.host_port).ok_or(DropReason::FlowTableFull)?;
     stats.opened += 1;
     Ok(())
 }

@@ -67,11 +67,22 @@ pub(crate) fn load_directly<T>(
     if from + (part.end - part.start) > end {
         return load(skb, offset, into, part);
     }
-    let from = from as *const u8;
+    // SAFETY: between the packet's ends, which the verifier has seen compared.
+    unsafe { copy_words(from as *const u8, into, part) };
+    true
+}
+
+/// Copies the packet from `from` on into the bytes `part` of `into`, word by word. `part` starts at
+/// an even byte and ends at a multiple of four.
+///
+/// # Safety
+/// As many bytes of the packet are there. Programs are only let read words at any address (the
+/// verifier knows the machine).
+#[inline(always)]
+pub(crate) unsafe fn copy_words<T>(from: *const u8, into: &mut T, part: Range<usize>) {
     let into = core::ptr::from_mut(into).cast::<u8>();
     let mut at = part.start;
-    // SAFETY: between the packet's ends, which the verifier has seen compared, and a part of
-    // `into`. Programs are only let read words at any address (the verifier knows the machine).
+    // SAFETY: as the caller promises, and a part of `into`.
     unsafe {
         if !at.is_multiple_of(4) {
             into.add(at).cast::<u16>().write(from.cast::<u16>().read());
@@ -83,7 +94,6 @@ pub(crate) fn load_directly<T>(
             at += 4;
         }
     }
-    true
 }
 
 /// The packet's first `length` bytes, where they may be written in place: in one piece, which

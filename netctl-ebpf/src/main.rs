@@ -34,9 +34,11 @@ mod masquerade;
 mod nd;
 mod offload;
 mod packet;
+mod port_stats;
 mod program;
 mod publish;
 mod rewrite;
+mod shield;
 mod sock;
 
 #[panic_handler]

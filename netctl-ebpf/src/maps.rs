@@ -23,6 +23,7 @@ use netctl_common::{
     network::{MAX_NETWORKS, Network},
     publish::{PublishKey, Published, ReservedKey},
     settings::Settings,
+    shield::{ByKey, Due, FromKey, PORT_WORDS, Shield, SourceKey},
     sock::{Sock, SockKey},
     stats::{DropCount, PortStats, PortStatsKey},
     wire::{V4, V6},
@@ -103,6 +104,35 @@ pub(crate) static PUBLISHED_RANGE6: LpmTrie<PublishKey<V6>, Published<V6>> =
 #[map]
 pub(crate) static RESERVED: LpmTrie<ReservedKey, u32> =
     LpmTrie::with_max_entries(196_608, BPF_F_NO_PREALLOC);
+
+/// user → shield: which host ports have rules.
+#[map]
+pub(crate) static SHIELD_PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
+
+/// user → shield: rules of published specs, by their numbers.
+#[map]
+pub(crate) static SHIELD: HashMap<u32, Shield> =
+    HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// user → shield: who is let in.
+#[map]
+pub(crate) static SHIELD_FROM4: LpmTrie<FromKey<V4>, u32> =
+    LpmTrie::with_max_entries(262_144, BPF_F_NO_PREALLOC);
+
+/// See SHIELD_FROM4.
+#[map]
+pub(crate) static SHIELD_FROM6: LpmTrie<FromKey<V6>, u32> =
+    LpmTrie::with_max_entries(262_144, BPF_F_NO_PREALLOC);
+
+/// user → shield: by which interface everybody is let in.
+#[map]
+pub(crate) static SHIELD_BY: HashMap<ByKey, u32> =
+    HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// bpf: sources of ports with a limit. A sender who makes up addresses pushes the oldest out.
+#[map]
+pub(crate) static SHIELD_SOURCE: LruHashMap<SourceKey, Due> =
+    LruHashMap::with_max_entries(65_536, 0);
 
 /// user → every hook: the host's addresses, without 127.0.0.0/8.
 #[map]

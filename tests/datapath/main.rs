@@ -32,6 +32,7 @@ mod publish;
 mod race;
 mod range;
 mod sctp;
+mod shield;
 mod snat;
 mod spoofing;
 mod tcp;

@@ -12,9 +12,15 @@ const BUDGET: u32 = 600_000;
 fn every_program_loads() {
     let ebpf = load((1024, 1024), |_| true);
     let names: Vec<&str> = ebpf.programs().map(|(name, _)| name).collect();
-    for name in ["from_container", "from_host", "from_uplink", "clock"]
-        .into_iter()
-        .chain(netctl_common::jump::ALL.iter().map(|(_, name)| *name))
+    for name in [
+        "from_container",
+        "from_host",
+        "from_uplink",
+        "xdp_shield",
+        "clock",
+    ]
+    .into_iter()
+    .chain(netctl_common::jump::ALL.iter().map(|(_, name)| *name))
     {
         assert!(names.contains(&name), "{name} is missing");
     }

@@ -8,6 +8,7 @@ use netctl_common::{
     host::Local,
     mapping::{Mapping, MappingKey},
     publish::{PublishKey, Published},
+    shield::FromKey,
     sock::{Sock, SockKey},
     wire::{Address, V4, V6},
 };
@@ -17,7 +18,7 @@ use crate::{
     maps::{
         CLAIM4, CLAIM6, DRAFT4, DRAFT6, FLOW4, FLOW4_SCRATCH, FLOW6, FLOW6_SCRATCH, LOCAL4, LOCAL6,
         MAPPING4, MAPPING6, NEIGH4, NEIGH6, ONLINK4, ONLINK6, PUBLISHED_RANGE4, PUBLISHED_RANGE6,
-        PUBLISHED4, PUBLISHED6, SOCK4, SOCK6, SUBNET4, SUBNET6,
+        PUBLISHED4, PUBLISHED6, SHIELD_FROM4, SHIELD_FROM6, SOCK4, SOCK6, SUBNET4, SUBNET6,
     },
 };
 
@@ -52,6 +53,7 @@ tables! {
     claims: LruHashMap<FlowKey<Self>, Claim> = CLAIM4, CLAIM6;
     published: HashMap<PublishKey<Self>, Published<Self>> = PUBLISHED4, PUBLISHED6;
     ranges: LpmTrie<PublishKey<Self>, Published<Self>> = PUBLISHED_RANGE4, PUBLISHED_RANGE6;
+    allowed: LpmTrie<FromKey<Self>, u32> = SHIELD_FROM4, SHIELD_FROM6;
     neighbours: HashMap<NeighKey<Self>, Neigh> = NEIGH4, NEIGH6;
     locals: HashMap<Self, Local> = LOCAL4, LOCAL6;
     subnets: LpmTrie<Self, u32> = SUBNET4, SUBNET6;

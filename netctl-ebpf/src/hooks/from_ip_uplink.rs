@@ -20,6 +20,7 @@ use crate::{
     drop,
     family::Family,
     helpers::{self, verdict},
+    hooks::shield,
     host,
     packet::header::Header,
 };
@@ -58,6 +59,9 @@ fn enter<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         return Err(DropReason::RewriteFailed);
     }
     helpers::store(skb, ETHERTYPE_AT, &Be16::new(A::ETHERTYPE))?;
+    if shield::is_needed() {
+        return helpers::jump(skb, A::SHIELD);
+    }
     helpers::jump(skb, A::FROM_UPLINK)
 }
 

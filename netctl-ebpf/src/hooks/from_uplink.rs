@@ -21,7 +21,7 @@ use crate::{
     forward::{self, Hook},
     fragment,
     helpers::{self, verdict},
-    hooks::routes,
+    hooks::{routes, shield},
     host,
     icmp::check,
     lookup, mapping,
@@ -34,6 +34,9 @@ programs! {
     /// See the module.
     from_uplink: V4 = try_from_uplink;
 
+    /// The same without the rules of published ports, which were kept before it is jumped to.
+    from_uplink4: V4 = enter;
+
     /// See the module. Jumped to from `from_uplink`.
     from_uplink6: V6 = try_from_uplink6;
 }
@@ -45,6 +48,14 @@ fn try_from_uplink(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         // For a VLAN's own interface, where this program sees it again without the tag.
         return Ok(verdict::NEXT);
     }
+    if shield::is_needed() {
+        return helpers::jump(skb, jump::SHIELD4);
+    }
+    enter(skb)
+}
+
+#[inline(always)]
+fn enter(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     // What is too short or broken is the stack's to judge: it may not be ours at all.
     let mut packet = Packet::<V4>::new(skb);
     match packet.load() {

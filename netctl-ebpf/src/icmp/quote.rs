@@ -14,7 +14,7 @@ use crate::{
     packet::{
         Packet, has_ports,
         header::{Header, SHORT_LEN},
-        ip6::is_extension,
+        ip6::{extension_length, is_extension},
     },
 };
 
@@ -247,16 +247,10 @@ pub(crate) fn find_quoted6(
             return Err(DropReason::Malformed);
         }
         let [after, length, a, b] = extension;
-        if next == proto::FRAGMENT {
-            if u16::from_be_bytes([a, b]) >> 3 != 0 {
-                return Err(DropReason::IcmpUnsupported);
-            }
-            l4 += 8;
-        } else if next == proto::AUTH {
-            l4 += (u32::from(length) + 2) * 4;
-        } else {
-            l4 += (u32::from(length) + 1) * 8;
+        if next == proto::FRAGMENT && u16::from_be_bytes([a, b]) >> 3 != 0 {
+            return Err(DropReason::IcmpUnsupported);
         }
+        l4 += extension_length(next, length);
         next = after;
     }
     if is_extension(next) {

@@ -31,7 +31,7 @@ pub(crate) struct Ipv4 {
 const _: () = assert!(size_of::<Ipv4>() == IPV4_LEN as usize);
 
 pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
-const FRAGMENT_OFFSET: u16 = 0x1fff;
+pub(crate) const FRAGMENT_OFFSET: u16 = 0x1fff;
 const DONT_FRAGMENT: u16 = 0x4000;
 /// Time to live of packets of our own (RFC 1700).
 pub(super) const OWN_TTL: u8 = 64;

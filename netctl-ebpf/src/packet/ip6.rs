@@ -29,10 +29,10 @@ const _: () = assert!(size_of::<Ipv6>() == IPV6_LEN as usize);
 
 /// Extension headers that are walked; a packet with more of them is malformed. Real ones have
 /// three at most.
-const EXTENSIONS: u32 = 6;
+pub(crate) const EXTENSIONS: u32 = 6;
 /// Flag and offset of a fragment header (RFC 8200, section 4.5).
 const MORE_FRAGMENTS: u16 = 1;
-const OFFSET_SHIFT: u16 = 3;
+pub(crate) const OFFSET_SHIFT: u16 = 3;
 
 impl Header<V6> for Ipv6 {
     const HAS_CHECKSUM: bool = false;
@@ -122,12 +122,8 @@ impl Packet<V6> {
                 self.fragment.offset = field >> OFFSET_SHIFT;
                 self.fragment.more = field & MORE_FRAGMENTS != 0;
                 self.fragment.id = u32::from_ne_bytes(id);
-                self.l4 += 8;
-            } else if self.proto == proto::AUTH {
-                self.l4 += (u32::from(length) + 2) * 4;
-            } else {
-                self.l4 += (u32::from(length) + 1) * 8;
             }
+            self.l4 += extension_length(self.proto, length);
             self.proto = next;
             // What follows the fragment header of a later fragment is data.
             if !is_extension(next) || self.is_later_fragment() {
@@ -135,6 +131,17 @@ impl Packet<V6> {
             }
         }
         Err(DropReason::Malformed)
+    }
+}
+
+/// Bytes of an extension header whose length field says `length` (RFC 8200, section 4; RFC 4302,
+/// section 2.2).
+#[inline(always)]
+pub(crate) fn extension_length(kind: u8, length: u8) -> u32 {
+    match kind {
+        proto::FRAGMENT => 8,
+        proto::AUTH => (u32::from(length) + 2) * 4,
+        _ => (u32::from(length) + 1) * 8,
     }
 }
 

@@ -297,6 +297,10 @@ fn load_program(program: &mut Program) -> Result<Loaded, ProgramError> {
             program.load()?;
             program.fd()?
         }
+        Program::Xdp(program) => {
+            program.load()?;
+            program.fd()?
+        }
         _ => return Err(ProgramError::UnexpectedProgramType),
     };
     let fd = fd

@@ -15,7 +15,7 @@ use netctl_common::{event::DropEvent, jump, settings::Settings, wire::Mac};
 
 use super::{
     maps, object,
-    outcome::Outcome,
+    outcome::{Outcome, Verdict},
     run::{self, Ran, Shot},
     world::{self, Endpoint, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC},
 };
@@ -39,6 +39,15 @@ pub enum Program {
 }
 
 impl Program {
+    /// Itself, and where what it jumped to comes back to it.
+    const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::FromContainer => &["from_container"],
+            Self::FromHost => &["from_host"],
+            Self::FromUplink => &["from_uplink", "from_uplink4"],
+        }
+    }
+
     /// Its symbol.
     pub const fn name(self) -> &'static str {
         match self {
@@ -217,6 +226,18 @@ impl Bench {
     ) -> Outcome {
         let before = maps::drops(&self.ebpf);
         let (verdict, packet, _) = self.test_run(program, ifindex, bytes, gso, 1);
+        self.outcome(verdict.into(), packet, bytes, before)
+    }
+
+    /// What came of the packet `bytes`, when `before` had been dropped.
+    #[track_caller]
+    pub(super) fn outcome(
+        &self,
+        verdict: Verdict,
+        packet: Vec<u8>,
+        bytes: &[u8],
+        before: Vec<(&'static str, u64)>,
+    ) -> Outcome {
         let moved = maps::drops(&self.ebpf)
             .into_iter()
             .zip(before)
@@ -224,7 +245,7 @@ impl Bench {
             .map(|((name, now), (_, then))| (name, now - then))
             .collect();
         Outcome {
-            verdict: verdict.into(),
+            verdict,
             packet,
             drops: moved,
             sent: packet::show(&self.names, bytes),
@@ -235,28 +256,17 @@ impl Bench {
     /// Loads the programs that others jump to, if that was not done yet.
     #[track_caller]
     pub(super) fn load_ipv6(&mut self) {
-        let missing: Vec<&str> = jump::ALL
-            .iter()
-            .map(|(_, name)| *name)
-            .filter(|name| {
-                let program = self.ebpf.program(name).unwrap();
-                program.fd().is_err()
-            })
-            .collect();
-        for name in &missing {
-            object::load_program(name, self.ebpf.program_mut(name).unwrap());
-        }
-        maps::connect_jumps(&mut self.ebpf, &missing);
+        let all: Vec<&str> = jump::ALL.iter().map(|(_, name)| *name).collect();
+        let missing = object::missing(&self.ebpf, &all);
+        object::load_all(&mut self.ebpf, &missing);
     }
 
     /// The program, loaded when it is first asked for.
     #[track_caller]
     pub(super) fn classifier(&mut self, program: Program) -> &SchedClassifier {
-        let loaded = self.ebpf.program_mut(program.name()).unwrap();
-        if loaded.fd().is_err() {
-            object::load_program(program.name(), loaded);
-            maps::connect_jumps(&mut self.ebpf, &[program.name()]);
-        }
+        // With what comes back to it.
+        let missing = object::missing(&self.ebpf, program.names());
+        object::load_all(&mut self.ebpf, &missing);
         let loaded = self.ebpf.program(program.name()).unwrap();
         loaded.try_into().unwrap()
     }

@@ -15,6 +15,7 @@ mod object;
 mod outcome;
 mod race;
 mod run;
+mod shield;
 mod skb;
 mod tracked;
 mod verified;
@@ -25,6 +26,7 @@ pub use object::load;
 pub use outcome::{Outcome, Verdict};
 pub use race::Raced;
 pub use run::{Ran, Shot};
+pub use shield::{By, Rules};
 pub use verified::{LIMIT, Verified, verify_all};
 pub use world::{
     ANCHOR, Endpoint, GATEWAY_MAC, LAN_MAC, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC,

@@ -4,6 +4,8 @@ use aya::{Ebpf, EbpfLoader, programs::Program as AyaProgram};
 use netctl::kernel::probe::has_set_retval;
 use procfs::KernelVersion;
 
+use super::maps;
+
 /// Flow entries in a test: few, so that a full table is soon reached.
 pub(super) const TEST_FLOWS: u32 = 1024;
 
@@ -29,10 +31,27 @@ pub fn load((flows, mappings): (u32, u32), wanted: impl Fn(&str) -> bool) -> Ebp
     ebpf
 }
 
+/// Those of the programs that are not loaded yet.
+#[track_caller]
+pub(super) fn missing<'n>(ebpf: &Ebpf, names: &[&'n str]) -> Vec<&'n str> {
+    let is_missing = |name: &&&str| ebpf.program(name).unwrap().fd().is_err();
+    names.iter().filter(is_missing).copied().collect()
+}
+
+/// Loads programs, and puts those in their places that others jump to.
+#[track_caller]
+pub(super) fn load_all(ebpf: &mut Ebpf, names: &[&str]) {
+    for name in names {
+        load_program(name, ebpf.program_mut(name).unwrap());
+    }
+    maps::connect_jumps(ebpf, names);
+}
+
 #[track_caller]
 pub(super) fn load_program(name: &str, program: &mut AyaProgram) {
     let loaded = match program {
         AyaProgram::SchedClassifier(program) => program.load(),
+        AyaProgram::Xdp(program) => program.load(),
         AyaProgram::CgroupSockAddr(program) => program.load(),
         AyaProgram::CgroupSock(program) => program.load(),
         other => panic!("{name}: unexpected kind {:?}", other.prog_type()),

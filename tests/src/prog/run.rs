@@ -69,6 +69,25 @@ pub(super) fn run(
     out: &mut [u8],
 ) -> io::Result<Ran> {
     let context = skb::context(shot.ifindex, shot.ingress, shot.gso);
+    run_in(program, shot, &context, flags, out)
+}
+
+/// [`run`] of a program that is given no context: of XDP before 5.15.
+pub(super) fn run_plain(
+    program: BorrowedFd<'_>,
+    shot: &Shot<'_>,
+    out: &mut [u8],
+) -> io::Result<Ran> {
+    run_in(program, shot, &[], 0, out)
+}
+
+fn run_in(
+    program: BorrowedFd<'_>,
+    shot: &Shot<'_>,
+    context: &[u8],
+    flags: u32,
+    out: &mut [u8],
+) -> io::Result<Ran> {
     let mut attr = TestAttr {
         program: program.as_raw_fd() as u32,
         size_in: shot.bytes.len() as u32,
@@ -81,7 +100,11 @@ pub(super) fn run(
         },
         repeat: shot.repeat,
         context_size_in: context.len() as u32,
-        context_in: context.as_ptr() as u64,
+        context_in: if context.is_empty() {
+            0
+        } else {
+            context.as_ptr() as u64
+        },
         flags,
         ..TestAttr::default()
     };

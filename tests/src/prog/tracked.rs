@@ -80,6 +80,9 @@ impl Bench {
             total.tx_packets += one.tx_packets;
             total.tx_bytes += one.tx_bytes;
             total.opened += one.opened;
+            for (sum, refused) in total.refused.iter_mut().zip(one.refused) {
+                *sum += refused;
+            }
         }
         total
     }

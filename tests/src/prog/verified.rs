@@ -92,6 +92,10 @@ fn map_fd(ebpf: &aya::Ebpf, name: &str) -> RawFd {
 fn kind(name: &str, section: &ProgramSection) -> (bpf_prog_type, Option<bpf_attach_type>) {
     match section {
         ProgramSection::SchedClassifier => (bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS, None),
+        ProgramSection::Xdp { .. } => (
+            bpf_prog_type::BPF_PROG_TYPE_XDP,
+            Some(bpf_attach_type::BPF_XDP),
+        ),
         ProgramSection::CgroupSockAddr { attach_type } => (
             bpf_prog_type::BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
             Some((*attach_type).into()),

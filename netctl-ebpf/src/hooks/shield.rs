@@ -1,0 +1,71 @@
+//! The rules of published ports where no XDP program of ours keeps them: on an uplink without
+//! Ethernet header, or whose XDP hook somebody else has. `from_uplink` jumps here first, as long
+//! as there is such an uplink.
+
+use aya_ebpf::bindings::__sk_buff;
+use netctl_common::{
+    drop_reason::DropReason,
+    flow::side,
+    host::uplink_flags,
+    jump,
+    packet::ethertype,
+    settings::flags,
+    wire::{V4, V6},
+};
+
+use crate::{
+    family::Family,
+    helpers, host,
+    maps::settings,
+    packet::Packet,
+    program::programs,
+    shield::{self, Arrival},
+};
+
+/// Whether any uplink has its rules kept here.
+#[inline(always)]
+pub(crate) fn is_needed() -> bool {
+    settings().is_some_and(|s| s.flags & flags::SHIELD_BY_TC != 0)
+}
+
+programs! {
+    /// See the module. Jumped to from `from_uplink` and `from_ip_uplink`.
+    shield4: V4 = try_shield4;
+
+    /// See the module. Jumped to from `shield4` and `from_ip_uplink`.
+    shield6: V6 = guard::<V6>;
+}
+
+#[inline(always)]
+fn try_shield4(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let mut packet = Packet::<V4>::new(skb);
+    match packet.load() {
+        Ok(ethertype::IPV6) => helpers::jump(skb, jump::SHIELD6),
+        _ => guard::<V4>(skb),
+    }
+}
+
+/// Goes on with the hook unless the rules refuse the packet.
+#[inline(always)]
+fn guard<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    let mut packet = Packet::<A>::new(skb);
+    let on_duty = host::uplink(packet.ifindex())
+        .is_some_and(|uplink| uplink.flags & uplink_flags::SHIELD_BY_TC != 0);
+    // What is broken is the hook's to judge, as what is a later fragment: without the first one it
+    // comes to nothing.
+    if on_duty
+        && packet.load() == Ok(A::ETHERTYPE)
+        && !packet.headers.dmac.is_group()
+        && packet.parse().is_ok()
+        && packet.has_l4
+        && packet.proto != A::ICMP
+    {
+        let arrival = Arrival {
+            ifindex: packet.ifindex(),
+            tcp_flags: packet.tcp_flags,
+            packets: packet.segments(),
+        };
+        shield::judge(&packet.key(side::OUTSIDE), arrival)?;
+    }
+    helpers::jump(skb, A::FROM_UPLINK)
+}
