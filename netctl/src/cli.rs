@@ -268,6 +268,28 @@ pub enum Port {
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<String>,
     },
+    /// Say who may use published ports from outside, and how fast
+    ///
+    /// Checked on the uplinks, by the host port as it was published, before anything else is done
+    /// with a packet. Clients on this host and other containers are not asked. What is not given
+    /// stays as it is.
+    Allow {
+        /// Name of the namespace or container
+        ns: String,
+        /// Published ports, as for `rm`
+        #[arg(required = true, value_name = "SPEC")]
+        specs: Vec<String>,
+        /// Addresses, subnets and interfaces that are let in, "any" for everybody; may be repeated
+        #[arg(long, value_name = "SRC[,SRC]", value_delimiter = ',')]
+        from: Vec<String>,
+        /// Most new connections and packets of each source: 20conn/s,1000pkt/s (s, min or h), or
+        /// "none"
+        #[arg(long, value_name = "LIMIT[,LIMIT]")]
+        limit: Option<String>,
+        /// Take back what was said; labels of a container count again
+        #[arg(long, conflicts_with_all = ["from", "limit"])]
+        clear: bool,
+    },
     /// List published ports
     Ls,
 }

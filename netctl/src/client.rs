@@ -44,6 +44,11 @@ impl Client {
         self.send(Method::POST, path, body.into()).await
     }
 
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let body = serde_json::to_vec(body).context("request")?;
+        self.send(Method::PUT, path, body.into()).await
+    }
+
     pub async fn delete(&self, path: &str) -> Result<()> {
         self.send(Method::DELETE, path, Bytes::new()).await
     }

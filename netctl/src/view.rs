@@ -119,6 +119,8 @@ pub struct PortCounters {
     pub tx_bytes: u64,
     pub connections_opened: u64,
     pub connections_active: u64,
+    /// Packets that the port's rules refused, by `netctl_common::shield::refused`.
+    pub refused: [u64; 3],
 }
 
 /// Health of the daemon: what the last pass of each kind found and did.
@@ -137,6 +139,9 @@ pub struct Status {
     /// Steps that keep failing, with the error.
     pub failures: Vec<String>,
     pub uplinks: Vec<Uplink>,
+    /// How each uplink keeps the rules of published ports, by its name; empty where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shield: BTreeMap<String, String>,
     /// Things that work less well than they could, for a person: e.g. an interface that was
     /// skipped since it has no Ethernet header.
     pub warnings: Vec<String>,

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use tokio::sync::Notify;
 
@@ -74,6 +74,7 @@ pub fn router(context: Context) -> Router {
             "/v1/namespaces/{ns}/ports",
             post(routes::add_ports).delete(routes::remove_ports),
         )
+        .route("/v1/namespaces/{ns}/ports/rules", put(routes::rule_ports))
         .route("/v1/ports", get(routes::ports))
         .route("/v1/flows", get(routes::flows))
         .route("/v1/drops", get(routes::drops))

@@ -9,7 +9,8 @@ use super::{
     Context,
     answer::{Body, Options},
     types::{
-        Connect, Flow, FlowQuery, Network, NetworkCreate, Ns, NsCreate, Plan, Port, Specs, Status,
+        Connect, Flow, FlowQuery, Network, NetworkCreate, Ns, NsCreate, Plan, Port, PortRules,
+        Specs, Status,
     },
 };
 use crate::{
@@ -115,6 +116,14 @@ pub(super) async fn remove_ports(
     Body(Specs { specs }): Body<Specs>,
 ) -> Answer<()> {
     finish(async move { context.service.remove_ports(&ns, specs).await }).await
+}
+
+pub(super) async fn rule_ports(
+    State(context): State<Context>,
+    Path(ns): Path<String>,
+    Body(rules): Body<PortRules>,
+) -> Answer<Vec<Port>> {
+    finish(async move { context.service.rule_ports(&ns, rules).await }).await
 }
 
 pub(super) async fn ports(State(context): State<Context>) -> Json<Vec<Port>> {

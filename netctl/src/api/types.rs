@@ -114,6 +114,22 @@ pub struct Specs {
     pub specs: Vec<String>,
 }
 
+/// PUT /v1/namespaces/{ns}/ports/rules: what is not given stays as it is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortRules {
+    pub specs: Vec<String>,
+    /// Who is let in from outside: `10.0.0.0/8,tailscale0`, or `any`.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// How fast: `20conn/s,1000pkt/s`, or `none`.
+    #[serde(default)]
+    pub limit: Option<String>,
+    /// Takes back what was given; labels of a container count again.
+    #[serde(default)]
+    pub clear: bool,
+}
+
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
@@ -206,6 +222,12 @@ pub struct Port {
     pub proto: Proto,
     /// As a SPEC that leaves nothing out.
     pub spec: String,
+    /// Who is let in from outside; none: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// How fast each of them may be; none: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
     /// What it leads to now, at most one of each family.
     pub targets: Vec<Target>,
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::output::{Output, or_dash, table};
 use crate::{
-    api::types::{Port, Specs, Target},
+    api::types::{Port, PortRules, Specs, Target},
     cli,
     client::{Client, segment},
     model::{names, spec},
@@ -25,6 +25,23 @@ pub(super) async fn run(client: &Client, out: Output, command: cli::Port) -> Res
             let specs = Specs { specs };
             client.delete_with(&path(&ns)?, &specs).await?;
             out.print(&specs.specs, |specs| specs.join("\n"))?;
+        }
+        cli::Port::Allow {
+            ns,
+            specs,
+            from,
+            limit,
+            clear,
+        } => {
+            let rules = PortRules {
+                specs,
+                from: (!from.is_empty()).then(|| from.join(",")),
+                limit,
+                clear,
+            };
+            let path = format!("{}/rules", path(&ns)?);
+            let ruled: Vec<Port> = client.put(&path, &rules).await?;
+            out.print(&ruled, |ports| list(ports))?;
         }
         cli::Port::Ls => {
             let ports: Vec<Port> = client.get("/v1/ports").await?;
@@ -67,6 +84,8 @@ pub(super) fn list(ports: &[Port]) -> String {
             spec::range(p.container_port, p.count),
             p.proto.name().to_owned(),
             or_dash(target.map(|target| &target.network)),
+            or_dash(p.from.as_ref()),
+            or_dash(p.limit.as_ref()),
         ]
     };
     let rows = ports.iter().flat_map(|p| match p.targets.as_slice() {
@@ -81,6 +100,8 @@ pub(super) fn list(ports: &[Port]) -> String {
         "PORT",
         "PROTOCOL",
         "NETWORK",
+        "FROM",
+        "LIMIT",
     ];
     table(header, rows)
 }

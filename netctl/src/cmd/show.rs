@@ -144,6 +144,16 @@ fn status_text(shown: &Status) -> String {
             "Uplinks",
             joined(status.uplinks.iter().map(uplink).collect()),
         ),
+        (
+            "Rules kept by",
+            joined(
+                status
+                    .shield
+                    .iter()
+                    .map(|(on, by)| format!("{on}: {by}"))
+                    .collect(),
+            ),
+        ),
         ("Networks", networks.to_string()),
         ("Namespaces", namespaces.to_string()),
         ("Endpoints", endpoints.to_string()),

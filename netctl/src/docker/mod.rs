@@ -15,6 +15,7 @@ pub mod driver;
 mod early;
 mod engine;
 mod facts;
+mod labels;
 mod ports;
 mod read;
 mod session;

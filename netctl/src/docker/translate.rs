@@ -91,14 +91,8 @@ impl Translation<'_> {
         let is_adopted = |fact: &&facts::Endpoint| networks.contains_key(&fact.network);
         for (id, container) in &facts.containers {
             // On the driver's networks Docker has asked for them.
-            if !container.endpoints.iter().any(|fact| is_adopted(&fact)) {
-                continue;
-            }
-            for port in &container.ports {
-                match self.put_port(&names[id], container, port, &published) {
-                    Ok(number) => drop(published.insert(number)),
-                    Err(problem) => self.problem(problem),
-                }
+            if container.endpoints.iter().any(|fact| is_adopted(&fact)) {
+                self.put_ports(&names[id], container, &mut published);
             }
         }
         let ports = &mut self.model.ports;

@@ -46,6 +46,9 @@ pub fn port_counters(
             sum.tx_packets += stats.tx_packets;
             sum.tx_bytes += stats.tx_bytes;
             sum.connections_opened += stats.opened;
+            for (sum, refused) in sum.refused.iter_mut().zip(stats.refused) {
+                *sum += refused;
+            }
         }
         // Put, not added: a walk of the map starts anew when its place in it is deleted, and
         // comes by the same entries again.

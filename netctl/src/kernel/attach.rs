@@ -3,10 +3,10 @@
 //! Interfaces of our own carry clsact filters: nobody else has a claim on them, a filter goes with
 //! its interface, and attaching one does not wait for packets in flight as a TCX link does, which
 //! would be most of what a new endpoint costs. Uplinks, where other people's programs live beside
-//! ours, carry TCX links where the kernel has them. Cgroups have nothing but links.
+//! ours, carry TCX links where the kernel has them. Cgroups and XDP have nothing but links.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -63,6 +63,18 @@ impl Attachments {
     /// Hooks that have a link of ours, dead or alive.
     pub fn held(&self) -> impl Iterator<Item = (Hook, u32)> {
         self.links.keys().copied()
+    }
+
+    /// Programs of our XDP links, by interface.
+    pub fn xdp_programs(&self) -> io::Result<BTreeMap<u32, u32>> {
+        let links = self.links.iter();
+        let xdp = links.filter(|((hook, _), _)| hook.kind() == HookKind::Xdp);
+        let states = xdp.map(|((_, ifindex), fd)| Ok((*ifindex, link::state(fd.as_fd())?)));
+        let states: Vec<_> = states.collect::<io::Result<_>>()?;
+        let attached = states.into_iter().filter(|(_, state)| state.attached);
+        Ok(attached
+            .map(|(ifindex, state)| (ifindex, state.program))
+            .collect())
     }
 
     pub fn observe(
@@ -124,11 +136,15 @@ impl Attachments {
         };
         if !alive {
             remove_file(&path)?;
-            let target = match hook.kind() {
-                HookKind::Tc(_) => ifindex,
-                HookKind::Cgroup(_) => self.cgroup.as_raw_fd() as u32,
-            };
-            let fd = link::create(program.as_fd(), target, hook.attach_type())?;
+            let program = program.as_fd();
+            let fd = match hook.kind() {
+                HookKind::Tc(_) => link::create(program, ifindex, hook.attach_type()),
+                HookKind::Xdp => link::create_xdp(program, ifindex),
+                HookKind::Cgroup(_) => {
+                    let cgroup = self.cgroup.as_raw_fd() as u32;
+                    link::create(program, cgroup, hook.attach_type())
+                }
+            }?;
             self.links.insert((hook, ifindex), fd);
             if let HookKind::Tc(direction) = hook.kind() {
                 // The daemon before this one may have used clsact.
@@ -160,7 +176,7 @@ impl Attachments {
     fn filter(&self, hook: Hook) -> Option<Direction> {
         match hook.kind() {
             HookKind::Tc(direction) if !(self.tcx && hook.is_on_uplinks()) => Some(direction),
-            HookKind::Tc(_) | HookKind::Cgroup(_) => None,
+            HookKind::Tc(_) | HookKind::Xdp | HookKind::Cgroup(_) => None,
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     netlink::{
         Netlink,
         address::Address,
-        link::{Frame, Kind, Link},
+        link::{Frame, Kind, Link, Xdp, XdpPlace},
         route::Route,
     },
 };
@@ -30,12 +30,23 @@ pub struct Host {
     pub macs: BTreeMap<u32, Mac>,
     /// The host's addresses outside of 127/8, ::1, fe80::/10 and of our own anchors.
     pub local: BTreeMap<IpAddr, u32>,
+    /// What has the XDP hook of an uplink with Ethernet frames; none: nothing has.
+    pub xdp: BTreeMap<u32, XdpHolder>,
     /// Uplinks by the destinations that are on their link, and by 0.0.0.0/0 and ::/0: for kernels
     /// whose `bpf_fib_lookup` tells the next hop alone.
     pub onlink: BTreeMap<IpNet, u32>,
     /// Interfaces that cannot be uplinks, names that are not there, routes that there is no room
     /// for.
     pub warnings: Vec<String>,
+}
+
+/// Whose XDP program an uplink has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpHolder {
+    /// Ours, and where it runs.
+    Ours(XdpPlace),
+    /// Somebody else's, by its number.
+    Other(u32),
 }
 
 /// Which interfaces are uplinks.
@@ -47,6 +58,8 @@ pub struct Choice<'a> {
     pub adopted: &'a BTreeSet<u32>,
     /// Leave out what Docker makes, also before it is known to be adopted.
     pub no_docker: bool,
+    /// Numbers of our XDP programs by interface.
+    pub xdp: &'a BTreeMap<u32, u32>,
 }
 
 impl Host {
@@ -93,6 +106,12 @@ impl Host {
                 }
             };
             host.macs.extend(mac.map(|mac| (link.index, mac)));
+            let holder = |found: Xdp| match choice.xdp.get(&link.index) {
+                Some(ours) if *ours == found.program => XdpHolder::Ours(found.place),
+                _ => XdpHolder::Other(found.program),
+            };
+            let holder = link.xdp.map(|found| (link.index, holder(found)));
+            host.xdp.extend(holder);
             let own = |a: &&Address| a.index == link.index;
             let own: Vec<&Address> = addresses.iter().filter(own).collect();
             let mut gateways = defaults

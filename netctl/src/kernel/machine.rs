@@ -136,6 +136,7 @@ impl Machine {
             only: &self.options.uplinks,
             adopted: &model.adopted_bridges(),
             no_docker: self.options.adopt,
+            xdp: &self.attachments.xdp_programs()?,
         };
         let mut host = Host::read(&mut self.netlink, choice)?;
         host.view.no_ipv6 = self.ipv6.missing()?;

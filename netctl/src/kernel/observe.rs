@@ -151,7 +151,8 @@ impl Machine {
                 Key::LocalPorts => self.insert_local_ports(&mut state, desired)?,
                 Key::Entry(table, entry) => {
                     // A trie may answer with a shorter prefix that covers the key: only RESERVED
-                    // can hold such, and the worst is an entry put or deleted once more.
+                    // can hold such, and the worst is an entry put or deleted once more; and the
+                    // lists of sources, whose values tell their prefixes apart.
                     let map = self.datapath.table(*table)?;
                     if let Some(value) = map.lookup(entry)?
                         && !(map.is_array() && value.iter().all(|b| *b == 0))

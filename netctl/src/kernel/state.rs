@@ -145,6 +145,8 @@ pub enum Hook {
     FromUplink,
     /// Where frames begin with the IP header.
     FromIpUplink,
+    /// Where published ports have rules.
+    XdpShield,
     SockBind4,
     SockBind6,
     SockConnect4,
@@ -161,16 +163,18 @@ pub enum Hook {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HookKind {
     Tc(Direction),
+    Xdp,
     /// The kernel's attach type.
     Cgroup(u32),
 }
 
 impl Hook {
-    pub const INTERFACE: [Self; 4] = [
+    pub const INTERFACE: [Self; 5] = [
         Self::FromContainer,
         Self::FromHost,
         Self::FromUplink,
         Self::FromIpUplink,
+        Self::XdpShield,
     ];
     pub const CGROUP: [Self; 10] = [
         Self::SockBind4,
@@ -195,7 +199,10 @@ impl Hook {
 
     /// On interfaces that are not our own.
     pub const fn is_on_uplinks(self) -> bool {
-        matches!(self, Self::FromUplink | Self::FromIpUplink)
+        matches!(
+            self,
+            Self::FromUplink | Self::FromIpUplink | Self::XdpShield
+        )
     }
 
     /// Name of the program in the eBPF object.
@@ -205,6 +212,7 @@ impl Hook {
             Self::FromHost => "from_host",
             Self::FromUplink => "from_uplink",
             Self::FromIpUplink => "from_ip_uplink",
+            Self::XdpShield => "xdp_shield",
             Self::SockBind4 => "sock_bind4",
             Self::SockBind6 => "sock_bind6",
             Self::SockConnect4 => "sock_connect4",
@@ -225,6 +233,7 @@ impl Hook {
                 HookKind::Tc(Direction::Ingress)
             }
             Self::FromHost => HookKind::Tc(Direction::Egress),
+            Self::XdpShield => HookKind::Xdp,
             Self::SockBind4 => HookKind::Cgroup(8),
             Self::SockBind6 => HookKind::Cgroup(9),
             Self::SockConnect4 => HookKind::Cgroup(10),
@@ -243,6 +252,7 @@ impl Hook {
         match self.kind() {
             HookKind::Tc(Direction::Ingress) => link::TCX_INGRESS,
             HookKind::Tc(Direction::Egress) => link::TCX_EGRESS,
+            HookKind::Xdp => link::XDP,
             HookKind::Cgroup(attach_type) => attach_type,
         }
     }
@@ -250,7 +260,7 @@ impl Hook {
     /// Name of a link's pin.
     pub fn pin_name(self, ifindex: u32) -> String {
         match self.kind() {
-            HookKind::Tc(_) => format!("{}-{ifindex}", self.program()),
+            HookKind::Tc(_) | HookKind::Xdp => format!("{}-{ifindex}", self.program()),
             HookKind::Cgroup(_) => self.program().to_owned(),
         }
     }

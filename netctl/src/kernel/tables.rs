@@ -12,6 +12,7 @@ use netctl_common::{
     network::Network,
     publish::{PublishKey, Published, ReservedKey},
     settings::Settings,
+    shield::{ByKey, FromKey, Shield},
     wire::{V4, V6},
 };
 
@@ -34,6 +35,11 @@ pub enum Table {
     Neigh4,
     Neigh6,
     Flood,
+    ShieldFrom4,
+    ShieldFrom6,
+    ShieldBy,
+    Shield,
+    ShieldPorts,
     Published4,
     Published6,
     PublishedRange4,
@@ -42,7 +48,7 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Settings,
         Self::Network,
         Self::Subnet4,
@@ -57,6 +63,11 @@ impl Table {
         Self::Neigh4,
         Self::Neigh6,
         Self::Flood,
+        Self::ShieldFrom4,
+        Self::ShieldFrom6,
+        Self::ShieldBy,
+        Self::Shield,
+        Self::ShieldPorts,
         Self::Published4,
         Self::Published6,
         Self::PublishedRange4,
@@ -81,6 +92,11 @@ impl Table {
             Self::Neigh4 => "NEIGH4",
             Self::Neigh6 => "NEIGH6",
             Self::Flood => "FLOOD",
+            Self::ShieldFrom4 => "SHIELD_FROM4",
+            Self::ShieldFrom6 => "SHIELD_FROM6",
+            Self::ShieldBy => "SHIELD_BY",
+            Self::Shield => "SHIELD",
+            Self::ShieldPorts => "SHIELD_PORTS",
             Self::Published4 => "PUBLISHED4",
             Self::Published6 => "PUBLISHED6",
             Self::PublishedRange4 => "PUBLISHED_RANGE4",
@@ -99,6 +115,17 @@ impl Table {
                 | Self::PublishedRange6
                 | Self::Reserved
         )
+    }
+
+    /// Whether entries name who is let in: written before the rules that ask for them, and removed
+    /// after all others, so that who was let in before a change and is after it never is not.
+    pub const fn lets_in(self) -> bool {
+        matches!(self, Self::ShieldFrom4 | Self::ShieldFrom6 | Self::ShieldBy)
+    }
+
+    /// Whether entries are rules that refuse packets.
+    pub const fn refuses(self) -> bool {
+        matches!(self, Self::Shield | Self::ShieldPorts)
     }
 
     /// Published port and endpoint's interface of an entry that leads to a container.
@@ -136,7 +163,16 @@ impl Table {
             Self::Published4 | Self::Published6 | Self::PublishedRange4 | Self::PublishedRange6 => {
                 self.published(value).map(|(_, endpoint)| endpoint)
             }
-            Self::Settings | Self::Subnet4 | Self::Subnet6 | Self::Flood | Self::Reserved => None,
+            Self::Settings
+            | Self::Subnet4
+            | Self::Subnet6
+            | Self::Flood
+            | Self::ShieldFrom4
+            | Self::ShieldFrom6
+            | Self::ShieldBy
+            | Self::Shield
+            | Self::ShieldPorts
+            | Self::Reserved => None,
         }
     }
 
@@ -155,6 +191,11 @@ impl Table {
             Self::Neigh4 => (text::<NeighKey<V4>>(key), value.map(text::<Neigh>)),
             Self::Neigh6 => (text::<NeighKey<V6>>(key), value.map(text::<Neigh>)),
             Self::Flood => (text::<FloodKey>(key), value.map(text::<Flood>)),
+            Self::ShieldFrom4 => (lpm_text::<FromKey<V4>>(key), value.map(text::<u32>)),
+            Self::ShieldFrom6 => (lpm_text::<FromKey<V6>>(key), value.map(text::<u32>)),
+            Self::ShieldBy => (text::<ByKey>(key), value.map(text::<u32>)),
+            Self::Shield => (text::<u32>(key), value.map(text::<Shield>)),
+            Self::ShieldPorts => (text::<u32>(key), value.map(text::<u64>)),
             Self::Published4 => (
                 text::<PublishKey<V4>>(key),
                 value.map(text::<Published<V4>>),
@@ -222,7 +263,7 @@ pub mod kept {
 
     /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
     /// established connections of host processes rest on.
-    pub const PINNED: [&str; 16] = [
+    pub const PINNED: [&str; 17] = [
         FLOW4,
         FLOW6,
         MAPPING4,
@@ -239,5 +280,6 @@ pub mod kept {
         "SOCK4",
         "SOCK6",
         "FLOOD_BUDGET",
+        "SHIELD_SOURCE",
     ];
 }

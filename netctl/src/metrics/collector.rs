@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use netctl_common::drop_reason::DropReason;
+use netctl_common::{drop_reason::DropReason, shield::refused};
 use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
@@ -100,6 +100,27 @@ const PORTS: [(Family, Counted); 6] = [
     ),
 ];
 
+/// Of published ports, by their rules.
+const REFUSED: Family = Family {
+    name: "netctl_port_refused_packets_total",
+    help: "Packets that the rules of a published port refused, by reason.",
+    kind: Kind::Counter,
+    labels: &[
+        "network",
+        "ns",
+        "host_ip",
+        "host_port",
+        "protocol",
+        "reason",
+    ],
+};
+/// In the order of `netctl_common::shield::refused`.
+const REFUSALS: [DropReason; refused::KINDS] = [
+    DropReason::NotAllowed,
+    DropReason::LimitConnections,
+    DropReason::LimitPackets,
+];
+
 const DROPS: Family = Family {
     name: "netctl_drops_total",
     help: "Packets that netctl dropped, by reason.",
@@ -140,8 +161,8 @@ const BUILD: Family = Family {
     labels: &["version", "revision"],
 };
 /// Families without a place in `PORTS`.
-const OTHERS: [&Family; 8] = [
-    &DROPS, &FLOWS, &ENDPOINTS, &NETWORKS, &PUBLISHED, &DURATION, &FAILURES, &BUILD,
+const OTHERS: [&Family; 9] = [
+    &REFUSED, &DROPS, &FLOWS, &ENDPOINTS, &NETWORKS, &PUBLISHED, &DURATION, &FAILURES, &BUILD,
 ];
 
 /// Reads everything at each scrape.
@@ -178,17 +199,21 @@ impl Metrics {
                 return Vec::new();
             }
         };
-        let series = port_series(&self.service.model(), &counters);
+        let model = self.service.model();
+        let series = port_series(&model, &counters);
+        let refused = refused_series(&model, &counters);
         let family = |(family, value): &(Family, Counted)| {
             let values = series
                 .iter()
                 .map(|(labels, counters)| (labels.clone(), Value::One(value(counters))));
             family.with(values)
         };
-        match series.is_empty() {
+        let mut families = match series.is_empty() {
             true => Vec::new(),
             false => PORTS.iter().map(family).collect(),
-        }
+        };
+        families.extend((!refused.is_empty()).then(|| REFUSED.with(refused)));
+        families
     }
 
     fn drops(&self) -> Option<MetricFamily> {
@@ -237,6 +262,30 @@ impl Collector for Metrics {
         ]);
         families
     }
+}
+
+/// What was refused of every port that has rules, or had some.
+fn refused_series(model: &Model, counters: &[PortCounters]) -> Vec<(Vec<String>, Value)> {
+    let ruled = model
+        .ports
+        .values()
+        .filter(|p| p.rules.in_force().is_some());
+    let single = ruled.filter(|p| p.count == 1);
+    let mut series: BTreeMap<(PortId, u16), [u64; refused::KINDS]> = single
+        .map(|p| ((p.id, p.host_port), Default::default()))
+        .collect();
+    let refused = counters.iter().filter(|c| c.refused.iter().any(|n| *n > 0));
+    series.extend(refused.map(|c| ((c.port_id, c.host_port), c.refused)));
+    let of_port = |((id, host_port), refused): ((PortId, u16), [u64; refused::KINDS])| {
+        let labels = labels(model, model.ports.get(&id)?, host_port);
+        let by_reason = move |(reason, packets): (DropReason, u64)| {
+            let mut labels = labels.clone();
+            labels.push(reason.name().to_owned());
+            (labels, Value::One(packets))
+        };
+        Some(REFUSALS.into_iter().zip(refused).map(by_reason))
+    };
+    series.into_iter().filter_map(of_port).flatten().collect()
 }
 
 /// Labels and counters of every published port that has a series: single ones from the start,

@@ -4,9 +4,11 @@
 //! one set for both. Who made them removes them: netctl makes no link for them and takes none
 //! away.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::Model;
+use super::{Model, Proto, PublishedPort, shield::Shield};
 
 /// The bridge of an adopted network: the host's own interface in it, with the gateway addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,10 @@ pub struct Container {
     /// None: no Compose file made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compose: Option<Compose>,
+    /// Rules that an operator gave to ports that the engine publishes, which come and go with the
+    /// container's starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<PortRules>,
 }
 
 /// What a container is of in a Compose file.
@@ -60,6 +66,56 @@ pub struct Container {
 pub struct Compose {
     pub project: String,
     pub service: String,
+}
+
+/// Rules of a port that comes and goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortRules {
+    /// Which port: as it was.
+    pub host_ip: Option<IpAddr>,
+    pub host_port: u16,
+    pub container_port: u16,
+    pub count: u16,
+    pub proto: Proto,
+    pub shield: Shield,
+}
+
+impl PortRules {
+    fn is_exactly(&self, port: &PublishedPort) -> bool {
+        (self.host_ip, self.host_port) == (port.host_ip, port.host_port) && self.leads_as(port)
+    }
+
+    fn leads_as(&self, port: &PublishedPort) -> bool {
+        let own = (self.container_port, self.count, self.proto);
+        own == (port.container_port, port.count, port.proto)
+    }
+}
+
+impl Container {
+    /// What an operator said of a port. One whose host port the engine has drawn anew is known by
+    /// where it leads to: rules are not lost with a number.
+    pub fn rules_of(&self, port: &PublishedPort) -> Option<&Shield> {
+        let mut rules = self.rules.iter();
+        let exactly = rules.find(|rules| rules.is_exactly(port));
+        let found = exactly.or_else(|| self.rules.iter().find(|rules| rules.leads_as(port)));
+        found.map(|rules| &rules.shield)
+    }
+
+    /// Notes what an operator said of a port; `None`: nothing any more.
+    pub fn set_rules(&mut self, port: &PublishedPort, shield: Option<Shield>) {
+        let exactly = self.rules.iter().any(|rules| rules.is_exactly(port));
+        self.rules
+            .retain(|rules| !(rules.is_exactly(port) || (!exactly && rules.leads_as(port))));
+        self.rules.extend(shield.map(|shield| PortRules {
+            host_ip: port.host_ip,
+            host_port: port.host_port,
+            container_port: port.container_port,
+            count: port.count,
+            proto: port.proto,
+            shield,
+        }));
+    }
 }
 
 impl Model {
@@ -99,7 +155,8 @@ impl Model {
             }
             let is_kept = exists(container.id.as_deref());
             ports.retain(|_, port| port.sandbox != *name || (is_kept && !port.adopted));
-            ports.values().any(|port| port.sandbox == *name)
+            let has_ports = ports.values().any(|port| port.sandbox == *name);
+            has_ports || (is_kept && !container.rules.is_empty())
         });
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::model::{Netns, Proto, ipam};
+    use crate::model::{Netns, Proto, Rules, ipam};
 
     fn sandbox(model: &mut Model, name: &str, id: u32) {
         let sandbox = Sandbox {
@@ -178,6 +178,7 @@ mod tests {
             proto: Proto::Tcp,
             joined: None,
             adopted: false,
+            rules: Rules::default(),
         };
         model.ports.insert(id, port.into());
     }

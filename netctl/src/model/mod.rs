@@ -11,6 +11,7 @@ pub mod ipam;
 pub mod names;
 mod network;
 mod port;
+pub mod shield;
 pub mod spec;
 
 use std::{
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     network::{Filtering, MIN_MTU6, Mapping, Network, Subnet},
     port::{Proto, PublishedPort, Way},
+    shield::Rules,
 };
 
 /// Index of a network in the datapath's NETWORK array: 1 to 4095, the lowest free one.

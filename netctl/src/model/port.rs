@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, EndpointId, Network, PortId, spec};
+use super::{Endpoint, EndpointId, Network, PortId, shield::Rules, spec};
 
 /// Transport protocol of a published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct PublishedPort {
     /// with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<EndpointId>,
+    /// Who may use it from outside, and how fast.
+    #[serde(default, skip_serializing_if = "Rules::is_empty")]
+    pub rules: Rules,
 }
 
 impl PublishedPort {

@@ -15,7 +15,7 @@ use super::{
     conflict,
     health::Health,
     lower::Constants,
-    monitor,
+    monitor, shield,
     step::Step,
     touch::Touch,
     worker::{Cause, Request, Shared, Worker},
@@ -213,11 +213,14 @@ impl Controller {
         let host = self.0.shared.host();
         status.uplinks = host.view.uplinks.values().cloned().collect();
         status.warnings.extend(host.warnings.iter().cloned());
-        let conflicts = conflict::find(&self.0.shared.model(), &host.view);
+        let model = self.0.shared.model();
+        status.shield = shield::kept(&model, &host);
+        status.warnings.extend(shield::warnings(&model, &host));
+        let conflicts = conflict::find(&model, &host.view);
         status.healthy &= conflicts.failures.is_empty();
         status.failures.extend(conflicts.failures);
         status.warnings.extend(conflicts.warnings);
-        let members = self.0.shared.model().endpoints.len();
+        let members = model.endpoints.len();
         if let Some(limit) = sysctl::neighbour_limit().filter(|limit| members * 2 > *limit) {
             status.warnings.push(format!(
                 "{members} endpoints may need more neighbour entries than the {limit} that the kernel allows all of them together: raise net.ipv4.neigh.default.gc_thresh3"

@@ -37,6 +37,8 @@ pub(super) struct Report {
     /// Steps that put right what others had changed.
     pub(super) healed: Vec<String>,
     pub(super) failures: Vec<(Step, String)>,
+    /// What the host shows of itself is not what the pass began with.
+    pub(super) host: bool,
     /// Objects of the pass: failures of others stay.
     pub(super) covered: Vec<Key>,
 }
@@ -107,6 +109,7 @@ impl Health {
                 .cloned()
                 .collect(),
             uplinks: Vec::new(),
+            shield: BTreeMap::new(),
             warnings: self.warnings.clone(),
         }
     }

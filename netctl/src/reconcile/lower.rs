@@ -14,7 +14,7 @@ use netctl_common::{
 
 use super::{
     networks::{self, in_subnet, mtu_of},
-    ports,
+    ports, shield,
     touch::Touch,
 };
 use crate::{
@@ -70,9 +70,10 @@ pub fn lower(model: &Model, host: &Host, constants: &Constants, touch: &Touch) -
         lower_endpoint(&mut state, model, host, endpoint, way, is_published);
     }
     ports::lower(&mut state, model, &ways, touch);
-    lower_settings(&mut state, model, constants);
+    lower_settings(&mut state, model, host, constants);
     if touch.host() {
-        lower_host(&mut state, host);
+        lower_host(&mut state, model, host);
+        shield::lower_host(&mut state, model, host);
     }
     if *touch == Touch::All {
         let pins = Table::ALL.map(Table::name);
@@ -270,7 +271,7 @@ fn lower_inside(
 }
 
 /// Always part of a pass: one entry, and a port's publication may change it.
-fn lower_settings(state: &mut State, model: &Model, constants: &Constants) {
+fn lower_settings(state: &mut State, model: &Model, host: &Host, constants: &Constants) {
     let mut flags = 0;
     if constants.facts.redirect_peer {
         flags |= settings::flags::REDIRECT_PEER;
@@ -278,6 +279,7 @@ fn lower_settings(state: &mut State, model: &Model, constants: &Constants) {
     if model.ports.values().any(|port| port.count > 1) {
         flags |= settings::flags::HAS_RANGES;
     }
+    flags |= shield::settings_flags(model, host);
     let value = Settings {
         flags,
         generic_seconds: constants.generic_seconds,
@@ -294,7 +296,7 @@ fn lower_settings(state: &mut State, model: &Model, constants: &Constants) {
     state.entry(Table::Settings, &0_u32, &value);
 }
 
-fn lower_host(state: &mut State, host: &Host) {
+fn lower_host(state: &mut State, model: &Model, host: &Host) {
     for (addr, ifindex) in &host.local {
         let local = Local {
             ifindex: *ifindex,
@@ -322,7 +324,8 @@ fn lower_host(state: &mut State, host: &Host) {
             addr4: uplink.address.map(V4::from).unwrap_or_default(),
             addr6: uplink.address6.map(V6::from).unwrap_or_default(),
             mtu: uplink.mtu,
-            flags: mac.map_or(uplink_flags::NO_ETHERNET, |_| 0),
+            flags: mac.map_or(uplink_flags::NO_ETHERNET, |_| 0)
+                | shield::uplink_flags(model, host, *ifindex),
             mac: mac.copied().unwrap_or_default(),
             _pad: 0,
         };

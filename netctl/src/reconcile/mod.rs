@@ -11,6 +11,7 @@ pub mod options;
 mod pass;
 pub mod plan;
 pub mod ports;
+mod shield;
 pub mod step;
 pub mod touch;
 mod worker;

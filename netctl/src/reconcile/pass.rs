@@ -14,7 +14,7 @@ use crate::{
         host::Host,
         machine::Machine,
         observe::Selection,
-        state::{Key, State},
+        state::{Hook, Key, State},
     },
     model::Model,
 };
@@ -91,6 +91,7 @@ impl Found {
             took: started.elapsed(),
             healed: Vec::new(),
             failures: Vec::new(),
+            host: false,
             covered: self
                 .before
                 .0
@@ -100,6 +101,11 @@ impl Found {
                 .collect(),
         };
         for (step, result) in execute(&steps, |step| machine.apply(step)) {
+            report.host |= result.is_ok()
+                && matches!(
+                    step,
+                    Step::Attach(Hook::XdpShield, _) | Step::Detach(Hook::XdpShield, _)
+                );
             match result {
                 Ok(Outcome::Done) if heal && self.heals(step) => {
                     report.healed.push(step.to_string());

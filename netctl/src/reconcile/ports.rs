@@ -7,7 +7,7 @@ use netctl_common::{
     wire::{Address, Be16, V4, V6},
 };
 
-use super::touch::Touch;
+use super::{shield, touch::Touch};
 use crate::{
     kernel::{
         names,
@@ -24,6 +24,7 @@ pub fn lower(state: &mut State, model: &Model, ways: &BTreeMap<&str, Way<'_>>, t
     // Where two specs on different addresses reserve the same port, the youngest of ours names it,
     // and only one that nobody else has the engine of its container may bind.
     for port in touch.ports(model) {
+        shield::lower_port(state, port);
         // A sandbox without a way in has nothing to lead to.
         let way = ways.get(port.sandbox.as_str()).copied().unwrap_or_default();
         for target in port.targets(way) {

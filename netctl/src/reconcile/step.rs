@@ -74,6 +74,7 @@ impl Step {
         match self {
             Self::DeleteEntry { table, .. } if table.publishes() => 0,
             Self::FlushFlows(Flush::Port(_)) => 1,
+            Self::DeleteEntry { table, .. } if table.lets_in() => 17,
             Self::DeleteEntry { .. } => 2,
             Self::RemoveNeighbour(..) | Self::RemoveLink(_) | Self::RemoveEveryLink => 3,
             Self::Detach(..) => 4,
@@ -83,12 +84,13 @@ impl Step {
             Self::CreateNetns(_) => 8,
             Self::PutAnchor(..) => 9,
             Self::PutVeth(..) | Self::PutNeighbour(..) => 10,
+            Self::PutEntry { table, .. } if table.refuses() => 12,
             Self::PutEntry { table, .. } if !table.publishes() => 11,
             // Once nothing takes that address any more: a flow made before would stay.
-            Self::FlushFlows(Flush::Address(_)) => 12,
-            Self::Attach(..) => 13,
-            Self::Configure(..) | Self::ReserveLocalPorts(_) => 14,
-            Self::PutEntry { .. } => 15,
+            Self::FlushFlows(Flush::Address(_)) => 13,
+            Self::Attach(..) => 14,
+            Self::Configure(..) | Self::ReserveLocalPorts(_) => 15,
+            Self::PutEntry { .. } => 16,
         }
     }
 
@@ -130,6 +132,10 @@ impl Step {
                 let mut needs: Vec<Key> = link.map(link_key).into_iter().collect();
                 if let (true, Some(OurLink::Endpoint(id))) = (table.publishes(), link) {
                     needs.push(Key::Inside(id));
+                }
+                // A port with rules is not reachable without them.
+                if let Some((port, _)) = table.published(value) {
+                    needs.push(Key::Entry(Table::Shield, port.to_ne_bytes().to_vec()));
                 }
                 needs
             }

@@ -72,6 +72,8 @@ impl Touch {
         part.publishers(before);
         part.publishers(after);
         part.spread(before, after);
+        part.shields(before);
+        part.shields(after);
         Self::Some(part)
     }
 
@@ -148,6 +150,12 @@ impl Part {
             .into_iter()
             .flat_map(|sandbox| model.published_endpoints(sandbox).endpoints());
         self.endpoints.extend(endpoints.map(|e| e.id));
+    }
+
+    /// Uplinks keep the rules of published ports.
+    fn shields(&mut self, model: &Model) {
+        let mut ports = self.ports.iter().filter_map(|id| model.ports.get(id));
+        self.host |= ports.any(|port| port.rules.in_force().is_some());
     }
 
     /// Adds what shares something with a touched object.

@@ -272,7 +272,13 @@ impl Worker {
         }
         self.applied.record(&wanted, &touch);
         shared.health().record(&report);
-        PassError::from_failures(&report.failures)
+        PassError::from_failures(&report.failures)?;
+        if report.host {
+            // An uplink that has its XDP program now needs nothing else to keep rules. There is no
+            // news of that.
+            return self.pass(cause, Touch::Host);
+        }
+        Ok(())
     }
 
     fn plan(&mut self) -> Result<Vec<String>, PassError> {

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use thiserror::Error;
 
 use crate::{
-    model::{ipam::IpamError, names::NameError, spec::SpecError},
+    model::{ipam::IpamError, names::NameError, shield::ShieldError, spec::SpecError},
     store::StoreError,
 };
 
@@ -42,6 +42,12 @@ impl From<IpamError> for Error {
 
 impl From<SpecError> for Error {
     fn from(e: SpecError) -> Self {
+        Self::Invalid(e.to_string())
+    }
+}
+
+impl From<ShieldError> for Error {
+    fn from(e: ShieldError) -> Self {
         Self::Invalid(e.to_string())
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     api::types,
     model::{
         Model, PortId, PublishedPort,
+        shield::{Shield, parse_limit, parse_sources},
         spec::{HostPorts, Spec},
     },
 };
@@ -60,6 +61,64 @@ impl Service {
         };
         let ((), change) = self.change(remove).await?;
         self.carry_out(change).await
+    }
+
+    /// Gives rules to published ports, all of them or none. What is not given stays as it is in
+    /// force.
+    pub async fn rule_ports(
+        self: &Arc<Self>,
+        ns: &str,
+        given: types::PortRules,
+    ) -> Result<Vec<types::Port>> {
+        let types::PortRules {
+            specs,
+            from,
+            limit,
+            clear,
+        } = given;
+        if clear == (from.is_some() || limit.is_some()) {
+            return Err(Error::Invalid(
+                "rules: write who is let in (--from) or how fast (--limit), or take both back (--clear)".into(),
+            ));
+        }
+        let allow = from.as_deref().map(parse_sources).transpose()?;
+        let limit = limit.as_deref().map(parse_limit).transpose()?;
+        let _open = self.enter().await?;
+        let _name = self.locks.ns(ns).await;
+        let ns = ns.to_owned();
+        let rule = move |_: &Self, model: &mut Model| {
+            if !model.sandboxes.contains_key(&ns) {
+                return Err(no_ns(&ns));
+            }
+            some_specs(&specs)?;
+            let mut ids = Vec::new();
+            for text in &specs {
+                let id = meant(model, &ns, text)?;
+                let Some(port) = model.ports.get_mut(&id).map(Arc::make_mut) else {
+                    continue;
+                };
+                port.rules.operator = (!clear).then(|| {
+                    let known = port.rules.in_force().cloned().unwrap_or_default();
+                    Shield {
+                        allow: allow.clone().unwrap_or(known.allow),
+                        limit: limit.unwrap_or(known.limit),
+                    }
+                });
+                let (port, operator) = (port.clone(), port.rules.operator.clone());
+                // What the engine publishes comes and goes; the rules stay with the container.
+                if port.adopted
+                    && let Some(sandbox) = model.sandboxes.get_mut(&ns)
+                    && let Some(container) = &mut Arc::make_mut(sandbox).adopted
+                {
+                    container.set_rules(&port, operator);
+                }
+                ids.push(id);
+            }
+            Ok(ids)
+        };
+        let (ids, change) = self.change(rule).await?;
+        self.carry_out(change).await?;
+        Ok(self.ports_of(&ids))
     }
 
     /// As `carry_out`. A host process that took a port between the check and the moment from

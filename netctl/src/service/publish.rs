@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::atomic::Ordering};
 
 use super::{Error, Result, Service, taken::Taken};
 use crate::model::{
-    Model, PortId, Proto, PublishedPort, Way,
+    Model, PortId, Proto, PublishedPort, Rules, Way,
     spec::{self, HostPorts, Spec},
 };
 
@@ -62,6 +62,7 @@ impl Service {
             proto,
             joined: None,
             adopted: false,
+            rules: Rules::default(),
         };
         match (host, proto) {
             (HostPorts::From(first), _) => {

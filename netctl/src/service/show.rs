@@ -11,7 +11,9 @@ use super::{
 use crate::{
     api::types,
     kernel::names,
-    model::{Endpoint, Model, Netns, Network, PortId, PublishedPort, Sandbox, adopted},
+    model::{
+        Endpoint, Model, Netns, Network, PortId, PublishedPort, Sandbox, adopted, shield::Shield,
+    },
     view,
 };
 
@@ -215,6 +217,7 @@ fn port(model: &Model, port: &PublishedPort) -> types::Port {
         network: network_name(model, endpoint).unwrap_or_default(),
         container_ip,
     });
+    let rules = port.rules.in_force();
     types::Port {
         id: port.id,
         ns: port.sandbox.clone(),
@@ -225,6 +228,10 @@ fn port(model: &Model, port: &PublishedPort) -> types::Port {
         count: port.count,
         proto: port.proto,
         spec: port.to_string(),
+        from: rules.filter(|r| r.allow.is_some()).map(Shield::sources),
+        limit: rules
+            .filter(|r| !r.limit.is_none())
+            .map(|r| r.limit.to_string()),
         targets: targets.collect(),
     }
 }

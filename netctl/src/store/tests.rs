@@ -1,7 +1,7 @@
 use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::model::{Filtering, Netns, Proto, Subnet, ipam};
+use crate::model::{Filtering, Netns, Proto, Rules, Subnet, ipam};
 
 fn model() -> Model {
     let gateway = Ipv4Addr::new(10, 1, 2, 1);
@@ -58,6 +58,7 @@ fn model() -> Model {
         proto: Proto::Tcp,
         joined: None,
         adopted: false,
+        rules: Rules::default(),
     };
     let member = Member {
         network: 1,

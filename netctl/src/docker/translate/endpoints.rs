@@ -24,6 +24,7 @@ impl Translation<'_> {
         for (id, container) in &facts.containers {
             let sandboxes = &self.model.sandboxes;
             let known = sandboxes.values().find(|s| is_container(s, id));
+            let rules = known.and_then(|known| Some(known.adopted.as_ref()?.rules.clone()));
             let known = known.map(|sandbox| sandbox.name.clone());
             let taken = |name: &String| {
                 sandboxes
@@ -47,6 +48,7 @@ impl Translation<'_> {
                     id: Some(id.clone()),
                     name: container.name.clone(),
                     compose: compose(&container.labels),
+                    rules: rules.unwrap_or_default(),
                 }),
             };
             let sandboxes = &mut self.model.sandboxes;

@@ -4,17 +4,54 @@ use std::collections::BTreeSet;
 
 use super::Translation;
 use crate::{
-    docker::facts,
-    model::{Proto, PublishedPort},
+    docker::{facts, labels},
+    model::{Proto, PublishedPort, Rules, shield::Shield},
 };
 
 impl Translation<'_> {
-    /// Its number. `taken`: those of other ports of the Engine.
-    pub(super) fn put_port(
+    /// All of a container's. `published`: what is published, to which it adds.
+    pub(super) fn put_ports(
         &mut self,
         sandbox: &str,
         container: &facts::Container,
-        fact: &facts::Port,
+        published: &mut BTreeSet<u32>,
+    ) {
+        let name = &container.name;
+        let rules = match labels::read(&container.labels) {
+            Ok(rules) => rules,
+            // Served without its rules a port would be open to whom it was not meant for.
+            Err(_) if container.ports.is_empty() => return,
+            Err(error) => {
+                return self.problem(format!(
+                    "container {name:?}: {error}; its published ports are not served until it is made anew with another label"
+                ));
+            }
+        };
+        // Of one that is being started not all ports are known.
+        if container.sandbox.is_some() {
+            for unused in rules.unused(&container.ports) {
+                self.problem(format!("container {name:?}: {unused}"));
+            }
+        }
+        for (port, shield) in container.ports.iter().flat_map(|port| rules.split(port)) {
+            match self.put_port(sandbox, container, (&port, shield), published) {
+                Ok(number) => drop(published.insert(number)),
+                Err(problem) => self.problem(problem),
+            }
+        }
+    }
+
+    fn operators_rules(&self, port: &PublishedPort) -> Option<Shield> {
+        let sandbox = self.model.sandboxes.get(&port.sandbox)?;
+        sandbox.adopted.as_ref()?.rules_of(port).cloned()
+    }
+
+    /// Its number. `taken`: those of other ports of the Engine.
+    fn put_port(
+        &mut self,
+        sandbox: &str,
+        container: &facts::Container,
+        (fact, labels): (&facts::Port, Option<Shield>),
         taken: &BTreeSet<u32>,
     ) -> Result<u32, String> {
         let mut port = PublishedPort {
@@ -27,7 +64,12 @@ impl Translation<'_> {
             proto: fact.proto,
             joined: None,
             adopted: true,
+            rules: Rules {
+                operator: None,
+                labels,
+            },
         };
+        port.rules.operator = self.operators_rules(&port);
         let name = &container.name;
         if port.proto == Proto::Sctp && port.host_port != port.container_port {
             return Err(format!(

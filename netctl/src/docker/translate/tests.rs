@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     docker::facts::{Container, Idle, Network, Port},
     kernel::adopted::{Bridge, Sandbox},
-    model::{Proto, PublishedPort},
+    model::{Proto, PublishedPort, Rules},
 };
 
 const BRIDGE: u32 = 3;
@@ -171,6 +171,7 @@ fn what_cannot_be_served_is_named_and_the_rest_is() {
         proto: Proto::Tcp,
         joined: None,
         adopted: false,
+        rules: Rules::default(),
     };
     model.ports.insert(7, own.into());
     model.last_port = 7;
@@ -280,6 +281,7 @@ fn a_users_port_stays_with_the_container_and_goes_with_it() {
         proto: Proto::Tcp,
         joined: None,
         adopted: false,
+        rules: Rules::default(),
     };
     model.ports.insert(5, added.into());
     let (mut facts, found) = scene(&[]);

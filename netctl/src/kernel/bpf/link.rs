@@ -13,7 +13,7 @@ use super::{Command, call, info, take_fd};
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct CreateAttr {
     program: u32,
-    /// An ifindex for TCX, a directory descriptor for cgroups.
+    /// An ifindex for TCX and XDP, a directory descriptor for cgroups.
     target: u32,
     attach_type: u32,
     flags: u32,
@@ -21,14 +21,36 @@ struct CreateAttr {
 
 /// Attaches a program; it stays while the descriptor or a pin of it exists.
 pub fn create(program: BorrowedFd<'_>, target: u32, attach_type: u32) -> io::Result<OwnedFd> {
+    create_with(program, target, attach_type, 0)
+}
+
+/// Attaches an XDP program (links: 5.9) in the driver, or where that cannot, in the stack's
+/// receive path. EBUSY or EEXIST: the interface has somebody else's.
+pub fn create_xdp(program: BorrowedFd<'_>, ifindex: u32) -> io::Result<OwnedFd> {
+    create_with(program, ifindex, XDP, XDP_FLAGS_DRV_MODE).or_else(|error| {
+        tracing::debug!(ifindex, %error, "no XDP in the driver");
+        create_with(program, ifindex, XDP, XDP_FLAGS_SKB_MODE)
+    })
+}
+
+fn create_with(
+    program: BorrowedFd<'_>,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
     let mut attr = CreateAttr {
         program: program.as_raw_fd() as u32,
         target,
         attach_type,
-        flags: 0,
+        flags,
     };
     call(Command::LinkCreate, &mut attr).map(take_fd)
 }
+
+/// linux/if_link.h.
+const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -66,7 +88,7 @@ pub fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// struct bpf_link_info as far as TCX and cgroup links fill it in.
+/// struct bpf_link_info as far as TCX, XDP and cgroup links fill it in.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct LinkInfo {
@@ -74,18 +96,18 @@ struct LinkInfo {
     id: u32,
     program: u32,
     _pad: u32,
-    /// TCX: ifindex, attach type. cgroup: id (64 bits), attach type.
+    /// TCX: ifindex, attach type. XDP: ifindex. cgroup: id (64 bits), attach type.
     words: [u32; 4],
 }
 
-/// BPF_LINK_TYPE_TCX.
-const TCX: u32 = 11;
+/// BPF_LINK_TYPE_TCX and BPF_LINK_TYPE_XDP.
+const ON_INTERFACES: [u32; 2] = [11, 6];
 
 /// What a link does now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkState {
     pub program: u32,
-    /// Interface of a TCX link, 0 for a cgroup's.
+    /// Interface of a TCX or XDP link, 0 for a cgroup's.
     pub ifindex: u32,
     /// False when the interface or the cgroup is gone, or somebody detached the link by force.
     pub attached: bool,
@@ -93,12 +115,12 @@ pub struct LinkState {
 
 pub fn state(link: BorrowedFd<'_>) -> io::Result<LinkState> {
     let info: LinkInfo = info(link)?;
-    let is_tcx = info.kind == TCX;
-    // Both kinds zero their first word (ifindex, or the cgroup's id) once they are detached.
-    let attached = info.words[0] != 0 || (!is_tcx && info.words[1] != 0);
+    let on_interface = ON_INTERFACES.contains(&info.kind);
+    // All kinds zero their first word (ifindex, or the cgroup's id) once they are detached.
+    let attached = info.words[0] != 0 || (!on_interface && info.words[1] != 0);
     Ok(LinkState {
         program: info.program,
-        ifindex: if is_tcx { info.words[0] } else { 0 },
+        ifindex: if on_interface { info.words[0] } else { 0 },
         attached,
     })
 }
@@ -159,6 +181,8 @@ pub fn tcx_programs(ifindex: u32, attach_type: u32) -> io::Result<Vec<u32>> {
     }
 }
 
+/// BPF_XDP
+pub const XDP: u32 = 37;
 /// BPF_TCX_INGRESS
 pub const TCX_INGRESS: u32 = 46;
 /// BPF_TCX_EGRESS

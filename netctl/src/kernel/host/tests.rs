@@ -2,10 +2,12 @@ use super::*;
 
 fn choose(only: &[String]) -> Choice<'_> {
     static NONE: BTreeSet<u32> = BTreeSet::new();
+    static NO_XDP: BTreeMap<u32, u32> = BTreeMap::new();
     Choice {
         only,
         adopted: &NONE,
         no_docker: false,
+        xdp: &NO_XDP,
     }
 }
 

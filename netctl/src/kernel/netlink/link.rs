@@ -13,6 +13,7 @@ use rtnetlink::{
         link::{
             AfSpecInet, AfSpecInet6, AfSpecUnspec, InfoBridge, InfoData, InfoKind, InfoVeth,
             LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+            LinkXdp, XdpAttached,
         },
     },
 };
@@ -43,6 +44,26 @@ pub struct Link {
     pub forwarding: bool,
     pub route_localnet: bool,
     pub ipv6: Ipv6,
+    pub xdp: Option<Xdp>,
+}
+
+/// An interface's XDP program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Xdp {
+    pub place: XdpPlace,
+    /// Its number; 0 where there are several.
+    pub program: u32,
+}
+
+/// Where an XDP program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpPlace {
+    /// In the driver, before the packet has a buffer of the stack's (native mode).
+    Driver,
+    /// In the stack's receive path (generic mode).
+    Stack,
+    /// In the device, or in several of these.
+    Other,
 }
 
 /// What made it, as far as that matters here.
@@ -266,10 +287,28 @@ pub fn from_message(message: LinkMessage) -> Link {
             LinkAttribute::LinkNetNsId(id) => link.peer_netns = Some(id),
             LinkAttribute::LinkInfo(infos) => link.kind = kind(&infos),
             LinkAttribute::AfSpecUnspec(families) => read_sysctls(&mut link, &families),
+            LinkAttribute::Xdp(values) => link.xdp = xdp(&values),
             _ => {}
         }
     }
     link
+}
+
+fn xdp(values: &[LinkXdp]) -> Option<Xdp> {
+    let places = values.iter().filter_map(|value| match value {
+        LinkXdp::Attached(XdpAttached::None) => None,
+        LinkXdp::Attached(XdpAttached::Driver) => Some(XdpPlace::Driver),
+        LinkXdp::Attached(XdpAttached::SocketBuffer) => Some(XdpPlace::Stack),
+        LinkXdp::Attached(_) => Some(XdpPlace::Other),
+        _ => None,
+    });
+    let mut programs = values.iter().filter_map(|value| match value {
+        LinkXdp::ProgId(program) => Some(*program),
+        _ => None,
+    });
+    let program = programs.next().unwrap_or_default();
+    let place = places.last()?;
+    Some(Xdp { place, program })
 }
 
 fn kind(infos: &[LinkInfo]) -> Kind {

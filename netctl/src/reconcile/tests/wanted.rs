@@ -11,8 +11,9 @@ use crate::{
     config::Nat,
     kernel::{host::Host, probe::Facts},
     model::{
-        Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Sandbox, Subnet, adopted,
-        driver,
+        Endpoint, Filtering, Model, Netns, Network, Proto, PublishedPort, Rules, Sandbox, Subnet,
+        adopted, driver,
+        shield::{Shield, parse_limit, parse_sources},
     },
     view::Uplink,
 };
@@ -145,6 +146,13 @@ pub(super) fn port(id: u32, sandbox: &str, host_port: u16, count: u16) -> Publis
         },
         joined: None,
         adopted: id.is_multiple_of(5),
+        rules: Rules {
+            operator: None,
+            labels: id.is_multiple_of(3).then(|| Shield {
+                allow: parse_sources("10.0.0.0/8,2001:db8::/32,up1").unwrap(),
+                limit: parse_limit("20conn/s").unwrap(),
+            }),
+        },
     }
 }
 

@@ -1,0 +1,205 @@
+//! Rules of published ports as map entries, and where they are kept.
+//!
+//! Each uplink keeps them by XDP. Where that cannot be, since its frames have no Ethernet header or
+//! somebody else's program has the hook, the TC program does; and until our XDP program was seen
+//! there: no moment is without either.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netctl_common::{
+    host::uplink_flags,
+    settings,
+    shield::{self as layout, ByKey, FromKey, Pace, flags, port_bit},
+    wire::{Be16, V4, V6},
+};
+
+use super::lower::attach;
+use crate::{
+    kernel::{
+        host::{Host, XdpHolder},
+        netlink::link::XdpPlace,
+        state::{Hook, State},
+        tables::{Table, lpm_key},
+    },
+    model::{
+        Model, PublishedPort,
+        shield::{Rate, Shield, Source},
+    },
+};
+
+/// Whether any published port has rules.
+fn any(model: &Model) -> bool {
+    with_rules(model).next().is_some()
+}
+
+fn with_rules(model: &Model) -> impl Iterator<Item = (&PublishedPort, &Shield)> {
+    let ports = model.ports.values();
+    ports.filter_map(|port| Some((&**port, port.rules.in_force()?)))
+}
+
+/// A port's own entries.
+pub(super) fn lower_port(state: &mut State, port: &PublishedPort) {
+    let Some(rules) = port.rules.in_force() else {
+        return;
+    };
+    let pace = |rate: Option<Rate>| {
+        let pace = |rate: Rate| Pace::new(rate.count, rate.per.seconds() * 1_000_000_000);
+        rate.map_or_else(Pace::default, pace)
+    };
+    let value = layout::Shield {
+        flags: if rules.allow.is_some() {
+            flags::LISTED
+        } else {
+            0
+        },
+        connections: pace(rules.limit.connections),
+        packets: pace(rules.limit.packets),
+        ..layout::Shield::default()
+    };
+    state.entry(Table::Shield, &port.id, &value);
+    let port_id = port.id;
+    for source in rules.allow.iter().flatten() {
+        let Source::Net(net) = source else { continue };
+        let bits = u32::from(net.prefix_len());
+        let (table, key) = match net {
+            ipnet::IpNet::V4(net) => {
+                let addr = V4::from(net.network());
+                let key = FromKey { port_id, addr };
+                (
+                    Table::ShieldFrom4,
+                    lpm_key(FromKey::<V4>::prefix(bits), key),
+                )
+            }
+            ipnet::IpNet::V6(net) => {
+                let addr = V6::from(net.network());
+                let key = FromKey { port_id, addr };
+                (
+                    Table::ShieldFrom6,
+                    lpm_key(FromKey::<V6>::prefix(bits), key),
+                )
+            }
+        };
+        state.raw_entry(table, key, &bits);
+    }
+}
+
+/// What all ports share, and what depends on the host's interfaces.
+pub(super) fn lower_host(state: &mut State, model: &Model, host: &Host) {
+    let mut words: BTreeMap<u32, u64> = BTreeMap::new();
+    let by_name: BTreeMap<&str, u32> = host
+        .view
+        .uplinks
+        .iter()
+        .map(|(ifindex, uplink)| (uplink.name.as_str(), *ifindex))
+        .collect();
+    for (port, rules) in with_rules(model) {
+        for number in port.host_port..=port.host_last() {
+            if let Some((word, bit)) = port_bit(port.proto.number(), Be16::new(number)) {
+                *words.entry(word).or_default() |= bit;
+            }
+        }
+        for source in rules.allow.iter().flatten() {
+            // One that is not there (yet) lets nobody in.
+            if let Source::Interface(name) = source
+                && let Some(ifindex) = by_name.get(name.as_str())
+            {
+                let key = ByKey {
+                    port_id: port.id,
+                    ifindex: *ifindex,
+                };
+                state.entry(Table::ShieldBy, &key, &1_u32);
+            }
+        }
+    }
+    if words.is_empty() {
+        return;
+    }
+    for (word, bits) in words {
+        state.entry(Table::ShieldPorts, &word, &bits);
+    }
+    for ifindex in host.macs.keys() {
+        if !matches!(host.xdp.get(ifindex), Some(XdpHolder::Other(_))) {
+            attach(state, Hook::XdpShield, *ifindex);
+        }
+    }
+}
+
+/// Flags of an uplink's entry.
+pub(super) fn uplink_flags(model: &Model, host: &Host, ifindex: u32) -> u32 {
+    if any(model) && is_by_tc(host, ifindex) {
+        uplink_flags::SHIELD_BY_TC
+    } else {
+        0
+    }
+}
+
+/// Flags of the settings.
+pub(super) fn settings_flags(model: &Model, host: &Host) -> u32 {
+    let mut uplinks = host.view.uplinks.keys();
+    if any(model) && uplinks.any(|ifindex| is_by_tc(host, *ifindex)) {
+        settings::flags::SHIELD_BY_TC
+    } else {
+        0
+    }
+}
+
+fn is_by_tc(host: &Host, ifindex: u32) -> bool {
+    !matches!(host.xdp.get(&ifindex), Some(XdpHolder::Ours(_)))
+}
+
+/// How each uplink keeps the rules, for a person; empty where there are none.
+pub(super) fn kept(model: &Model, host: &Host) -> BTreeMap<String, String> {
+    if !any(model) {
+        return BTreeMap::new();
+    }
+    let how = |ifindex: &u32| match host.xdp.get(ifindex) {
+        _ if !host.macs.contains_key(ifindex) => "tc (no Ethernet header)".to_owned(),
+        Some(XdpHolder::Ours(XdpPlace::Driver)) => "xdp, native".to_owned(),
+        Some(XdpHolder::Ours(XdpPlace::Stack)) => "xdp, generic".to_owned(),
+        Some(XdpHolder::Ours(XdpPlace::Other)) => "xdp".to_owned(),
+        Some(XdpHolder::Other(program)) => {
+            format!("tc (another XDP program, {program}, has the hook)")
+        }
+        None => "tc (no XDP program yet)".to_owned(),
+    };
+    let uplinks = host.view.uplinks.iter();
+    uplinks
+        .map(|(ifindex, uplink)| (uplink.name.clone(), how(ifindex)))
+        .collect()
+}
+
+/// What is not as an operator may think, for a person.
+pub(super) fn warnings(model: &Model, host: &Host) -> Vec<String> {
+    if !any(model) {
+        return Vec::new();
+    }
+    let mut warnings = Vec::new();
+    for (ifindex, holder) in &host.xdp {
+        if let (XdpHolder::Other(program), Some(uplink)) = (holder, host.view.uplinks.get(ifindex))
+        {
+            warnings.push(format!(
+                "uplink {}: another XDP program ({program}) has the hook: TC keeps the rules of published ports, which costs more for each packet that is refused",
+                uplink.name
+            ));
+        }
+    }
+    let known: BTreeSet<&str> = host
+        .view
+        .uplinks
+        .values()
+        .map(|u| u.name.as_str())
+        .collect();
+    for (port, rules) in with_rules(model) {
+        for source in rules.allow.iter().flatten() {
+            if let Source::Interface(name) = source
+                && !known.contains(name.as_str())
+            {
+                warnings.push(format!(
+                    "published port {port} of {:?} lets in what comes by {name}, which is no uplink (yet)",
+                    port.sandbox
+                ));
+            }
+        }
+    }
+    warnings
+}
