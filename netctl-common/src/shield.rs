@@ -18,8 +18,9 @@ use crate::{
 pub struct Shield {
     /// [`flags`].
     pub flags: u32,
-    /// Zero.
-    pub _pad: u32,
+    /// Told apart from other limits that the port had or will have: with new ones every source
+    /// begins anew.
+    pub limits: u32,
     /// New connections of one source.
     pub connections: Pace,
     /// Packets of one source.
@@ -87,8 +88,8 @@ pub struct Due {
 pub struct SourceKey {
     /// Of the published spec.
     pub port_id: u32,
-    /// [`Address::VERSION`].
-    pub family: u32,
+    /// [`Shield::limits`], its lowest bit the family: 0 for IPv4.
+    pub limits: u32,
     /// The address, or the /64 of an IPv6 one: whoever has one has all of it.
     pub net: [u32; 2],
 }
@@ -96,12 +97,12 @@ pub struct SourceKey {
 impl SourceKey {
     /// The source that an address belongs to.
     #[inline(always)]
-    pub fn new<A: Address>(port_id: u32, addr: A) -> Self {
+    pub fn new<A: Address>(port_id: u32, limits: u32, addr: A) -> Self {
         let [a, b, _, d] = addr.mapped().0;
         Self {
             port_id,
-            family: A::VERSION as u32,
-            net: if A::VERSION == 4 { [d, 0] } else { [a, b] },
+            limits: limits & !1 | u32::from(A::VERSION == 6),
+            net: if A::VERSION == 6 { [a, b] } else { [d, 0] },
         }
     }
 }

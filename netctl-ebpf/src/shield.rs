@@ -86,7 +86,7 @@ fn within<A: Family>(
     key: &FlowKey<A>,
     arrival: Arrival,
 ) -> Result<(), DropReason> {
-    let source = SourceKey::new(published.port_id, key.src);
+    let source = SourceKey::new(published.port_id, rules.limits, key.src);
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let opens = rules.connections.is_limit() && opens(key, arrival.tcp_flags);

@@ -43,6 +43,7 @@ mod rfc_icmp;
 mod rfc_tcp;
 mod rfc_udp;
 mod segments;
+mod shield;
 mod spoofing;
 mod startup;
 mod truth_table;

@@ -46,15 +46,16 @@ pub(super) fn lower_port(state: &mut State, port: &PublishedPort) {
         let pace = |rate: Rate| Pace::new(rate.count, rate.per.seconds() * 1_000_000_000);
         rate.map_or_else(Pace::default, pace)
     };
+    let (connections, packets) = (pace(rules.limit.connections), pace(rules.limit.packets));
     let value = layout::Shield {
+        limits: told_apart([connections, packets]),
         flags: if rules.allow.is_some() {
             flags::LISTED
         } else {
             0
         },
-        connections: pace(rules.limit.connections),
-        packets: pace(rules.limit.packets),
-        ..layout::Shield::default()
+        connections,
+        packets,
     };
     state.entry(Table::Shield, &port.id, &value);
     let port_id = port.id;
@@ -81,6 +82,14 @@ pub(super) fn lower_port(state: &mut State, port: &PublishedPort) {
         };
         state.raw_entry(table, key, &bits);
     }
+}
+
+/// A number for these limits (FNV-1a): the same ones have the same after a restart.
+fn told_apart(paces: [Pace; 2]) -> u32 {
+    let bytes = bytemuck::bytes_of(&paces).iter();
+    bytes.fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// What all ports share, and what depends on the host's interfaces.
