@@ -1,0 +1,107 @@
+//! Rules of published ports by a container's labels, and by an operator's word beside them.
+
+use netctl_tests::{
+    agent::{Agent, Connect, Proto},
+    eventually::wait_for,
+    lab::{HOST, Neighbour},
+};
+
+use crate::adopted::{Adopted, SOON};
+
+fn reaches(agent: &Agent, host: impl Into<std::net::IpAddr>, port: u16) -> bool {
+    let ask = Connect::to(Proto::Tcp, (host.into(), port)).within_ms(500);
+    agent.connect(ask).is_ok()
+}
+
+/// Who of the LAN and the other neighbour reaches the port.
+fn who(adopted: &Adopted, more: &Neighbour, port: u16) -> (bool, bool) {
+    (
+        reaches(adopted.lab.lan(), HOST, port),
+        reaches(&more.agent, more.host, port),
+    )
+}
+
+#[test]
+fn labels_say_who_may_use_a_port() {
+    let adopted = Adopted::start();
+    let more = adopted.lab.add_lan_host();
+    let web = adopted.run(
+        "web",
+        "-p 8080:80 -p 8081:80 -p 8082:80 -p 9000-9002:9000-9002 \
+         --label netctl.allow=198.51.100.0/24 \
+         --label netctl.allow.8081=up1,203.0.113.0/24 \
+         --label netctl.allow.8082/tcp=any --label netctl.limit.8082=2conn/h \
+         --label netctl.allow.9001=any",
+    );
+    web.serve_all(80);
+    for port in 9000..=9002 {
+        web.serve(Proto::Tcp, (std::net::Ipv4Addr::UNSPECIFIED, port));
+    }
+    assert_eq!(who(&adopted, &more, 8080), (true, false));
+    assert_eq!(who(&adopted, &more, 8081), (false, true));
+    for n in 1..=2 {
+        assert_eq!(who(&adopted, &more, 8082), (true, true), "connection {n}");
+    }
+    assert_eq!(who(&adopted, &more, 8082), (false, false));
+    // One of a range.
+    assert_eq!(who(&adopted, &more, 9000), (true, false));
+    assert_eq!(who(&adopted, &more, 9001), (true, true));
+    assert_eq!(who(&adopted, &more, 9002), (true, false));
+    // On the uplinks: the host and other containers go on.
+    assert!(reaches(adopted.lab.host(), HOST, 8080));
+    let other = adopted.run("other", "");
+    assert!(reaches(&other, HOST, 8080));
+    let shown = adopted.lab.netctl("port ls").ok().stdout;
+    assert!(shown.contains("198.51.100.0/24"), "{shown}");
+    adopted.engine.ok("rm -f web");
+    wait_for("the rules' end", SOON, || {
+        adopted.lab.netctl("status -o json").json()["shield"].is_null()
+    });
+}
+
+#[test]
+fn a_label_that_is_not_understood_opens_nothing() {
+    let adopted = Adopted::start();
+    let options = ["-p", "8080:80", "--label", "netctl.allow=10.0.0.300"];
+    adopted.engine.run("web", &options).unwrap();
+    let lab = &adopted.lab;
+    let problems = || lab.netctl("status -o json").json()["docker"]["problems"].to_string();
+    wait_for("the problem", SOON, || problems().contains("10.0.0.300"));
+    let text = problems();
+    for part in ["web", "netctl.allow", "neither an address", "not served"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let web = adopted.agent("web");
+    web.serve_all(80);
+    assert!(!reaches(lab.lan(), HOST, 8080));
+    assert_eq!(lab.netctl("port ls -o json").json(), serde_json::json!([]));
+    adopted.engine.ok("rm -f web");
+    // A label about a port that is not there is named, and the rest is served.
+    let web = adopted.run("web", "-p 8080:80 --label netctl.allow.8081=10.0.0.0/8");
+    web.serve_all(80);
+    wait_for("the problem", SOON, || {
+        problems().contains("netctl.allow.8081 is about no published port")
+    });
+    assert!(reaches(lab.lan(), HOST, 8080));
+}
+
+#[test]
+fn an_operators_word_stays_with_the_container() {
+    let adopted = Adopted::start();
+    let lab = &adopted.lab;
+    let more = lab.add_lan_host();
+    let web = adopted.run("web", "-p 8080:80 --label netctl.allow=198.51.100.0/24");
+    web.serve_all(80);
+    assert_eq!(who(&adopted, &more, 8080), (true, false));
+    lab.netctl("port allow web 8080:80 --from up1").ok();
+    assert_eq!(who(&adopted, &more, 8080), (false, true));
+    drop(web);
+    adopted.engine.ok("restart -t 0 web");
+    adopted.wait_served("web");
+    let web = adopted.agent("web");
+    web.serve_all(80);
+    wait_for("the port", SOON, || who(&adopted, &more, 8080).1);
+    assert_eq!(who(&adopted, &more, 8080), (false, true));
+    lab.netctl("port allow web 8080:80 --clear").ok();
+    assert_eq!(who(&adopted, &more, 8080), (true, false));
+}
