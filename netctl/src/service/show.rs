@@ -198,7 +198,9 @@ fn ns(model: &Model, sandbox: &Sandbox) -> types::Ns {
 
 /// None while nobody has said whose it is.
 fn container(container: &adopted::Container) -> Option<types::Container> {
-    let adopted::Container { id, name, compose } = container;
+    let adopted::Container {
+        id, name, compose, ..
+    } = container;
     let given = |name: &String| (!name.is_empty()).then(|| name.clone());
     Some(types::Container {
         id: id.clone()?,

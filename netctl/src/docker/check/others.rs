@@ -1,6 +1,10 @@
 //! Other container networks, and other people's programs on the uplinks.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -83,6 +87,7 @@ fn programs(uplinks: &[String]) -> io::Result<Vec<Program>> {
         only: uplinks,
         adopted: &BTreeSet::new(),
         no_docker: true,
+        xdp: &BTreeMap::new(),
     };
     let host = Host::read(&mut Netlink::open()?, choice)?;
     let uplinks = host.view.uplinks.into_iter();

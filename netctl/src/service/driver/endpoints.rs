@@ -259,6 +259,7 @@ fn put_sandbox(model: &mut Model, endpoint: &str, path: PathBuf) -> String {
             id: None,
             name: name.clone(),
             compose: None,
+            rules: Vec::new(),
         }),
     };
     model.sandboxes.insert(name.clone(), sandbox.into());
