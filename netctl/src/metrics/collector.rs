@@ -108,6 +108,9 @@ const REFUSED: Family = Family {
     labels: &[
         "network",
         "ns",
+        "container",
+        "compose_project",
+        "compose_service",
         "host_ip",
         "host_port",
         "protocol",

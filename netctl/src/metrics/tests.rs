@@ -126,6 +126,7 @@ async fn a_containers_port_carries_its_names() {
             project: "shop".into(),
             service: "web".into(),
         }),
+        rules: Vec::new(),
     };
     let taken_over = |model: &mut Model, _: &crate::service::Options| {
         Arc::make_mut(model.sandboxes.get_mut("web").unwrap()).adopted = Some(of);

@@ -94,19 +94,36 @@ impl PortRules {
 
 impl Container {
     /// What an operator said of a port. One whose host port the engine has drawn anew is known by
-    /// where it leads to: rules are not lost with a number.
-    pub fn rules_of(&self, port: &PublishedPort) -> Option<&Shield> {
-        let mut rules = self.rules.iter();
-        let exactly = rules.find(|rules| rules.is_exactly(port));
-        let found = exactly.or_else(|| self.rules.iter().find(|rules| rules.leads_as(port)));
-        found.map(|rules| &rules.shield)
+    /// where it leads to, if none has the old number (`is_gone`): rules are not lost with a number.
+    pub fn rules_of(
+        &self,
+        port: &PublishedPort,
+        is_gone: impl Fn(&PortRules) -> bool,
+    ) -> Option<&Shield> {
+        let place = self.place_of(port, is_gone)?;
+        self.rules.get(place).map(|rules| &rules.shield)
+    }
+
+    fn place_of(
+        &self,
+        port: &PublishedPort,
+        is_gone: impl Fn(&PortRules) -> bool,
+    ) -> Option<usize> {
+        let exactly = self.rules.iter().position(|rules| rules.is_exactly(port));
+        let drawn = |rules: &PortRules| rules.leads_as(port) && is_gone(rules);
+        exactly.or_else(|| self.rules.iter().position(drawn))
     }
 
     /// Notes what an operator said of a port; `None`: nothing any more.
-    pub fn set_rules(&mut self, port: &PublishedPort, shield: Option<Shield>) {
-        let exactly = self.rules.iter().any(|rules| rules.is_exactly(port));
-        self.rules
-            .retain(|rules| !(rules.is_exactly(port) || (!exactly && rules.leads_as(port))));
+    pub fn set_rules(
+        &mut self,
+        port: &PublishedPort,
+        is_gone: impl Fn(&PortRules) -> bool,
+        shield: Option<Shield>,
+    ) {
+        if let Some(place) = self.place_of(port, is_gone) {
+            self.rules.remove(place);
+        }
         self.rules.extend(shield.map(|shield| PortRules {
             host_ip: port.host_ip,
             host_port: port.host_port,

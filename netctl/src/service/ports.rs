@@ -7,6 +7,7 @@ use crate::{
     api::types,
     model::{
         Model, PortId, PublishedPort,
+        adopted::PortRules,
         shield::{Shield, parse_limit, parse_sources},
         spec::{HostPorts, Spec},
     },
@@ -106,11 +107,15 @@ impl Service {
                 });
                 let (port, operator) = (port.clone(), port.rules.operator.clone());
                 // What the engine publishes comes and goes; the rules stay with the container.
+                let published = model.ports.values().filter(|p| p.sandbox == ns);
+                let published: Vec<_> = published.map(|p| (p.proto, p.host_port)).collect();
+                let is_gone =
+                    |rules: &PortRules| !published.contains(&(rules.proto, rules.host_port));
                 if port.adopted
                     && let Some(sandbox) = model.sandboxes.get_mut(&ns)
                     && let Some(container) = &mut Arc::make_mut(sandbox).adopted
                 {
-                    container.set_rules(&port, operator);
+                    container.set_rules(&port, is_gone, operator);
                 }
                 ids.push(id);
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Translation;
 use crate::{
     docker::{facts, labels},
-    model::{Proto, PublishedPort, Rules, shield::Shield},
+    model::{Proto, PublishedPort, Rules, adopted::PortRules, shield::Shield},
 };
 
 impl Translation<'_> {
@@ -41,9 +41,19 @@ impl Translation<'_> {
         }
     }
 
-    fn operators_rules(&self, port: &PublishedPort) -> Option<Shield> {
+    fn operators_rules(
+        &self,
+        container: &facts::Container,
+        port: &PublishedPort,
+    ) -> Option<Shield> {
+        let has = |fact: &facts::Port, rules: &PortRules| {
+            let ports = fact.host_port..=fact.host_port + (fact.count - 1);
+            fact.proto == rules.proto && ports.contains(&rules.host_port)
+        };
+        let is_gone = |rules: &PortRules| !container.ports.iter().any(|fact| has(fact, rules));
         let sandbox = self.model.sandboxes.get(&port.sandbox)?;
-        sandbox.adopted.as_ref()?.rules_of(port).cloned()
+        let adopted = sandbox.adopted.as_ref()?;
+        adopted.rules_of(port, is_gone).cloned()
     }
 
     /// Its number. `taken`: those of other ports of the Engine.
@@ -69,7 +79,7 @@ impl Translation<'_> {
                 labels,
             },
         };
-        port.rules.operator = self.operators_rules(&port);
+        port.rules.operator = self.operators_rules(container, &port);
         let name = &container.name;
         if port.proto == Proto::Sctp && port.host_port != port.container_port {
             return Err(format!(
