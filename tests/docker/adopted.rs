@@ -171,8 +171,7 @@ impl Adopted {
     /// An agent in a container's network namespace.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Agent {
-        let netns = self.engine.netns(name).unwrap();
-        self.lab.agent_at(name, &netns)
+        self.engine.agent(&self.lab, name)
     }
 
     /// Waits until netctl has every interface and every published port of a container.

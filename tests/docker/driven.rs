@@ -70,8 +70,7 @@ impl Driven {
     /// An agent in a container's network namespace.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Agent {
-        let netns = self.engine.netns(name).unwrap();
-        self.lab.agent_at(name, &netns)
+        self.engine.agent(&self.lab, name)
     }
 
     /// Waits until netctl knows a container by its name.

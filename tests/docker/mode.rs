@@ -12,14 +12,21 @@ pub(crate) trait Mode: Sized {
     const DRIVER: &'static str;
 
     fn start() -> Self;
-    fn lab(&self) -> &Lab;
-    fn engine(&self) -> &Engine;
+    fn parts(&self) -> (&Engine, &Lab);
     /// Runs a container that is served then; an agent inside.
     fn run(&self, name: &str, options: &str) -> Agent;
 
     /// Waits until gateways are the host's sources: a bridge of Docker's looks first whether nobody
     /// else has their addresses.
     fn wait_addresses(&self) {}
+
+    fn engine(&self) -> &Engine {
+        self.parts().0
+    }
+
+    fn lab(&self) -> &Lab {
+        self.parts().1
+    }
 
     /// Makes a network.
     #[track_caller]
@@ -37,12 +44,8 @@ impl Mode for Adopted {
         Self::start()
     }
 
-    fn lab(&self) -> &Lab {
-        &self.lab
-    }
-
-    fn engine(&self) -> &Engine {
-        &self.engine
+    fn parts(&self) -> (&Engine, &Lab) {
+        (&self.engine, &self.lab)
     }
 
     fn run(&self, name: &str, options: &str) -> Agent {
@@ -61,12 +64,8 @@ impl Mode for Driven {
         Self::start()
     }
 
-    fn lab(&self) -> &Lab {
-        &self.lab
-    }
-
-    fn engine(&self) -> &Engine {
-        &self.engine
+    fn parts(&self) -> (&Engine, &Lab) {
+        (&self.engine, &self.lab)
     }
 
     fn run(&self, name: &str, options: &str) -> Agent {

@@ -19,7 +19,7 @@ use nix::{
 use serde_json::Value;
 
 use super::Lab;
-use crate::{eventually::eventually, place::Place};
+use crate::{agent::Agent, eventually::eventually, place::Place};
 
 /// The image that [`Engine::start`] imports: a static busybox and nothing else.
 pub const IMAGE: &str = "netctl-tests:1";
@@ -185,6 +185,13 @@ impl Engine {
     /// The container's network namespace.
     pub fn place(&self, name: &str) -> Result<Place, String> {
         Ok(self.place.in_netns(&self.netns(name)?))
+    }
+
+    /// An agent in the container's network namespace.
+    #[track_caller]
+    pub fn agent(&self, lab: &Lab, name: &str) -> Agent {
+        let netns = self.netns(name);
+        lab.agent_at(name, &netns.unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// File of the container's network namespace.
