@@ -217,6 +217,10 @@ fn rules_and_programs_of_others_are_found() {
     }
     // What netctl itself has there is none of others'.
     lab.start_daemon();
+    lab.populate("net1", &[("web", "-p 8080:80")]);
+    lab.netctl("port allow web 8080:80 --from 198.51.100.0/24")
+        .ok();
+    assert!(lab.ip("link show up0").contains("xdp"));
     assert_eq!(machine.told("bpf").len(), 1);
 }
 

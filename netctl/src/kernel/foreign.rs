@@ -26,6 +26,7 @@ pub struct Program {
 /// All of them on these interfaces (by index and name), in the network namespace of this thread.
 pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
     let mut netlink = Netlink::open()?;
+    let is_ours = |name: &String| Hook::INTERFACE.iter().any(|hook| hook.program() == name);
     let mut found = Vec::new();
     for (index, interface) in interfaces {
         let mut add = |hook: String, name: String| {
@@ -36,7 +37,10 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
             });
         };
         for id in xdp(&mut netlink, *index)? {
-            add("xdp".to_owned(), named(id)?);
+            let name = named(id)?;
+            if !is_ours(&name) {
+                add("xdp".to_owned(), name);
+            }
         }
         for (direction, attach_type) in [
             (Direction::Ingress, link::TCX_INGRESS),
@@ -48,7 +52,7 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
             };
             for id in link::tcx_programs(*index, attach_type)? {
                 let name = named(id)?;
-                if !Hook::INTERFACE.iter().any(|hook| hook.program() == name) {
+                if !is_ours(&name) {
                     add(format!("tcx {word}"), name);
                 }
             }

@@ -32,7 +32,7 @@ fn ufw(root: &Path) -> Finding {
         TOPIC,
         "enabled: as with stock Docker, published ports are open whatever it says; what containers send to the host itself passes its rules",
         [
-            "# a port for this host alone: -p 127.0.0.1:8080:80",
+            "# a port for this host alone: -p 127.0.0.1:8080:80; for some sources: the label netctl.allow=10.0.0.0/8",
             "sudo ufw allow in on docker0   # if containers may reach services of the host",
         ],
     )

@@ -54,8 +54,8 @@ fn users(chain: &Chain, rules: &[Vec<String>]) -> Option<Finding> {
             ),
             [
                 format!("sudo {command} -S {USER}   # what they say"),
-                "# publish such a port on an address that only those reach who may: -p 127.0.0.1:8080:80"
-                    .to_owned(),
+                "# the same by netctl, on the host port: a label netctl.allow=10.0.0.0/8, or".to_owned(),
+                "netctl port allow CONTAINER 8080:80 --from 10.0.0.0/8".to_owned(),
                 format!("sudo {command} -F {USER}   # then"),
             ],
         )
