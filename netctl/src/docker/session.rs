@@ -37,8 +37,8 @@ const UNLISTED: Duration = Duration::from_secs(10);
 /// What a session goes by.
 pub(super) enum Heard {
     Container(String, Seen),
-    /// Name and endpoint of a container that is being started.
-    Member(String, Option<(String, Endpoint)>),
+    /// Of one that is being started.
+    Member(String, Option<Member>),
     News(News),
     /// It is time to list everything.
     All,
@@ -46,14 +46,16 @@ pub(super) enum Heard {
     Again,
 }
 
-/// An answer about a container, by its id.
-type About<T> = (String, Result<T, EngineError>);
+/// Name and endpoint of a container.
+type Member = (String, Endpoint);
+/// Questions about containers, by their ids.
+type Open<T> = FuturesUnordered<BoxFuture<'static, (String, Result<T, EngineError>)>>;
 
 /// Questions about containers that the Engine has not answered yet.
 pub(super) struct Questions {
     engine: Engine,
-    containers: FuturesUnordered<BoxFuture<'static, About<Seen>>>,
-    members: FuturesUnordered<BoxFuture<'static, About<Option<(String, Endpoint)>>>>,
+    containers: Open<Seen>,
+    members: Open<Option<Member>>,
 }
 
 impl Questions {
@@ -211,7 +213,7 @@ impl Session<'_> {
     }
 
     /// Takes the endpoint of a container that is being started; whether that is news.
-    fn joined(&mut self, id: String, member: Option<(String, Endpoint)>) -> bool {
+    fn joined(&mut self, id: String, member: Option<Member>) -> bool {
         let Some((name, endpoint)) = member else {
             return false;
         };

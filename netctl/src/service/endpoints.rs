@@ -165,7 +165,7 @@ fn address<F: Family>(
         };
     };
     let Some(text) = wanted else {
-        let taken = members.iter().filter_map(|e| of(e)).collect();
+        let taken = members.iter().filter_map(&of).collect();
         let free = ipam::free_address(subnet, &taken).ok_or_else(|| {
             let range = subnet.ip_range.unwrap_or(subnet.subnet);
             Error::Conflict(format!(
