@@ -9,7 +9,11 @@ use netctl_tests::{
 };
 use serde_json::Value;
 
-use crate::{adopted::SOON, driven::Driven, published::reaches};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    published::reaches,
+};
 
 /// Host ports of a container's published ports that lead to one of its own.
 fn host_ports(driven: &Driven, name: &str, container_port: u16) -> Vec<u16> {
@@ -195,4 +199,34 @@ fn what_docker_made_by_the_driver_is_left_to_docker() {
     driven.wait_named("shop");
     let networks = lab.netctl("network ls").ok().stdout;
     assert!(networks.contains("net1"), "{networks}");
+}
+
+/// A container on a network of Docker's own, which is adopted, and on one of the driver's: the port
+/// is where Docker set the way out, whoever publishes it there.
+#[test]
+fn a_container_on_networks_of_both_kinds() {
+    let adopted = Adopted::start();
+    adopted
+        .engine
+        .ok("network create -d netctl --subnet 172.28.0.0/24 net1");
+    let web = adopted.run("web", "-p 8080:80");
+    web.serve_all(80);
+    let check = |when: &str| {
+        wait_for(when, SOON, || {
+            reaches(adopted.lab.lan(), Proto::Tcp, (HOST, 8080))
+        });
+    };
+    check("the port by docker0");
+    adopted.engine.ok("network connect net1 web");
+    assert_eq!(web.ping(Ipv4Addr::new(172, 28, 0, 1), 1, 1000), 1);
+    check("the port by docker0, with a second network");
+    adopted.engine.ok("network disconnect bridge web");
+    check("the port by the driver's network");
+    adopted.engine.ok("network connect bridge web");
+    check("the port by docker0 again");
+    adopted.engine.ok("rm -f web");
+    wait_for("nothing to be left", SOON, || {
+        let status = adopted.lab.netctl("status -o json").json();
+        status["endpoints"] == 0 && status["published_ports"] == 0
+    });
 }
