@@ -474,3 +474,19 @@ fn what_ends_before_its_ports_is_not_let_in() {
         );
     }
 }
+
+/// The instrument that the demo and the benchmark print: it measures what it says.
+#[test]
+fn what_rules_cost_is_measured() {
+    let costs = netctl_tests::demo::walks::measure();
+    let of = |part: &str| {
+        costs
+            .iter()
+            .find(|(name, _)| name.contains(part))
+            .unwrap()
+            .1
+    };
+    println!("{costs:#?}");
+    assert!(of("for a port without rules") > 0);
+    assert!(of("XDP: refused") > 0 && of("TC, where XDP is taken") > 0);
+}

@@ -16,7 +16,7 @@ use super::screen::Screen;
 use crate::{
     packet,
     prog::{
-        Bench, GATEWAY_MAC, LAN_MAC, Program, UPLINK, UPLINK_ADDR, UPLINK_MAC, Verdict,
+        Bench, By, GATEWAY_MAC, LAN_MAC, Program, Rules, UPLINK, UPLINK_ADDR, UPLINK_MAC, Verdict,
         endpoint_mac,
     },
 };
@@ -45,10 +45,56 @@ pub fn measure() -> Vec<(&'static str, u128)> {
     let mut bench = Bench::usual();
     bench.publish(1, TCP, (Ipv4Addr::UNSPECIFIED, 8080, 8080), (1, WEB, 80));
     translate_there_and_back(&mut bench);
-    walks()
-        .into_iter()
+    let walks = walks().into_iter();
+    let mut costs: Vec<_> = walks
         .map(|walk| (walk.name, median(&mut bench, &walk)))
-        .collect()
+        .collect();
+    costs.extend(ruled());
+    costs
+}
+
+/// What the rules of published ports cost: who is refused, and who comes for another port.
+fn ruled() -> Vec<(&'static str, u128)> {
+    let nobody = Rules {
+        from: Some(Vec::new()),
+        ..Rules::default()
+    };
+    let mut bench = Bench::usual();
+    bench.publish(1, TCP, (Ipv4Addr::UNSPECIFIED, 8080, 8080), (1, WEB, 80));
+    bench.shield(1, TCP, (8080, 8080), &nobody);
+    let (ruled, other) = (
+        "lan>up tcp 203.0.113.9:5000>198.51.100.1:8080 flags=S",
+        "lan>up tcp 203.0.113.9:5000>198.51.100.1:22 flags=A",
+    );
+    let mut cost = |name, by, line, expected| {
+        if by == By::Tc {
+            bench.shield_by_tc();
+        }
+        let mut times: Vec<u128> = (0..MEASUREMENTS)
+            .map(|_| bench.arrives_often(by, line, REPEAT))
+            .map(|(verdict, time)| {
+                assert_eq!(verdict, expected, "{name}");
+                time.as_nanos()
+            })
+            .collect();
+        times.sort_unstable();
+        (name, times[MEASUREMENTS / 2])
+    };
+    vec![
+        cost(
+            "XDP: for a port without rules",
+            By::Xdp,
+            other,
+            Verdict::NotOurs,
+        ),
+        cost("XDP: refused by a list", By::Xdp, ruled, Verdict::Drop),
+        cost(
+            "TC, where XDP is taken: refused by a list",
+            By::Tc,
+            ruled,
+            Verdict::Drop,
+        ),
+    ]
 }
 
 /// Prints a row for each walk; false when they could not be measured.

@@ -1,6 +1,6 @@
 //! Rules of published ports: into the maps, and packets that meet them by XDP or by TC.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, os::fd::AsFd as _, time::Duration};
 
 use aya::programs::Xdp;
 use ipnet::IpNet;
@@ -13,7 +13,7 @@ use netctl_common::{
 
 use super::{
     Bench, Outcome, Program, UPLINK, Verdict, maps, object,
-    run::{self, Shot},
+    run::{self, Ran, Shot},
 };
 use crate::packet;
 
@@ -132,19 +132,26 @@ impl Bench {
         }
         let before = maps::drops(&self.ebpf);
         let mut out = vec![0; bytes.len() + 256];
-        let (code, length) = self.xdp(bytes, &mut out, 1);
-        out.truncate(length);
-        let verdict = match code {
-            XDP_PASS => Verdict::NotOurs,
-            XDP_DROP => Verdict::Drop,
-            other => Verdict::Other(other as i32),
-        };
-        self.outcome(verdict, out, bytes, before)
+        let ran = self.xdp(bytes, &mut out, 1);
+        out.truncate(ran.length);
+        self.outcome(xdp_verdict(ran.code), out, bytes, before)
     }
 
-    /// Code and length of what is left, of a run of the XDP program.
+    /// The same so many times; how each ended, and what it took.
     #[track_caller]
-    fn xdp(&mut self, bytes: &[u8], out: &mut [u8], repeat: u32) -> (u32, usize) {
+    pub fn arrives_often(&mut self, by: By, line: &str, repeat: u32) -> (Verdict, Duration) {
+        let bytes = packet::build(&self.names, line);
+        if by == By::Tc {
+            let (code, _, time) = self.test_run(Program::FromUplink, UPLINK, &bytes, None, repeat);
+            return (code.into(), time);
+        }
+        let mut out = vec![0; bytes.len() + 256];
+        let ran = self.xdp(&bytes, &mut out, repeat);
+        (xdp_verdict(ran.code), ran.duration)
+    }
+
+    #[track_caller]
+    fn xdp(&mut self, bytes: &[u8], out: &mut [u8], repeat: u32) -> Ran {
         const NAME: &str = "xdp_shield";
         let missing = object::missing(&self.ebpf, &[NAME]);
         object::load_all(&mut self.ebpf, &missing);
@@ -157,8 +164,16 @@ impl Bench {
             repeat,
         };
         let fd = program.fd().unwrap();
-        let ran = run::run_plain(std::os::fd::AsFd::as_fd(fd), &shot, out)
-            .unwrap_or_else(|error| panic!("test run of {NAME}: {error:?}"));
-        (ran.code, ran.length)
+        run::run_plain(fd.as_fd(), &shot, out)
+            .unwrap_or_else(|error| panic!("test run of {NAME}: {error:?}"))
+    }
+}
+
+/// What XDP lets pass is not ours.
+fn xdp_verdict(code: u32) -> Verdict {
+    match code {
+        XDP_PASS => Verdict::NotOurs,
+        XDP_DROP => Verdict::Drop,
+        other => Verdict::Other(other as i32),
     }
 }
