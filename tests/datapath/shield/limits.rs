@@ -1,0 +1,167 @@
+//! How fast a source may be.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Slow enough that none comes back while the test runs.
+const AN_HOUR: u64 = 3600;
+
+#[test]
+fn connections_of_a_source_are_counted_by_syns() {
+    in_all(
+        |_, _| Rules {
+            connections: Some((3, AN_HOUR)),
+            ..Rules::default()
+        },
+        |by, mut bench| {
+            let mut syn = |from: u16| {
+                let line = format!("lan>up tcp {{out}}:{from}>{{up}}:8080 flags=S");
+                bench.arrives(by, &line)
+            };
+            for from in 5000..5003 {
+                let_in(by, &syn(from));
+            }
+            for from in 5003..5005 {
+                syn(from).dropped(DropReason::LimitConnections);
+            }
+            // Packets of connections that there are go on.
+            let out = bench.arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=PA len=9");
+            let_in(by, &out);
+            assert_eq!(bench.port_stats(1, 8080).refused, [0, 2, 0], "{by:?}");
+            // Another source has a limit of its own.
+            let other = bench.names.family.pick("203.0.113.77", "[2001:db8:99::9]");
+            let line = format!("lan>up tcp {other}:5000>{{up}}:8080 flags=S");
+            let out = bench.arrives(by, &line);
+            let_in(by, &out);
+        },
+    );
+}
+
+#[test]
+fn connections_of_udp_are_flows() {
+    for family in Family::BOTH {
+        let rules = Rules {
+            connections: Some((2, AN_HOUR)),
+            ..Rules::default()
+        };
+        let mut bench = ruled(By::Tc, family, UDP, &rules);
+        let mut send = |from: u16| {
+            let line = format!("lan>up udp {{out}}:{from}>{{up}}:8080 len=9");
+            bench.arrives(By::Tc, &line)
+        };
+        for from in [5000, 5000, 5001, 5000, 5001] {
+            let_in(By::Tc, &send(from));
+        }
+        send(5002).dropped(DropReason::LimitConnections);
+        let_in(By::Tc, &send(5000));
+        // XDP sees the same flows.
+        let mut xdp = |from: u16| {
+            let line = format!("lan>up udp {{out}}:{from}>{{up}}:8080 len=9");
+            bench.arrives(By::Xdp, &line)
+        };
+        let_in(By::Xdp, &xdp(5001));
+        xdp(5003).dropped(DropReason::LimitConnections);
+    }
+}
+
+#[test]
+fn packets_of_a_source_are_counted() {
+    in_all(
+        |_, _| Rules {
+            packets: Some((4, AN_HOUR)),
+            ..Rules::default()
+        },
+        |by, mut bench| {
+            for flags in ["S", "A", "PA", "PA"] {
+                let line = format!("lan>up tcp {{out}}:5000>{{up}}:8080 flags={flags}");
+                let out = bench.arrives(by, &line);
+                let_in(by, &out);
+            }
+            for n in 1..=3 {
+                bench
+                    .arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=PA len=9")
+                    .dropped(DropReason::LimitPackets);
+                assert_eq!(bench.port_stats(1, 8080).refused, [0, 0, n], "{by:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn all_of_a_v6_network_is_one_source() {
+    for by in By::BOTH {
+        let rules = Rules {
+            connections: Some((2, AN_HOUR)),
+            ..Rules::default()
+        };
+        let mut bench = ruled(by, Family::V6, TCP, &rules);
+        for last in 1..=2 {
+            let line = format!("lan>up tcp [2001:db8:5::{last}]:5000>{{up}}:8080 flags=S");
+            let out = bench.arrives(by, &line);
+            let_in(by, &out);
+        }
+        bench
+            .arrives(by, "lan>up tcp [2001:db8:5::3]:5000>{up}:8080 flags=S")
+            .dropped(DropReason::LimitConnections);
+        let out = bench.arrives(by, "lan>up tcp [2001:db8:5:1::3]:5000>{up}:8080 flags=S");
+        let_in(by, &out);
+    }
+}
+
+#[test]
+fn a_source_gets_its_rate_back_with_time() {
+    for by in By::BOTH {
+        let rules = Rules {
+            connections: Some((10, 1)),
+            ..Rules::default()
+        };
+        let mut bench = ruled(by, Family::V4, TCP, &rules);
+        let line = "lan>up tcp {out}:5000>{up}:8080 flags=S";
+        // As fast as it goes: ten at once, and what this takes gives back.
+        let started = Instant::now();
+        let mut passed = 0_u32;
+        let mut refused = 0_u32;
+        while refused == 0 || started.elapsed() < Duration::from_secs(1) {
+            match bench.arrives(by, line).verdict {
+                Verdict::Drop => refused += 1,
+                _ => passed += 1,
+            }
+        }
+        let most = 10.0 + started.elapsed().as_secs_f64() * 10.0 + 1.0;
+        assert!(f64::from(passed) <= most, "{by:?}: {passed} of {most}");
+        // One every tenth of a second, and the ten of the beginning.
+        assert!(passed >= 15, "{by:?}: {passed}");
+        assert_eq!(
+            bench.port_stats(1, 8080).refused,
+            [0, u64::from(refused), 0]
+        );
+    }
+}
+
+#[test]
+fn a_refused_connection_costs_no_packet() {
+    in_all(
+        |_, _| Rules {
+            connections: Some((1, AN_HOUR)),
+            packets: Some((3, AN_HOUR)),
+            ..Rules::default()
+        },
+        |by, mut bench| {
+            let out = bench.arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=S");
+            let_in(by, &out);
+            for _ in 0..5 {
+                bench
+                    .arrives(by, "lan>up tcp {out}:5001>{up}:8080 flags=S")
+                    .dropped(DropReason::LimitConnections);
+            }
+            for _ in 0..2 {
+                let out = bench.arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=PA");
+                let_in(by, &out);
+            }
+            bench
+                .arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=PA")
+                .dropped(DropReason::LimitPackets);
+        },
+    );
+}
