@@ -34,11 +34,11 @@ use crate::{
 #[inline(always)]
 pub(crate) fn xdp_shield(ctx: XdpContext) -> u32 {
     let frame = Frame { md: ctx.ctx };
-    // SAFETY: compared with the end before it is read, which is at an even byte.
-    let kind = match frame.at::<Be16>(ETH_LEN - 2) {
-        Some(kind) => unsafe { *kind }.get(),
-        None => return xdp_action::XDP_PASS,
+    let Some(kind) = frame.at::<Be16>(ETH_LEN - 2) else {
+        return xdp_action::XDP_PASS;
     };
+    // SAFETY: compared with the end before it is read, which is at an even byte.
+    let kind = unsafe { *kind }.get();
     // What has a VLAN's tag is for the VLAN's own interface.
     match kind {
         ethertype::IPV4 => ipv4(&frame),

@@ -295,7 +295,7 @@ pub fn from_message(message: LinkMessage) -> Link {
 }
 
 fn xdp(values: &[LinkXdp]) -> Option<Xdp> {
-    let places = values.iter().filter_map(|value| match value {
+    let mut places = values.iter().filter_map(|value| match value {
         LinkXdp::Attached(XdpAttached::None) => None,
         LinkXdp::Attached(XdpAttached::Driver) => Some(XdpPlace::Driver),
         LinkXdp::Attached(XdpAttached::SocketBuffer) => Some(XdpPlace::Stack),
@@ -307,7 +307,7 @@ fn xdp(values: &[LinkXdp]) -> Option<Xdp> {
         _ => None,
     });
     let program = programs.next().unwrap_or_default();
-    let place = places.last()?;
+    let place = places.next_back()?;
     Some(Xdp { place, program })
 }
 
