@@ -51,7 +51,9 @@ fn who_is_on_the_list_is_let_in_and_nobody_else() {
     let usual = Usual::start();
     let lab = &usual.lab;
     let more = lab.add_lan_host();
-    assert!(lets_in(&more.agent, Proto::Tcp, more.host));
+    wait_for("the new uplink", HEALED_WITHIN, || {
+        lets_in(&more.agent, Proto::Tcp, more.host)
+    });
     // As it was published: port 8080 of the host, not the container's 80.
     let shown = lab.netctl(&format!(
         "port allow web {PUBLISHED}:80/tcp --from {LAN},{LAN6}/128 -o json"
