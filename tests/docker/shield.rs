@@ -3,10 +3,14 @@
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
     eventually::wait_for,
-    lab::{HOST, Neighbour},
+    lab::{HOST, Lab, Neighbour},
 };
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    mode::Mode as _,
+};
 
 fn reaches(agent: &Agent, host: impl Into<std::net::IpAddr>, port: u16) -> bool {
     let ask = Connect::to(Proto::Tcp, (host.into(), port)).within_ms(500);
@@ -14,9 +18,9 @@ fn reaches(agent: &Agent, host: impl Into<std::net::IpAddr>, port: u16) -> bool 
 }
 
 /// Who of the LAN and the other neighbour reaches the port.
-fn who(adopted: &Adopted, more: &Neighbour, port: u16) -> (bool, bool) {
+fn who(lab: &Lab, more: &Neighbour, port: u16) -> (bool, bool) {
     (
-        reaches(adopted.lab.lan(), HOST, port),
+        reaches(lab.lan(), HOST, port),
         reaches(&more.agent, more.host, port),
     )
 }
@@ -37,16 +41,20 @@ fn labels_say_who_may_use_a_port() {
     for port in 9000..=9002 {
         web.serve(Proto::Tcp, (std::net::Ipv4Addr::UNSPECIFIED, port));
     }
-    assert_eq!(who(&adopted, &more, 8080), (true, false));
-    assert_eq!(who(&adopted, &more, 8081), (false, true));
+    assert_eq!(who(&adopted.lab, &more, 8080), (true, false));
+    assert_eq!(who(&adopted.lab, &more, 8081), (false, true));
     for n in 1..=2 {
-        assert_eq!(who(&adopted, &more, 8082), (true, true), "connection {n}");
+        assert_eq!(
+            who(&adopted.lab, &more, 8082),
+            (true, true),
+            "connection {n}"
+        );
     }
-    assert_eq!(who(&adopted, &more, 8082), (false, false));
+    assert_eq!(who(&adopted.lab, &more, 8082), (false, false));
     // One of a range.
-    assert_eq!(who(&adopted, &more, 9000), (true, false));
-    assert_eq!(who(&adopted, &more, 9001), (true, true));
-    assert_eq!(who(&adopted, &more, 9002), (true, false));
+    assert_eq!(who(&adopted.lab, &more, 9000), (true, false));
+    assert_eq!(who(&adopted.lab, &more, 9001), (true, true));
+    assert_eq!(who(&adopted.lab, &more, 9002), (true, false));
     // On the uplinks: the host and other containers go on.
     assert!(reaches(adopted.lab.host(), HOST, 8080));
     let other = adopted.run("other", "");
@@ -92,16 +100,88 @@ fn an_operators_word_stays_with_the_container() {
     let more = lab.add_lan_host();
     let web = adopted.run("web", "-p 8080:80 --label netctl.allow=198.51.100.0/24");
     web.serve_all(80);
-    assert_eq!(who(&adopted, &more, 8080), (true, false));
+    assert_eq!(who(&adopted.lab, &more, 8080), (true, false));
     lab.netctl("port allow web 8080:80 --from up1").ok();
-    assert_eq!(who(&adopted, &more, 8080), (false, true));
+    assert_eq!(who(&adopted.lab, &more, 8080), (false, true));
     drop(web);
     adopted.engine.ok("restart -t 0 web");
     adopted.wait_served("web");
     let web = adopted.agent("web");
     web.serve_all(80);
-    wait_for("the port", SOON, || who(&adopted, &more, 8080).1);
-    assert_eq!(who(&adopted, &more, 8080), (false, true));
+    wait_for("the port", SOON, || who(lab, &more, 8080).1);
+    assert_eq!(who(lab, &more, 8080), (false, true));
+    // netctl, too, is started anew meanwhile, as at every boot.
+    drop(web);
+    adopted.engine.ok("stop -t 0 web");
+    lab.kill_daemon();
+    lab.start_daemon();
+    adopted.wait_connected();
+    adopted.engine.ok("start web");
+    adopted.wait_served("web");
+    let web = adopted.agent("web");
+    web.serve_all(80);
+    wait_for("the port", SOON, || who(lab, &more, 8080).1);
+    assert_eq!(who(lab, &more, 8080), (false, true));
     lab.netctl("port allow web 8080:80 --clear").ok();
-    assert_eq!(who(&adopted, &more, 8080), (true, false));
+    assert_eq!(who(&adopted.lab, &more, 8080), (true, false));
+}
+
+/// Ports that Docker asks netctl's network driver for, whose container it names only afterwards.
+#[test]
+fn rules_hold_on_networks_of_the_driver() {
+    let driven = Driven::start();
+    let lab = &driven.lab;
+    let more = lab.add_lan_host();
+    driven.network("net1", "--subnet 172.28.0.0/24");
+    let serve = || {
+        let web = driven.agent("web");
+        web.serve_all(80);
+        for port in 9000..=9002 {
+            web.serve(Proto::Tcp, (std::net::Ipv4Addr::UNSPECIFIED, port));
+        }
+        web
+    };
+    drop(driven.run(
+        "web",
+        "--network net1 -p 8080:80 -p 8081:80 -p 9000-9002:9000-9002 \
+         --label netctl.allow=198.51.100.0/24 --label netctl.allow.9001=any",
+    ));
+    let web = serve();
+    let are = |port: u16, expected: (bool, bool)| {
+        let what = format!("{port} for (the LAN, the other) as {expected:?}");
+        wait_for(&what, SOON, || who(lab, &more, port) == expected);
+    };
+    are(8080, (true, false));
+    are(9000, (true, false));
+    are(9001, (true, true));
+    are(9002, (true, false));
+    lab.netctl("port allow web 8081:80 --from up1").ok();
+    are(8081, (false, true));
+    drop(web);
+    driven.engine.ok("restart -t 0 web");
+    driven.wait_named("web");
+    let web = serve();
+    are(8081, (false, true));
+    are(8080, (true, false));
+    drop(web);
+    driven.engine.ok("stop -t 0 web");
+    lab.kill_daemon();
+    lab.start_daemon();
+    driven.engine.ok("start web");
+    driven.wait_named("web");
+    let _web = serve();
+    are(8081, (false, true));
+    are(9001, (true, true));
+    are(9002, (true, false));
+    // A label that is not understood lets nobody in.
+    let wrong = "--network net1 -p 8090:80 --label netctl.allow=10.0.0.300";
+    let other = driven.run("other", wrong);
+    other.serve_all(80);
+    are(8090, (false, false));
+    let problems = || lab.netctl("status -o json").json()["docker"]["problems"].to_string();
+    wait_for("the problem", SOON, || problems().contains("let nobody in"));
+    assert!(
+        reaches(lab.host(), HOST, 8090),
+        "rules are kept on the uplinks"
+    );
 }

@@ -206,7 +206,9 @@ fn keep_adopted(config: &Config, store: &Store, model: Model) -> Result<Model> {
     let is_there =
         |name: &str, ifindex| config.docker.adopt && present.contains(&(name.to_owned(), ifindex));
     let mut kept = model.clone();
-    kept.keep_adopted(is_there);
+    let has_driven = model.networks.values().any(|n| n.driver.is_some());
+    let followed = config.docker.adopt || (config.docker.driver && has_driven);
+    kept.keep_adopted(followed, is_there);
     kept.keep_joined(config.docker.driver, |id| {
         present.contains(&(names::endpoint_name(id), names::endpoint_ifindex(id)))
     });

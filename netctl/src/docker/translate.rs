@@ -61,6 +61,9 @@ impl Translation<'_> {
         let mut published = BTreeSet::new();
         let names = self.sandboxes(facts);
         self.name_joined(facts, &names);
+        for (id, container) in &facts.containers {
+            self.rule_joined(&names[id], container);
+        }
         // What is gone is in nobody's way; those that stay keep what they have against those that
         // come.
         let there = facts.containers.values().flat_map(|c| &c.endpoints);

@@ -137,8 +137,9 @@ impl Container {
 
 impl Model {
     /// Keeps what is adopted as far as its interface is there, by name and index, and takes the
-    /// rest out. Ports that a user published on a container stay with it.
-    pub fn keep_adopted(&mut self, is_there: impl Fn(&str, u32) -> bool) {
+    /// rest out. What a user said of a container stays with it, if the engine is `followed` and
+    /// will tell which of them exist.
+    pub fn keep_adopted(&mut self, followed: bool, is_there: impl Fn(&str, u32) -> bool) {
         self.networks.retain(|_, network| {
             let bridge = network.adopted.as_ref();
             bridge.is_none_or(|bridge| is_there(&bridge.name, bridge.ifindex))
@@ -150,7 +151,7 @@ impl Model {
                 is_there(&veth.name, veth.ifindex) && networks.contains_key(&endpoint.network)
             })
         });
-        self.drop_idle_containers(|_| false);
+        self.drop_idle_containers(|container| followed && container.is_some());
     }
 
     /// Takes out containers that have no endpoint any more, with what their engine published. One

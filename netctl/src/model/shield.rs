@@ -22,6 +22,16 @@ pub struct Shield {
     pub limit: Limit,
 }
 
+impl Shield {
+    /// Lets nobody in.
+    pub fn nobody() -> Self {
+        Self {
+            allow: Some(Vec::new()),
+            limit: Limit::default(),
+        }
+    }
+}
+
 /// Who is let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]

@@ -108,10 +108,12 @@ impl Service {
                 let (port, operator) = (port.clone(), port.rules.operator.clone());
                 // What the engine publishes comes and goes; the rules stay with the container.
                 let published = model.ports.values().filter(|p| p.sandbox == ns);
-                let published: Vec<_> = published.map(|p| (p.proto, p.host_port)).collect();
-                let is_gone =
-                    |rules: &PortRules| !published.contains(&(rules.proto, rules.host_port));
-                if port.adopted
+                let published = published.map(|p| (p.proto, p.host_port, p.container_port));
+                let published: Vec<_> = published.collect();
+                let is_gone = |rules: &PortRules| {
+                    !published.contains(&(rules.proto, rules.host_port, rules.container_port))
+                };
+                if (port.adopted || port.joined.is_some())
                     && let Some(sandbox) = model.sandboxes.get_mut(&ns)
                     && let Some(container) = &mut Arc::make_mut(sandbox).adopted
                 {

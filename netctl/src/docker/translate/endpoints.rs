@@ -1,6 +1,6 @@
 //! The Engine's containers as sandboxes with endpoints.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
 
 use netctl_common::endpoint::slot;
 
@@ -38,10 +38,14 @@ impl Translation<'_> {
             if let Some(old) = known.filter(|old| *old != name) {
                 self.rename(&old, &name);
             }
+            let path = container
+                .sandbox
+                .clone()
+                .or_else(|| self.joined_at(container));
             let sandbox = Sandbox {
                 name: name.clone(),
                 netns: Netns::Path {
-                    path: container.sandbox.clone().unwrap_or_default(),
+                    path: path.unwrap_or_default(),
                     inode: inside(self.found, container).map_or(0, |sandbox| sandbox.inode),
                 },
                 adopted: Some(Container {
@@ -58,6 +62,18 @@ impl Translation<'_> {
             names.insert(id.clone(), name);
         }
         names
+    }
+
+    /// Where a container that is being started has its namespace, as the network driver was told: it
+    /// may join more of the driver's networks, and is known by that then.
+    fn joined_at(&self, container: &facts::Container) -> Option<PathBuf> {
+        container.endpoints.iter().find_map(|fact| {
+            let joined = self.model.joined(&fact.id)?;
+            match &self.model.sandboxes.get(&joined.sandbox)?.netns {
+                Netns::Path { path, .. } if !path.as_os_str().is_empty() => Some(path.clone()),
+                Netns::Path { .. } | Netns::Named => None,
+            }
+        })
     }
 
     fn rename(&mut self, old: &str, new: &str) {

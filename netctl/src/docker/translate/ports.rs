@@ -41,16 +41,85 @@ impl Translation<'_> {
         }
     }
 
-    fn operators_rules(
-        &self,
-        container: &facts::Container,
-        port: &PublishedPort,
-    ) -> Option<Shield> {
-        let has = |fact: &facts::Port, rules: &PortRules| {
-            let ports = fact.host_port..=fact.host_port + (fact.count - 1);
-            fact.proto == rules.proto && ports.contains(&rules.host_port)
+    /// Gives the ports that Docker asked the network driver for the rules of the container's labels,
+    /// and those that an operator gave to their like before the container was started anew.
+    pub(super) fn rule_joined(&mut self, sandbox: &str, container: &facts::Container) {
+        let ports = self.model.ports.values();
+        let joined = ports.filter(|port| port.joined.is_some() && port.sandbox == sandbox);
+        let joined: Vec<PublishedPort> = joined.map(|port| PublishedPort::clone(port)).collect();
+        if joined.is_empty() {
+            return;
+        }
+        let labels = labels::read(&container.labels);
+        if let Err(error) = &labels {
+            self.problem(format!(
+                "container {:?}: {error}; its published ports let nobody in from outside until it is made anew with another label",
+                container.name
+            ));
+        }
+        let fact = |port: &PublishedPort| facts::Port {
+            proto: port.proto,
+            host_ip: port.host_ip,
+            host_port: port.host_port,
+            container_port: port.container_port,
+            count: port.count,
         };
-        let is_gone = |rules: &PortRules| !container.ports.iter().any(|fact| has(fact, rules));
+        let now: Vec<facts::Port> = joined.iter().map(fact).collect();
+        for (port, fact) in joined.iter().zip(&now) {
+            let rows = match &labels {
+                Ok(rules) => rules.split(fact),
+                Err(_) => vec![(*fact, Some(Shield::nobody()))],
+            };
+            if rows.len() > 1 {
+                self.model.ports.remove(&port.id);
+            }
+            let is_whole = rows.len() == 1;
+            for (row, labels) in rows {
+                self.put_row(&now, (port, is_whole), row, labels);
+            }
+        }
+    }
+
+    /// A row of a published port that has rules of its own: all of it, or a port with a number of
+    /// its own. (A trie tells of a row that is there what it knew of the whole.)
+    fn put_row(
+        &mut self,
+        now: &[facts::Port],
+        (of, is_whole): (&PublishedPort, bool),
+        row: facts::Port,
+        labels: Option<Shield>,
+    ) {
+        let mut port = PublishedPort {
+            host_port: row.host_port,
+            container_port: row.container_port,
+            count: row.count,
+            ..of.clone()
+        };
+        port.rules.labels = labels;
+        if port.rules.operator.is_none() {
+            port.rules.operator = self.operators_rules(now, &port);
+        }
+        if !is_whole {
+            port.id = self.model.last_port + 1;
+            self.model.last_port = port.id;
+        }
+        let ports = &mut self.model.ports;
+        if ports.get(&port.id).is_none_or(|old| **old != port) {
+            ports.insert(port.id, port.into());
+        }
+    }
+
+    /// What an operator said of a port of a container, whose ports are these now.
+    fn operators_rules(&self, now: &[facts::Port], port: &PublishedPort) -> Option<Shield> {
+        // A number that leads elsewhere now is another port.
+        let has = |fact: &facts::Port, rules: &PortRules| {
+            let step = rules.host_port.checked_sub(fact.host_port);
+            fact.proto == rules.proto
+                && step.is_some_and(|step| {
+                    step < fact.count && fact.container_port + step == rules.container_port
+                })
+        };
+        let is_gone = |rules: &PortRules| !now.iter().any(|fact| has(fact, rules));
         let sandbox = self.model.sandboxes.get(&port.sandbox)?;
         let adopted = sandbox.adopted.as_ref()?;
         adopted.rules_of(port, is_gone).cloned()
@@ -79,7 +148,7 @@ impl Translation<'_> {
                 labels,
             },
         };
-        port.rules.operator = self.operators_rules(container, &port);
+        port.rules.operator = self.operators_rules(&container.ports, &port);
         let name = &container.name;
         if port.proto == Proto::Sctp && port.host_port != port.container_port {
             return Err(format!(
