@@ -13,6 +13,8 @@ use super::SetupError;
 
 /// Mode of a file that was not there.
 const NEW: u32 = 0o644;
+/// Mode of a file that nobody but root reads.
+const PRIVATE: u32 = 0o600;
 
 /// The file's text; `None` where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, SetupError> {
@@ -32,9 +34,18 @@ pub(super) struct Staged {
     target: PathBuf,
 }
 
-/// Writes the text beside the file; owner and mode are those of `like`, where that is there. A
-/// link is followed: it stays, and what it leads to is replaced.
-pub(super) fn stage(path: &Path, text: &str, like: &Path) -> Result<Staged, SetupError> {
+/// Writes the text beside the file; owner and mode stay, where it is there. A link is followed: it
+/// stays, and what it leads to is replaced.
+pub(super) fn stage(path: &Path, text: &str) -> Result<Staged, SetupError> {
+    write_beside(path, text, None)
+}
+
+/// [`stage`] of a file that holds what others may hide, for its owner alone.
+pub(super) fn stage_private(path: &Path, text: &str) -> Result<Staged, SetupError> {
+    write_beside(path, text, Some(PRIVATE))
+}
+
+fn write_beside(path: &Path, text: &str, mode: Option<u32>) -> Result<Staged, SetupError> {
     let failed = |source| SetupError::Write {
         path: path.to_owned(),
         source,
@@ -50,16 +61,15 @@ pub(super) fn stage(path: &Path, text: &str, like: &Path) -> Result<Staged, Setu
         let mut temporary = NamedTempFile::new_in(folder)?;
         temporary.write_all(text.as_bytes())?;
         let file = temporary.as_file();
-        match fs::metadata(like) {
+        let old = match fs::metadata(path) {
             Ok(old) => {
                 fchown(file, Some(old.uid()), Some(old.gid()))?;
-                file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+                old.mode() & 0o7777
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                file.set_permissions(Permissions::from_mode(NEW))?;
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => NEW,
             Err(error) => return Err(error),
-        }
+        };
+        file.set_permissions(Permissions::from_mode(mode.unwrap_or(old)))?;
         file.sync_all()?;
         Ok(temporary)
     };

@@ -98,7 +98,6 @@ impl Plan {
             keeps_copies,
             record: (record_path, record),
         } = self;
-        let like = files.first().map_or(&record_path, |change| &change.path);
         let staged_record = match &record {
             Some(record) => {
                 let text =
@@ -106,12 +105,12 @@ impl Plan {
                         path: record_path.clone(),
                         reason: error.to_string(),
                     })?;
-                Some(files::stage(&record_path, &(text + "\n"), like)?)
+                Some(files::stage_private(&record_path, &(text + "\n"))?)
             }
             None => None,
         };
         let staged = files.iter().map(|change| match &change.after {
-            Some(text) => files::stage(&change.path, text, &change.path).map(Some),
+            Some(text) => files::stage(&change.path, text).map(Some),
             None => Ok(None),
         });
         let staged = staged.collect::<Result<Vec<_>, _>>()?;

@@ -39,7 +39,11 @@ pub fn enable(places: &Places, launch: &Launch) -> Result<Plan, SetupError> {
         toml.put(OWN_ICC, Some(false));
         told.push(format!("\"{ICC}\": false is netctl's now, docker.{OWN_ICC} = false: the Engine does not start with it and without iptables"));
     }
-    if is_off(&object, IP_MASQ) && toml.get(OWN_IP_MASQ) != Some(false) {
+    let by_flag = launch
+        .flags
+        .iter()
+        .any(|flag| flag.name == IP_MASQ && flag.value.as_deref() == Some("false"));
+    if (by_flag || is_off(&object, IP_MASQ)) && toml.get(OWN_IP_MASQ) != Some(false) {
         toml.put(OWN_IP_MASQ, Some(false));
         told.push(format!("\"{IP_MASQ}\": false is also netctl's, docker.{OWN_IP_MASQ} = false: without iptables the Engine does not tell"));
     }
