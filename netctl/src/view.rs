@@ -151,6 +151,8 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {
     pub socket: PathBuf,
+    /// Whether its own bridge networks are served, not only those of the network driver.
+    pub adopts: bool,
     /// What is served is what the engine has; else what it had when it was last seen.
     pub connected: bool,
     pub version: Option<String>,

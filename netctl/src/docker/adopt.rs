@@ -52,6 +52,7 @@ pub async fn follow(service: Arc<Service>, config: Docker, resync: Duration) {
                 }
                 service.note_engine(|seen| {
                     seen.socket = socket.clone();
+                    seen.adopts = config.adopt;
                     seen.connected = false;
                     seen.error = Some(error);
                 });
@@ -88,7 +89,7 @@ async fn session(
         End::Engine(format!("the kernel's news cannot be followed: {error}"))
     })?);
     let mut questions = Questions::new(engine);
-    let mut session = Session::new(service, &config.socket, &engine.version);
+    let mut session = Session::new(service, config, &engine.version);
     let mut first = true;
     // Looks at everything at once, and then again from time to time.
     let mut all_at = Instant::now();

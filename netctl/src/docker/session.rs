@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +21,7 @@ use super::{
     facts::{Container, Endpoint, Facts, Networks, Port},
     translate::{Outcome, translate},
 };
-use crate::{kernel::adopted, service::Service, view};
+use crate::{config::Docker, kernel::adopted, service::Service, view};
 
 /// Until what could not be served is looked at again: a container's interfaces come and go while
 /// the Engine tells of them.
@@ -104,7 +103,7 @@ impl Questions {
 /// What the Engine has said on this connection.
 pub(super) struct Session<'a> {
     service: &'a Arc<Service>,
-    socket: &'a Path,
+    config: &'a Docker,
     /// The Engine's own.
     version: &'a str,
     facts: Facts,
@@ -118,10 +117,10 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(service: &'a Arc<Service>, socket: &'a Path, version: &'a str) -> Self {
+    pub(super) fn new(service: &'a Arc<Service>, config: &'a Docker, version: &'a str) -> Self {
         Self {
             service,
-            socket,
+            config,
             version,
             facts: Facts::default(),
             strange: BTreeMap::new(),
@@ -306,7 +305,7 @@ impl Session<'_> {
 
     /// Brings what is wanted in line; after how long to look again when it is not all of it.
     pub(super) async fn adopt(&mut self) -> Result<Option<Duration>, End> {
-        let (socket, version) = (self.socket, self.version);
+        let (socket, version) = (&self.config.socket, self.version);
         let facts = Arc::new(self.facts.clone());
         let looked = Arc::clone(&facts);
         let found = tokio::task::spawn_blocking(move || look(&looked)).await;
@@ -358,6 +357,7 @@ impl Session<'_> {
         self.service.note_engine(|seen| {
             *seen = view::Engine {
                 socket: socket.to_owned(),
+                adopts: self.config.adopt,
                 connected: true,
                 version: Some(version.to_owned()),
                 error: None,

@@ -32,6 +32,7 @@ impl Service {
     pub async fn driver_forget(self: &Arc<Self>, ids: BTreeSet<String>) -> Result<()> {
         self.fact(move |_, model| {
             for id in &ids {
+                pools::forget(model, id);
                 endpoints::delete(model, id);
                 networks::delete(model, id);
             }

@@ -31,6 +31,16 @@ fn judge(status: &Status, adopts: bool) -> Finding {
             restart,
         ),
         None => Finding::ok(TOPIC, "the daemon runs"),
+        Some(engine) if engine.adopts != adopts => {
+            let does = if adopts { "adopts nothing" } else { "adopts" };
+            Finding::change(
+                TOPIC,
+                format!(
+                    "the daemon runs, and {does}: it was started before netctl.toml was changed"
+                ),
+                restart,
+            )
+        }
         Some(engine) if !engine.problems.is_empty() => Finding::note(
             TOPIC,
             format!(
@@ -76,12 +86,24 @@ mod tests {
         let level = |docker, adopts| judge(&with(docker), adopts).level;
         assert_eq!(level(None, true), Level::Change);
         assert_eq!(level(None, false), Level::Ok);
+        let driver_only = Engine {
+            connected: true,
+            ..Engine::default()
+        };
+        assert_eq!(level(Some(driver_only.clone()), true), Level::Change);
+        assert_eq!(level(Some(driver_only), false), Level::Ok);
         let connected = Engine {
+            adopts: true,
             connected: true,
             ..Engine::default()
         };
         assert_eq!(level(Some(connected.clone()), true), Level::Ok);
-        assert_eq!(level(Some(Engine::default()), true), Level::Note);
+        assert_eq!(level(Some(connected.clone()), false), Level::Change);
+        let away = Engine {
+            connected: false,
+            ..connected.clone()
+        };
+        assert_eq!(level(Some(away), true), Level::Note);
         let problems = Engine {
             problems: vec!["container \"web\" is not served".into()],
             ..connected

@@ -132,8 +132,9 @@ async fn join(service: Arc<Service>, request: Join) -> Result<Value> {
         "InterfaceName": { "SrcName": joined.name, "DstPrefix": joined.prefix },
         "Gateway": gateway(true),
         "GatewayIPv6": gateway(false),
-        // Without a gateway Docker would lead the container out by a bridge of its own.
-        "DisableGatewayService": joined.gateways.is_empty(),
+        // Without a gateway of IPv4 Docker would lead the container out by a bridge of its own: it
+        // does not look at IPv6 (libnetwork, needDefaultGW).
+        "DisableGatewayService": gateway(true).is_empty(),
     }))
 }
 

@@ -88,10 +88,10 @@ impl Drop for Socket {
 fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = folder.ancestors().take_while(|folder| !folder.exists());
     let made: Vec<PathBuf> = missing.map(Path::to_owned).collect();
-    // As Docker makes them.
+    // Docker makes /run/docker for root alone, and takes one that is there as it is.
     fs::DirBuilder::new()
         .recursive(true)
-        .mode(0o755)
+        .mode(0o700)
         .create(folder)?;
     Ok(made)
 }

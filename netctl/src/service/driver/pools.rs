@@ -43,8 +43,17 @@ impl Service {
 
     pub async fn driver_release_pool(self: &Arc<Self>, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.fact(move |_, model| drop(model.pools.remove(&id)))
-            .await
+        self.fact(move |_, model| {
+            // Two who asked for one subnet at once have one pool; the later one's network was
+            // refused, and it gives back what the first one needs.
+            let subnet = model.pools.get(&id).map(|pool| pool.subnet);
+            let mut networks = model.networks.values().filter(|n| n.driver.is_some());
+            let is_used = networks.any(|n| n.subnets().any(|own| Some(own) == subnet));
+            if !is_used {
+                model.pools.remove(&id);
+            }
+        })
+        .await
     }
 
     /// An address with the length of its subnet's prefix. `gateway`: it is to be the host's own.
@@ -126,6 +135,33 @@ impl Service {
         };
         model.pools.insert(id.clone(), pool.into());
         Ok((id, subnet))
+    }
+}
+
+/// Takes back what Docker asked for and did not give back, of an endpoint or a network that it does
+/// not have any more. It gives each back once only, and netctl may not have been there.
+pub(super) fn forget(model: &mut Model, id: &str) {
+    let member = model.members.get(id);
+    let network = member.map(|member| member.network);
+    let addresses: Vec<IpAddr> = member
+        .into_iter()
+        .flat_map(|member| member.addresses())
+        .collect();
+    let gone: Vec<IpNet> = model
+        .driver_network(id)
+        .into_iter()
+        .flat_map(|network| network.subnets())
+        .collect();
+    let network = network.and_then(|network| model.networks.get(&network));
+    let subnets: Vec<IpNet> = network.into_iter().flat_map(|n| n.subnets()).collect();
+    model.pools.retain(|_, pool| !gone.contains(&pool.subnet));
+    for pool in model
+        .pools
+        .values_mut()
+        .filter(|pool| subnets.contains(&pool.subnet))
+    {
+        let taken = &mut Arc::make_mut(pool).taken;
+        taken.retain(|address| !addresses.contains(address));
     }
 }
 

@@ -144,3 +144,28 @@ async fn what_cannot_be_had_is_told_in_dockers_form() {
     request["IPv4Data"][0]["Gateway"] = "172.28.0.1/24".into();
     docker.ok("CreateNetwork", request).await;
 }
+
+/// What Docker has dropped while netctl was away it does not give back any more.
+#[tokio::test]
+async fn what_docker_does_not_have_any_more_is_free() {
+    let docker = start();
+    let pool = docker.pool("172.20.0.0/16", "", false).await;
+    docker.address(&pool, "", GATEWAY).await;
+    docker.network(json!({})).await;
+    let given = docker.address(&pool, "172.20.0.9", "").await;
+    assert_eq!(given["Address"], "172.20.0.9/16");
+    docker.joined(EP, "172.20.0.9/16", "/run/netns/web").await;
+    let forget = |id: &str| docker.service.driver_forget([id.to_owned()].into());
+    forget(EP).await.unwrap();
+    let again = docker.address(&pool, "172.20.0.9", "").await;
+    assert_eq!(again["Address"], "172.20.0.9/16", "{again}");
+    // Somebody whose network was refused gives back a pool that is another's.
+    docker
+        .ipam("ReleasePool", json!({ "PoolID": pool["PoolID"] }))
+        .await;
+    let next = docker.address(&pool, "", "").await;
+    assert!(next["Address"].is_string(), "{next}");
+    forget(NET).await.unwrap();
+    let fresh = docker.pool("172.20.0.0/16", "", false).await;
+    assert_eq!(fresh["Pool"], "172.20.0.0/16", "{fresh}");
+}

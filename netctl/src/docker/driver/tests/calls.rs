@@ -311,6 +311,22 @@ async fn internal_networks_and_both_families() {
     assert_eq!(mac, "02:00:00:00:00:09");
 }
 
+/// libnetwork looks at the gateway of IPv4 alone before it gives a container a way out of its own.
+#[tokio::test]
+async fn a_network_of_ipv6_alone_has_no_other_way_out() {
+    let docker = start();
+    let mut request = network(json!({}));
+    request["IPv4Data"] = json!([]);
+    request["IPv6Data"] = json!([{ "Pool": "fd00:20::/64", "Gateway": "fd00:20::1/64" }]);
+    docker.ok("CreateNetwork", request).await;
+    let mut request = endpoint(EP, "");
+    request["Interface"]["AddressIPv6"] = "fd00:20::5/64".into();
+    docker.ok("CreateEndpoint", request).await;
+    let joined = docker.ok("Join", join(EP, "/ns/a")).await;
+    assert_eq!(joined["GatewayIPv6"], "fd00:20::1");
+    assert_eq!(joined["DisableGatewayService"], true);
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     let docker = start();

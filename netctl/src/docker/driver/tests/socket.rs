@@ -11,6 +11,9 @@ async fn it_is_made_and_taken_away_with_its_folders() {
     let (listener, socket) = Socket::listen(&path).unwrap();
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    // What else Docker keeps there is root's alone.
+    let folder = fs::metadata(run.path().join("docker")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     let error = Socket::listen(&path).err().unwrap().to_string();
     assert!(
         error.contains("another netctl") && error.contains("netctl.sock"),
