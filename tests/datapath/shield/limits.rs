@@ -122,7 +122,12 @@ fn a_source_gets_its_rate_back_with_time() {
         let started = Instant::now();
         let mut passed = 0_u32;
         let mut refused = 0_u32;
-        while refused == 0 || started.elapsed() < Duration::from_secs(1) {
+        // An emulator may take a tenth of a second for each.
+        while refused == 0 || passed < 15 {
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{by:?}: {passed}"
+            );
             match bench.arrives(by, line).verdict {
                 Verdict::Drop => refused += 1,
                 _ => passed += 1,
@@ -130,8 +135,6 @@ fn a_source_gets_its_rate_back_with_time() {
         }
         let most = 10.0 + started.elapsed().as_secs_f64() * 10.0 + 1.0;
         assert!(f64::from(passed) <= most, "{by:?}: {passed} of {most}");
-        // One every tenth of a second, and the ten of the beginning.
-        assert!(passed >= 15, "{by:?}: {passed}");
         assert_eq!(
             bench.port_stats(1, 8080).refused,
             [0, u64::from(refused), 0]
