@@ -6,7 +6,6 @@ use aya_ebpf::{bindings::BPF_ANY, helpers::generated::bpf_ktime_get_ns, maps::lp
 use netctl_common::{
     drop_reason::DropReason,
     flow::FlowKey,
-    packet::proto,
     publish::Published,
     shield::{ByKey, Due, FromKey, Pace, Shield, SourceKey, flags, port_bit, refused},
     tcp::header,
@@ -119,13 +118,15 @@ fn within<A: Family>(
     Ok(())
 }
 
-/// Whether the packet asks for a connection: of TCP a SYN, of the others what belongs to no flow.
+/// Whether the packet asks for a connection: of TCP a SYN; of all protocols what belongs to no flow
+/// and would make one ([`flow::may_open`](crate::flow::may_open)), as any TCP packet may that
+/// neither ends nor resets.
 #[inline(always)]
 fn opens<A: Family>(key: &FlowKey<A>, tcp_flags: u8) -> bool {
-    if key.proto == proto::TCP {
-        return tcp_flags & (header::SYN | header::ACK) == header::SYN;
+    if tcp_flags & (header::SYN | header::ACK) == header::SYN {
+        return true;
     }
-    A::flows().get_ptr(key).is_none()
+    tcp_flags & (header::FIN | header::RST) == 0 && A::flows().get_ptr(key).is_none()
 }
 
 #[inline(always)]

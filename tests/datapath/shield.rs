@@ -43,6 +43,15 @@ fn let_in(by: By, outcome: &Outcome) {
     assert!(outcome.drops.is_empty(), "{by:?} {outcome:?}");
 }
 
+/// Lets it in, and through the hook behind XDP, too, which makes or finds its flow.
+#[track_caller]
+fn enters(by: By, bench: &mut Bench, line: &str) {
+    let_in(by, &bench.arrives(by, line));
+    if by == By::Xdp {
+        let_in(By::Tc, &bench.from_uplink(line));
+    }
+}
+
 /// The source's own /24 or /64.
 fn own_net(bench: &Bench) -> ipnet::IpNet {
     let bits = bench.names.family.pick(24, 64);

@@ -15,25 +15,58 @@ fn connections_of_a_source_are_counted_by_syns() {
             ..Rules::default()
         },
         |by, mut bench| {
-            let mut syn = |from: u16| {
-                let line = format!("lan>up tcp {{out}}:{from}>{{up}}:8080 flags=S");
-                bench.arrives(by, &line)
-            };
+            let syn = |from: u16| format!("lan>up tcp {{out}}:{from}>{{up}}:8080 flags=S");
             for from in 5000..5003 {
-                let_in(by, &syn(from));
+                enters(by, &mut bench, &syn(from));
             }
             for from in 5003..5005 {
-                syn(from).dropped(DropReason::LimitConnections);
+                let out = bench.arrives(by, &syn(from));
+                out.dropped(DropReason::LimitConnections);
             }
             // Packets of connections that there are go on.
-            let out = bench.arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=PA len=9");
-            let_in(by, &out);
+            let known = "lan>up tcp {out}:5000>{up}:8080 flags=PA len=9";
+            enters(by, &mut bench, known);
             assert_eq!(bench.port_stats(1, 8080).refused, [0, 2, 0], "{by:?}");
             // Another source has a limit of its own.
             let other = bench.names.family.pick("203.0.113.77", "[2001:db8:99::9]");
             let line = format!("lan>up tcp {other}:5000>{{up}}:8080 flags=S");
             let out = bench.arrives(by, &line);
             let_in(by, &out);
+        },
+    );
+}
+
+/// The datapath makes a flow of a packet that is none's, or a restart would end connections: so it
+/// costs what a SYN costs, and whoever sends many fills no table.
+#[test]
+fn packets_of_no_connection_count_as_one() {
+    in_all(
+        |_, _| Rules {
+            connections: Some((2, AN_HOUR)),
+            ..Rules::default()
+        },
+        |by, mut bench| {
+            let line = |from: u16, flags: &str| {
+                format!("lan>up tcp {{out}}:{from}>{{up}}:8080 flags={flags}")
+            };
+            for (from, flags) in [(5000, "A"), (5001, "PA")] {
+                enters(by, &mut bench, &line(from, flags));
+            }
+            let flows = bench.flows().len();
+            for flags in ["A", "PA", "SA"] {
+                let out = bench.arrives(by, &line(5002, flags));
+                out.dropped(DropReason::LimitConnections);
+            }
+            assert_eq!(bench.flows().len(), flows, "{by:?}");
+            // Nothing comes of what ends a connection that is not there.
+            for flags in ["R", "FA"] {
+                let out = bench.arrives(by, &line(5003, flags));
+                assert!(
+                    !out.drops.contains_key("limit_connections"),
+                    "{by:?}: {out:?}"
+                );
+            }
+            enters(by, &mut bench, &line(5000, "A"));
         },
     );
 }
@@ -151,8 +184,7 @@ fn a_refused_connection_costs_no_packet() {
             ..Rules::default()
         },
         |by, mut bench| {
-            let out = bench.arrives(by, "lan>up tcp {out}:5000>{up}:8080 flags=S");
-            let_in(by, &out);
+            enters(by, &mut bench, "lan>up tcp {out}:5000>{up}:8080 flags=S");
             for _ in 0..5 {
                 bench
                     .arrives(by, "lan>up tcp {out}:5001>{up}:8080 flags=S")
