@@ -156,10 +156,7 @@ fn mapping_by_destination_is_the_networks_own() {
 fn a_lost_mapping_is_made_again() {
     let usual = Usual::with_config(&format!("{}[timeouts]\nudp = 30\n", crate::usual::CONFIG));
     let web = ask(&usual.web, WEB, LAN, 7000);
-    let path = format!("v{}/maps/MAPPING4", netctl_common::LAYOUT_VERSION);
-    let pin = usual
-        .lab
-        .inside(usual.lab.bpffs().join("netctl").join(path));
+    let pin = usual.lab.pinned_tables().join("MAPPING4");
     let map = aya::maps::Map::HashMap(aya::maps::MapData::from_pin(pin).unwrap());
     let mut map: aya::maps::HashMap<_, MappingKey<V4>, Mapping<V4>> = map.try_into().unwrap();
     let inside = MappingKey::inside(WEB.into(), Be16::new(4000), UDP, HOST.into());

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::Ipv4Net;
+use netctl::kernel::tables::lpm_key;
+use netctl_common::wire::V4;
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
     daemon::Daemon,
@@ -187,4 +190,26 @@ fn an_address_can_be_published_on_as_soon_as_it_is_there() {
         let ask = Connect::to(Proto::Tcp, (Ipv4Addr::new(198, 51, 100, host), 9000));
         usual.lab.lan().connect(ask).unwrap();
     }
+}
+
+/// What is behind which uplink is told to the programs at once, also where a wider route that leads
+/// to the same uplink is known already: when that one goes, the rest stays. The daemon looks at the
+/// whole table in its own time, which is never here.
+#[test]
+fn a_route_within_another_is_known_for_itself() {
+    let usual = Usual::with_config("[daemon]\nresync_seconds = 3600\n");
+    let known = |net: &str| {
+        let net: Ipv4Net = net.parse().unwrap();
+        let key = lpm_key(net.prefix_len().into(), V4::from(net.addr()));
+        usual.lab.table("ONLINK4").contains_key(&key)
+    };
+    for net in ["10.99.0.0/16", "10.99.1.0/24", "10.99.1.7/32"] {
+        usual.lab.ip(&format!("route add {net} dev up0"));
+        wait_for("the route in the table", HEALED_WITHIN, || known(net));
+    }
+    usual.lab.ip("route del 10.99.0.0/16 dev up0");
+    wait_for("the wider route's end", HEALED_WITHIN, || {
+        !known("10.99.0.0/16")
+    });
+    assert!(known("10.99.1.0/24") && known("10.99.1.7/32"));
 }

@@ -1,10 +1,15 @@
 //! Reads the machine as a [`State`].
 
-use std::{collections::BTreeSet, io, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map},
+    io,
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
 use super::{
+    bpf::map::Map,
     machine::Machine,
     names::{self, LINK_ALIAS, LINK_GROUP, OurLink},
     netlink::{
@@ -111,6 +116,7 @@ impl Machine {
         let mut state = State::default();
         // Networks are few, and only a network's own pass asks for its addresses.
         let mut addresses: Option<Vec<Address>> = None;
+        let mut covering: BTreeMap<Table, Entries> = BTreeMap::new();
         for key in keys {
             match key {
                 Key::Netns(name) => {
@@ -149,10 +155,18 @@ impl Machine {
                     self.insert_attachment(&mut state, *hook, *ifindex)?;
                 }
                 Key::LocalPorts => self.insert_local_ports(&mut state, desired)?,
+                Key::Entry(table, entry) if table.is_covering() => {
+                    let all = match covering.entry(*table) {
+                        btree_map::Entry::Occupied(read) => read.into_mut(),
+                        btree_map::Entry::Vacant(unread) => {
+                            unread.insert(entries(self.datapath.table(*table)?)?)
+                        }
+                    };
+                    if let Some(value) = all.remove(entry) {
+                        state.insert(key.clone(), Object::Entry(value));
+                    }
+                }
                 Key::Entry(table, entry) => {
-                    // A trie may answer with a shorter prefix that covers the key: only RESERVED
-                    // can hold such, and the worst is an entry put or deleted once more; and the
-                    // lists of sources, whose values tell their prefixes apart.
                     let map = self.datapath.table(*table)?;
                     if let Some(value) = map.lookup(entry)?
                         && !(map.is_array() && value.iter().all(|b| *b == 0))
@@ -187,6 +201,17 @@ impl Machine {
         }
         Ok(())
     }
+}
+
+/// The values of a table by their keys.
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn entries(map: &Map) -> io::Result<Entries> {
+    let mut all = Entries::new();
+    map.for_each(|key, value| {
+        all.insert(key.to_vec(), value.to_vec());
+    })?;
+    Ok(all)
 }
 
 fn insert_link(

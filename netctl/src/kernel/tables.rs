@@ -128,6 +128,15 @@ impl Table {
         matches!(self, Self::Shield | Self::ShieldPorts)
     }
 
+    /// Whether a look-up may be answered by another entry without a sign of it: a trie's answer is
+    /// the longest prefix that covers the key, and values here do not tell the prefix. They do in
+    /// the other tries: each network, port and list of sources has a number of its own.
+    ///
+    /// Such a table is small, and its entries change with the host's network alone.
+    pub const fn is_covering(self) -> bool {
+        matches!(self, Self::Onlink4 | Self::Onlink6)
+    }
+
     /// Published port and endpoint's interface of an entry that leads to a container.
     pub fn published(self, value: &[u8]) -> Option<(PortId, u32)> {
         match self {

@@ -1,6 +1,6 @@
 //! What the datapath's tables hold.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use netctl::kernel::bpf::{get_pinned, map::Map};
 use netctl_common::LAYOUT_VERSION;
@@ -20,9 +20,8 @@ impl Lab {
     /// Number of entries of each pinned table; of arrays, those that are not zero.
     #[track_caller]
     pub fn tables(&self) -> BTreeMap<String, usize> {
-        let folder = self.bpffs().join(format!("netctl/v{LAYOUT_VERSION}/maps"));
         let mut found = BTreeMap::new();
-        for entry in fs::read_dir(self.inside(folder)).unwrap() {
+        for entry in fs::read_dir(self.pinned_tables()).unwrap() {
             let entry = entry.unwrap();
             let map = get_pinned(&entry.path()).and_then(Map::new).unwrap();
             if OTHERS.contains(&map.info.kind) {
@@ -33,6 +32,25 @@ impl Lab {
             found.insert(entry.file_name().to_string_lossy().into_owned(), count);
         }
         found
+    }
+
+    /// The bytes of one pinned table, by key.
+    #[track_caller]
+    pub fn table(&self, name: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let pin = self.pinned_tables().join(name);
+        let map = get_pinned(&pin).and_then(Map::new).unwrap();
+        let mut found = BTreeMap::new();
+        map.for_each(|key, value| {
+            found.insert(key.to_vec(), value.to_vec());
+        })
+        .unwrap();
+        found
+    }
+
+    /// The folder of the tables' pins, as seen from here.
+    pub fn pinned_tables(&self) -> PathBuf {
+        self.inside(self.bpffs())
+            .join(format!("netctl/v{LAYOUT_VERSION}/maps"))
     }
 
     /// Open descriptors of the daemon.
