@@ -51,21 +51,30 @@ fn guard<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     let on_duty = host::uplink(packet.ifindex())
         .is_some_and(|uplink| uplink.flags & uplink_flags::SHIELD_BY_TC != 0);
-    // What is broken is the hook's to judge, as what is a later fragment: without the first one it
-    // comes to nothing.
-    if on_duty
-        && packet.load() == Ok(A::ETHERTYPE)
-        && !packet.headers.dmac.is_group()
-        && packet.parse().is_ok()
-        && packet.has_l4
-        && packet.proto != A::ICMP
-    {
-        let arrival = Arrival {
-            ifindex: packet.ifindex(),
-            tcp_flags: packet.tcp_flags,
-            packets: packet.segments(),
-        };
-        shield::judge(&packet.key(side::OUTSIDE), arrival)?;
+    if on_duty && packet.load() == Ok(A::ETHERTYPE) && !packet.headers.dmac.is_group() {
+        examine(&mut packet)?;
     }
     helpers::jump(skb, A::FROM_UPLINK)
+}
+
+#[inline(always)]
+fn examine<A: Family>(packet: &mut Packet<A>) -> Result<(), DropReason> {
+    if packet.parse().is_err() {
+        // As XDP does: the stack might find a port in it that has rules.
+        return if host::is_local(packet.dst()) {
+            Err(DropReason::Malformed)
+        } else {
+            Ok(())
+        };
+    }
+    // A later fragment comes to nothing without its first one.
+    if !packet.has_l4 || packet.proto == A::ICMP {
+        return Ok(());
+    }
+    let arrival = Arrival {
+        ifindex: packet.ifindex(),
+        tcp_flags: packet.tcp_flags,
+        packets: packet.segments(),
+    };
+    shield::judge(&packet.key(side::OUTSIDE), arrival)
 }

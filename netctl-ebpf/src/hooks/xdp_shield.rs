@@ -124,7 +124,9 @@ fn ipv6(frame: &Frame) -> u32 {
         l4 += extension_length(next, length);
         next = after;
     }
-    walk::<V6>(frame, &headers, next, Some(l4))
+    // More of them than are walked: where its ports are is not known.
+    let l4 = (!is_extension(next)).then_some(l4);
+    walk::<V6>(frame, &headers, next, l4)
 }
 
 /// `l4`: where the transport header starts, unless that is beyond what can be seen.

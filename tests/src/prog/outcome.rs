@@ -86,6 +86,14 @@ impl Outcome {
         assert_packet(&self.names, &self.packet, expected);
     }
 
+    /// Redirected as it was, nothing counted: to the host, by the network's own interface.
+    #[track_caller]
+    pub fn handed_over(&self) {
+        assert_eq!(self.verdict, Verdict::Redirect, "{self:?}");
+        assert!(self.drops.is_empty(), "{self:?}");
+        assert_eq!(self.text(), self.sent, "{self:?}");
+    }
+
     /// Left to the stack, unchanged, nothing counted.
     #[track_caller]
     pub fn not_ours(&self) {
