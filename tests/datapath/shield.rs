@@ -325,6 +325,40 @@ fn ends_early(by: By, family: Family) {
     bench.arrives_as(by, &others[..ip + 2]).not_ours();
 }
 
+/// Generic XDP comes behind GRO: what it sees was several packets when the uplink's MTU says so.
+#[test]
+fn what_the_stack_has_merged_counts_for_what_it_was() {
+    for family in Family::BOTH {
+        let nobody = Rules {
+            from: Some(Vec::new()),
+            ..Rules::default()
+        };
+        let mut bench = ruled(By::Xdp, family, TCP, &nobody);
+        let headers = family.pick(40, 60);
+        let mut refused = 0;
+        for (mtu, length, packets) in [
+            (None, 3000, 1),
+            (Some(1500), 1500, 1),
+            (Some(1500), 1501, 2),
+            (Some(1500), 3000, 2),
+            (Some(1500), 3001, 3),
+            (Some(9000), 3000, 1),
+        ] {
+            if let Some(mtu) = mtu {
+                bench.uplink_of_xdp(mtu);
+            }
+            let payload = length - headers;
+            let line = format!("lan>up tcp {{out}}:5000>{{up}}:8080 flags=A len={payload}");
+            bench
+                .arrives(By::Xdp, &line)
+                .dropped(DropReason::NotAllowed);
+            refused += packets;
+            let stats = bench.port_stats(1, 8080);
+            assert_eq!(stats.refused, [refused, 0, 0], "{mtu:?} {length}");
+        }
+    }
+}
+
 /// The instrument that the demo and the benchmark print: it measures what it says.
 #[test]
 fn what_rules_cost_is_measured() {

@@ -5,7 +5,7 @@
 
 use netctl_tests::lab::Medium;
 
-use crate::over;
+use crate::{over, shield};
 
 /// A tunnel's module makes an interface in every new namespace; that is none that netctl's own
 /// trial of the kernel takes for its own.
@@ -27,6 +27,21 @@ fn a_vlan() {
 #[test]
 fn a_bond() {
     over::serves(Medium::Bond);
+}
+
+/// Generic XDP would see the VLAN's packets on the interface below as well, without the tag.
+#[test]
+fn rules_where_a_vlan_is_carried() {
+    shield::rules_hold_over(
+        Medium::Vlan,
+        [("up1", "xdp"), ("up1-part", "tc (carries up1")],
+    );
+}
+
+/// A native program of the bond runs on its parts, and is told their indexes (from 5.15 on).
+#[test]
+fn rules_of_a_bond() {
+    shield::rules_hold_over(Medium::Bond, [("up0", "xdp"), ("up1", "xdp")]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use netctl_tests::{
 };
 use nix::sched::{CloneFlags, setns};
 
+use crate::over;
 use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, PUBLISHED_HTTP, Usual};
 
 /// Whether the published port answers.
@@ -205,6 +206,32 @@ fn tunnels_keep_rules_too() {
         assert!(lets_in(&more.agent, Proto::Tcp, host), "{host}");
     }
     assert!(!lets_in(lab.lan(), Proto::Tcp, HOST));
+}
+
+/// An uplink that is made of others, or carries them: `how` each of them keeps the rules.
+#[track_caller]
+pub(crate) fn rules_hold_over(medium: Medium, how: [(&str, &str); 2]) {
+    let (usual, more) = over::start(medium);
+    let lab = &usual.lab;
+    lab.netctl("port allow web 80/tcp --from up1").ok();
+    for (uplink, how) in how {
+        kept_by(lab, uplink, how);
+    }
+    for host in [IpAddr::from(more.host), more.host6.into()] {
+        assert!(lets_in(&more.agent, Proto::Tcp, host), "{host}");
+    }
+    assert!(!lets_in(lab.lan(), Proto::Tcp, HOST));
+    lab.netctl(&format!("port allow web 80/tcp --from {LAN},{LAN6}"))
+        .ok();
+    for host in [IpAddr::from(more.host), more.host6.into()] {
+        let (before, dropped) = (refused(lab, "not_allowed"), lab.drops("not_allowed"));
+        assert!(!lets_in(&more.agent, Proto::Tcp, host), "{host}");
+        let now = refused(lab, "not_allowed");
+        assert!(now > before, "{host}: {before} and {now}");
+        assert_eq!((now - before) as f64, lab.drops("not_allowed") - dropped);
+        assert!(lets_in(&more.agent, Proto::Udp, host), "{host}");
+    }
+    assert!(lets_in(lab.lan(), Proto::Tcp, HOST));
 }
 
 #[test]

@@ -77,6 +77,23 @@ impl Frame {
             }
     }
 
+    /// How many packets it was on the wire: generic XDP sees what the stack has merged (GRO), which
+    /// is longer than any that the uplink's MTU lets through.
+    #[inline(always)]
+    fn packets(&self) -> u64 {
+        // SAFETY: the context of the running program.
+        let frame = unsafe { (*self.md).data_end.wrapping_sub((*self.md).data) };
+        let length = frame.wrapping_sub(ETH_LEN);
+        if length <= ETHERNET_MTU {
+            return 1;
+        }
+        match host::uplink(self.ifindex()) {
+            Some(uplink) if uplink.mtu != 0 => u64::from(length.div_ceil(uplink.mtu)),
+            // A part of one, where the program runs in the driver: before anything is merged.
+            _ => 1,
+        }
+    }
+
     #[inline(always)]
     fn ifindex(&self) -> u32 {
         // SAFETY: the context of the running program.
@@ -86,6 +103,9 @@ impl Frame {
 
 /// No header that is looked at is further in: six extension headers are shorter.
 const MOST: u32 = 0x3fff;
+
+/// RFC 894. A longer packet may be a jumbo frame.
+const ETHERNET_MTU: u32 = 1500;
 
 #[inline(always)]
 fn ipv4(frame: &Frame) -> u32 {
@@ -157,7 +177,7 @@ fn walk<A: Family>(
     let arrival = Arrival {
         ifindex: frame.ifindex(),
         tcp_flags,
-        packets: 1,
+        packets: frame.packets(),
     };
     let verdict = if seen {
         shield::judge(&key, arrival)

@@ -32,6 +32,11 @@ pub struct Host {
     pub local: BTreeMap<IpAddr, u32>,
     /// What has the XDP hook of an uplink with Ethernet frames; none: nothing has.
     pub xdp: BTreeMap<u32, XdpHolder>,
+    /// Parts of uplinks (a bond's, a bridge's): a native XDP program of the whole runs on each of
+    /// them, and is told that one's index (of bonds from 5.15 on).
+    pub parts: BTreeMap<u32, Vec<u32>>,
+    /// Interfaces that carry a VLAN which is an uplink itself, and its name.
+    pub carriers: BTreeMap<u32, String>,
     /// Uplinks by the destinations that are on their link, and by 0.0.0.0/0 and ::/0: for kernels
     /// whose `bpf_fib_lookup` tells the next hop alone.
     pub onlink: BTreeMap<IpNet, u32>,
@@ -129,6 +134,15 @@ impl Host {
                 address6: source_address6(&own),
             };
             host.view.uplinks.insert(link.index, uplink);
+            if let (Kind::Vlan, None, Some(carrier)) = (link.kind, link.peer_netns, link.peer) {
+                host.carriers.insert(carrier, link.name.clone());
+            }
+        }
+        for part in links {
+            let whole = part.master.filter(|m| host.view.uplinks.contains_key(m));
+            if let Some(whole) = whole {
+                host.parts.entry(whole).or_default().push(part.index);
+            }
         }
         for name in only {
             if !links.iter().any(|link| link.name == *name) {
@@ -187,7 +201,7 @@ fn is_dockers(link: &Link) -> bool {
     match link.kind {
         Kind::Bridge => link.name == "docker0" || made("br-", 12),
         Kind::Veth => made("veth", 7),
-        Kind::Other => false,
+        Kind::Vlan | Kind::Other => false,
     }
 }
 

@@ -90,7 +90,7 @@ impl Machine {
             match link.kind {
                 Kind::Bridge => drop(hooks.insert((Hook::FromHost, link.index))),
                 Kind::Veth => drop(hooks.insert((Hook::FromContainer, link.index))),
-                Kind::Other => {}
+                Kind::Vlan | Kind::Other => {}
             }
         }
         for ifindex in self.attachments.marked()? {

@@ -2,7 +2,9 @@
 //!
 //! Each uplink keeps them by XDP. Where that cannot be, since its frames have no Ethernet header or
 //! somebody else's program has the hook, the TC program does; and until our XDP program was seen
-//! there: no moment is without either.
+//! there: no moment is without either. So it does where a VLAN that is an uplink itself is carried:
+//! generic XDP does not see the tag that the device took off, and would take the VLAN's packets for
+//! the carrier's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,11 +114,11 @@ pub(super) fn lower_host(state: &mut State, model: &Model, host: &Host) {
             if let Source::Interface(name) = source
                 && let Some(ifindex) = by_name.get(name.as_str())
             {
-                let key = ByKey {
-                    port_id: port.id,
-                    ifindex: *ifindex,
-                };
-                state.entry(Table::ShieldBy, &key, &1_u32);
+                let parts = host.parts.get(ifindex).into_iter().flatten();
+                for &ifindex in parts.chain([ifindex]) {
+                    let port_id = port.id;
+                    state.entry(Table::ShieldBy, &ByKey { port_id, ifindex }, &1_u32);
+                }
             }
         }
     }
@@ -127,7 +129,8 @@ pub(super) fn lower_host(state: &mut State, model: &Model, host: &Host) {
         state.entry(Table::ShieldPorts, &word, &bits);
     }
     for ifindex in host.macs.keys() {
-        if !matches!(host.xdp.get(ifindex), Some(XdpHolder::Other(_))) {
+        let is_others = matches!(host.xdp.get(ifindex), Some(XdpHolder::Other(_)));
+        if !is_others && !host.carriers.contains_key(ifindex) {
             attach(state, Hook::XdpShield, *ifindex);
         }
     }
@@ -153,7 +156,8 @@ pub(super) fn settings_flags(model: &Model, host: &Host) -> u32 {
 }
 
 fn is_by_tc(host: &Host, ifindex: u32) -> bool {
-    !matches!(host.xdp.get(&ifindex), Some(XdpHolder::Ours(_)))
+    let is_ours = matches!(host.xdp.get(&ifindex), Some(XdpHolder::Ours(_)));
+    !is_ours || host.carriers.contains_key(&ifindex)
 }
 
 /// How each uplink keeps the rules, for a person; empty where there are none.
@@ -163,6 +167,9 @@ pub(super) fn kept(model: &Model, host: &Host) -> BTreeMap<String, String> {
     }
     let how = |ifindex: &u32| match host.xdp.get(ifindex) {
         _ if !host.macs.contains_key(ifindex) => "tc (no Ethernet header)".to_owned(),
+        _ if let Some(vlan) = host.carriers.get(ifindex) => {
+            format!("tc (carries {vlan}, an uplink itself)")
+        }
         Some(XdpHolder::Ours(XdpPlace::Driver)) => "xdp, native".to_owned(),
         Some(XdpHolder::Ours(XdpPlace::Stack)) => "xdp, generic".to_owned(),
         Some(XdpHolder::Ours(XdpPlace::Other)) => "xdp".to_owned(),

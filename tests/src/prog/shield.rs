@@ -117,6 +117,16 @@ impl Bench {
         }
     }
 
+    /// Makes the interface that XDP sees packets come in by an uplink.
+    #[track_caller]
+    pub fn uplink_of_xdp(&mut self, mtu: u32) {
+        let uplink = Uplink {
+            mtu,
+            ..Uplink::default()
+        };
+        maps::insert(&mut self.ebpf, "UPLINK", Self::comes_in_by(By::Xdp), uplink);
+    }
+
     /// A packet line from the wire meets the rules.
     #[track_caller]
     pub fn arrives(&mut self, by: By, line: &str) -> Outcome {

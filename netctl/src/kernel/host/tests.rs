@@ -268,3 +268,36 @@ fn dockers_interfaces_are_no_uplinks() {
     let all = Host::from_parts(&links, &addresses, &[], choose(&[]));
     assert_eq!(all.view.uplinks.len(), 6);
 }
+
+#[test]
+fn what_uplinks_are_made_of_and_carry() {
+    let links = [
+        link(2, "bond0", Frame::Ethernet),
+        Link {
+            master: Some(2),
+            ..link(3, "eth0", Frame::Ethernet)
+        },
+        Link {
+            master: Some(2),
+            ..link(4, "eth1", Frame::Ethernet)
+        },
+        link(5, "eth2", Frame::Ethernet),
+        Link {
+            kind: Kind::Vlan,
+            peer: Some(5),
+            ..link(6, "eth2.7", Frame::Ethernet)
+        },
+        // Carried in another namespace, by whatever has that number there.
+        Link {
+            kind: Kind::Vlan,
+            peer: Some(2),
+            peer_netns: Some(0),
+            ..link(7, "eth9.7", Frame::Ethernet)
+        },
+    ];
+    let host = Host::from_parts(&links, &[], &[], choose(&[]));
+    let uplinks: Vec<u32> = host.view.uplinks.keys().copied().collect();
+    assert_eq!(uplinks, [2, 5, 6, 7]);
+    assert_eq!(host.parts, BTreeMap::from([(2, vec![3, 4])]));
+    assert_eq!(host.carriers, BTreeMap::from([(5, "eth2.7".to_owned())]));
+}

@@ -38,7 +38,7 @@ pub struct Link {
     /// Number of the network namespace that the other end is in, as this one counts them; `None`
     /// when it is in this one.
     pub peer_netns: Option<i32>,
-    /// Index of the other end there.
+    /// Index of the other end there; of a VLAN, of the interface that carries it.
     pub peer: Option<u32>,
     pub group: u32,
     pub forwarding: bool,
@@ -71,6 +71,7 @@ pub enum XdpPlace {
 pub enum Kind {
     Bridge,
     Veth,
+    Vlan,
     #[default]
     Other,
 }
@@ -315,6 +316,7 @@ fn kind(infos: &[LinkInfo]) -> Kind {
     let mut kinds = infos.iter().filter_map(|info| match info {
         LinkInfo::Kind(InfoKind::Bridge) => Some(Kind::Bridge),
         LinkInfo::Kind(InfoKind::Veth) => Some(Kind::Veth),
+        LinkInfo::Kind(InfoKind::Vlan) => Some(Kind::Vlan),
         _ => None,
     });
     kinds.next_back().unwrap_or_default()
