@@ -49,8 +49,8 @@ pub struct Endpoint {
 
 /// Bits of [`Endpoint::flags`].
 pub mod flags {
-    /// A published port leads here: same-network packets that it sends may be replies to
-    /// translated flows and need the flow lookup.
+    /// A published port leads here, or to the same container in another network: same-network
+    /// packets that it sends may be replies to translated flows and need the flow lookup.
     pub const PUBLISHED: u32 = 1 << 0;
 }
 
@@ -78,6 +78,9 @@ pub struct Fdb {
 
 /// NEIGH4/NEIGH6 key: who has an address inside one network. Link-local IPv6 addresses are not
 /// in it: they are made of the MAC ([`Mac::link_local`]), which FDB knows.
+///
+/// With [`BESIDE`] in `network`, who in that network is the same container as the one that has the
+/// address in another network, where published ports lead to.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct NeighKey<A> {
@@ -92,6 +95,9 @@ const _: () = assert!(size_of::<NeighKey<V4>>() == 8 && size_of::<NeighKey<V6>>(
 unsafe impl<A: Address> Zeroable for NeighKey<A> {}
 // SAFETY: repr(C), all fields Pod; the size assertion above proves that there is no padding.
 unsafe impl<A: Address> Pod for NeighKey<A> {}
+
+/// See [`NeighKey`]; no index into NETWORK has it.
+pub const BESIDE: u32 = 1 << 31;
 
 /// NEIGH4/NEIGH6 value.
 #[repr(C)]

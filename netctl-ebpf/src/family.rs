@@ -7,6 +7,7 @@ mod tables;
 use aya_ebpf::bindings::bpf_sock;
 use netctl_common::{
     drop_reason::DropReason,
+    endpoint::Endpoint,
     host::Uplink,
     jump,
     network::Network,
@@ -87,6 +88,7 @@ pub(crate) trait Family: Tables {
     unsafe fn peer(socket: *mut bpf_sock) -> Self;
 
     fn of_gateway(network: &Network) -> Self;
+    fn of_endpoint(endpoint: &Endpoint) -> Self;
     /// An address that sends nothing over a network, beside those that [`Address`] tells of.
     fn is_martian(self) -> bool;
     /// A broadcast address of the network.
@@ -173,6 +175,10 @@ impl Family for V4 {
         network.gateway4
     }
     #[inline(always)]
+    fn of_endpoint(endpoint: &Endpoint) -> Self {
+        endpoint.addr4
+    }
+    #[inline(always)]
     fn is_martian(self) -> bool {
         self == Self::BROADCAST
     }
@@ -253,6 +259,10 @@ impl Family for V6 {
     #[inline(always)]
     fn of_gateway(network: &Network) -> Self {
         network.gateway6
+    }
+    #[inline(always)]
+    fn of_endpoint(endpoint: &Endpoint) -> Self {
+        endpoint.addr6
     }
     #[inline(always)]
     fn is_martian(self) -> bool {

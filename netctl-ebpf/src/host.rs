@@ -1,8 +1,10 @@
 //! What belongs to the host and its networks, by address.
 
+use core::num::NonZeroU32;
+
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
-    endpoint::{Endpoint, Neigh, NeighKey, slot},
+    endpoint::{BESIDE, Endpoint, Neigh, NeighKey, slot},
     host::Uplink,
     network::Network,
 };
@@ -30,6 +32,13 @@ pub(crate) fn neighbour<A: Family>(network: u32, addr: A) -> Option<Neigh> {
     let key = NeighKey { network, addr };
     // SAFETY: the daemon replaces entries whole.
     A::neighbours().get_ptr(&key).map(|neigh| unsafe { *neigh })
+}
+
+/// Interface in `network` of the container that has the address in another one, if published ports
+/// lead to it there.
+#[inline(always)]
+pub(crate) fn beside<A: Family>(network: u32, addr: A) -> Option<NonZeroU32> {
+    NonZeroU32::new(neighbour(network | BESIDE, addr)?.ifindex)
 }
 
 /// The endpoint behind a veth.

@@ -48,7 +48,7 @@ pub(crate) static ENDPOINT: Array<Endpoint> = Array::with_max_entries(ENDPOINT_E
 #[map]
 pub(crate) static FDB: HashMap<FdbKey, Fdb> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 
-/// user → ARP, ND, `from_host`: who has an address.
+/// user → ARP, ND, every hook: who has an address, and who is the same container elsewhere.
 #[map]
 pub(crate) static NEIGH4: HashMap<NeighKey<V4>, Neigh> =
     HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);

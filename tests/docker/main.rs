@@ -23,6 +23,7 @@ mod nothing_else;
 mod published;
 mod restarts;
 mod setup;
+mod several;
 mod shield;
 mod sources;
 mod start;

@@ -2,10 +2,14 @@
 
 use netctl_tests::{
     agent::Agent,
+    eventually::wait_for,
     lab::{Lab, docker::Engine},
 };
 
-use crate::{adopted::Adopted, driven::Driven};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+};
 
 pub(crate) trait Mode: Sized {
     /// Of `docker network create`.
@@ -19,6 +23,17 @@ pub(crate) trait Mode: Sized {
     /// Waits until gateways are the host's sources: a bridge of Docker's looks first whether nobody
     /// else has their addresses.
     fn wait_addresses(&self) {}
+
+    /// Waits until netctl knows of so many networks of a container.
+    #[track_caller]
+    fn wait_networks(&self, name: &str, count: usize) {
+        wait_for("netctl to follow the container's networks", SOON, || {
+            let shown = self.lab().netctl(&format!("ns inspect {name} -o json"));
+            let known = shown.code == 0
+                && shown.json()["endpoints"].as_array().map(Vec::len) == Some(count);
+            known && self.lab().netctl("plan").stdout.trim() == "nothing to do"
+        });
+    }
 
     fn engine(&self) -> &Engine {
         self.parts().0

@@ -160,6 +160,9 @@ fn keep<A: Family>(packet: &Packet<A>, network: &Network) -> Keep {
 /// To a published port by an address of the host: of another container (walk 6: only the
 /// destination changes) or of the sender itself (walk 5: the source becomes the gateway, or the
 /// container would see a packet from itself).
+///
+/// A container that is on the sender's network as well is reached there: its answer takes that way,
+/// and would come from an address that it does not have there.
 #[inline(always)]
 pub(crate) fn to_published<A: Family>(
     packet: &Packet<A>,
@@ -171,12 +174,22 @@ pub(crate) fn to_published<A: Family>(
     if !flow::may_open(packet) {
         return Err(DropReason::NoFlow);
     }
-    let backend = host::endpoint(published.endpoint).ok_or(DropReason::NoEndpoint)?;
+    let mut target = published.endpoint;
+    let mut backend = host::endpoint(target).ok_or(DropReason::NoEndpoint)?;
+    let mut addr = published.addr;
+    if backend.network != endpoint.network
+        && let Some(beside) = host::beside(endpoint.network, addr)
+    {
+        target = beside.get();
+        backend = host::endpoint(target).ok_or(DropReason::NoEndpoint)?;
+        addr = A::of_endpoint(backend);
+    }
     let backend_network = host::network(backend.network).ok_or(DropReason::NoEndpoint)?;
     let own_network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
-    let hairpin = published.endpoint == ifindex;
+    let hairpin = target == ifindex;
     draft.begin(packet, side::INSIDE, side::INSIDE);
     draft.lead_to(published, packet.dport);
+    draft.reply.src = addr;
     if hairpin {
         draft.reply.dst = A::of_gateway(own_network);
     }
@@ -191,8 +204,8 @@ pub(crate) fn to_published<A: Family>(
         draft.keep = Keep::Moved;
     }
     draft.forward_leg = Leg {
-        out_ifindex: published.endpoint,
-        endpoint: published.endpoint,
+        out_ifindex: target,
+        endpoint: target,
         generation: backend.generation,
         flags: flags::TO_CONTAINER | flags::ROUTED | flags::PORT_RX | kind,
         smac: backend_network.mac,

@@ -70,8 +70,9 @@ impl Sizes {
             (kept::MAPPING4, (self.flows / 2).max(1024)),
             (kept::MAPPING6, (self.flows6 / 2).max(1024)),
             (Table::Fdb.name(), self.endpoints),
-            (Table::Neigh4.name(), self.endpoints),
-            (Table::Neigh6.name(), self.endpoints),
+            // An endpoint's own address, and what its container has where ports lead to it.
+            (Table::Neigh4.name(), self.endpoints.saturating_mul(2)),
+            (Table::Neigh6.name(), self.endpoints.saturating_mul(2)),
         ]
     }
 }

@@ -9,7 +9,7 @@ use netctl_common::{
     endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey},
     host::{Local, Uplink, uplink_flags},
     settings::{self, Settings},
-    wire::{V4, V6},
+    wire::{Address, V4, V6},
 };
 
 use super::{
@@ -172,13 +172,12 @@ fn lower_endpoint(
         let neighbour = Key::Neighbour(names::anchor(network), addr);
         state.insert(neighbour, Object::Neighbour(endpoint.mac));
     }
-    let is = |way: Option<&Endpoint>| way.is_some_and(|first| first.id == endpoint.id);
-    let is_published = is_published && (is(way.v4) || is(way.v6));
+    let way = if is_published { way } else { Way::default() };
     let value = endpoint::Endpoint {
         ifindex,
         network: network.id,
         generation: endpoint.id,
-        flags: if is_published {
+        flags: if way.endpoints().next().is_some() {
             endpoint::flags::PUBLISHED
         } else {
             0
@@ -204,15 +203,34 @@ fn lower_endpoint(
         mac: endpoint.mac,
         _pad: 0,
     };
-    if let Some(addr) = endpoint.addr.map(V4::from) {
-        let network = network.id;
-        state.entry(Table::Neigh4, &NeighKey { network, addr }, &value);
+    let elsewhere = |first: &&Endpoint| first.network != endpoint.network;
+    if let Some(addr) = endpoint.addr {
+        let there = way.v4.filter(elsewhere).and_then(|first| first.addr);
+        lower_neighbour::<V4>(state, Table::Neigh4, network.id, (addr, there), &value);
     }
-    if let Some(addr) = endpoint.addr6.map(V6::from) {
-        let network = network.id;
-        state.entry(Table::Neigh6, &NeighKey { network, addr }, &value);
+    if let Some(addr) = endpoint.addr6 {
+        let there = way.v6.filter(elsewhere).and_then(|first| first.addr6);
+        lower_neighbour::<V6>(state, Table::Neigh6, network.id, (addr, there), &value);
     }
     attach(state, Hook::FromContainer, ifindex);
+}
+
+/// Who has an address in a network; and `there`, in another one, if its published ports lead to that.
+fn lower_neighbour<A: Address>(
+    state: &mut State,
+    table: Table,
+    network: NetworkId,
+    (addr, there): (impl Into<A>, Option<impl Into<A>>),
+    value: &Neigh,
+) where
+    NeighKey<A>: bytemuck::Pod,
+{
+    let addr = addr.into();
+    state.entry(table, &NeighKey { network, addr }, value);
+    if let Some(addr) = there.map(Into::into) {
+        let network = network | endpoint::BESIDE;
+        state.entry(table, &NeighKey { network, addr }, value);
+    }
 }
 
 /// The veth pair of an endpoint, which netctl makes.

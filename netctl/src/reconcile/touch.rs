@@ -142,14 +142,14 @@ impl Part {
         }
     }
 
-    /// Whether an endpoint is published at all is a flag of its entry.
+    /// Whether a container's ports are published at all is told by its endpoints' entries.
     fn publishers(&mut self, model: &Model) {
         let ports = self.ports.iter().filter_map(|id| model.ports.get(id));
         let sandboxes: BTreeSet<&str> = ports.map(|port| port.sandbox.as_str()).collect();
-        let endpoints = sandboxes
-            .into_iter()
-            .flat_map(|sandbox| model.published_endpoints(sandbox).endpoints());
-        self.endpoints.extend(endpoints.map(|e| e.id));
+        if !sandboxes.is_empty() {
+            let siblings = endpoints_of(model, |sandbox| sandboxes.contains(sandbox));
+            self.endpoints.extend(siblings);
+        }
     }
 
     /// Uplinks keep the rules of published ports.
@@ -163,12 +163,8 @@ impl Part {
         for model in [before, after] {
             // The default route and the published ports may move to another endpoint.
             if !self.sandboxes.is_empty() {
-                let siblings = model.endpoints.values();
-                self.endpoints.extend(
-                    siblings
-                        .filter(|e| self.sandboxes.contains(&e.sandbox))
-                        .map(|e| e.id),
-                );
+                let siblings = endpoints_of(model, |sandbox| self.sandboxes.contains(sandbox));
+                self.endpoints.extend(siblings);
                 let ports = model.ports.values();
                 self.ports.extend(
                     ports
@@ -196,4 +192,13 @@ impl Part {
             self.ports.extend(overlapping.map(|port| port.id));
         }
     }
+}
+
+fn endpoints_of(
+    model: &Model,
+    is_touched: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = EndpointId> {
+    let endpoints = model.endpoints.values();
+    let touched = endpoints.filter(move |endpoint| is_touched(&endpoint.sandbox));
+    touched.map(|endpoint| endpoint.id)
 }

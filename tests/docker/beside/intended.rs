@@ -37,6 +37,7 @@ pub(super) const INTENDED: &[Intended] = &[
             "client -> 198.51.100.1 8080/tcp",
             "client -> 172.28.0.1 8080/tcp",
             "client -> 172.28.0.1 8080/udp",
+            "client -> 198.51.100.1 8083/tcp",
             "dockerd again: client -> 198.51.100.1 8080/tcp",
             "rules flushed: client -> 198.51.100.1 8080/tcp",
         ],
@@ -49,6 +50,7 @@ pub(super) const INTENDED: &[Intended] = &[
         asked: &[
             "other -> 198.51.100.1 8080/tcp",
             "other -> 172.28.0.1 8080/tcp",
+            "other -> 198.51.100.1 8083/tcp",
         ],
         stock: "answered, seen as the gateway",
         netctl: "answered, seen as other",
@@ -59,6 +61,7 @@ pub(super) const INTENDED: &[Intended] = &[
         name: "UDP of a container to a published port",
         asked: &[
             "client -> 198.51.100.1 8080/udp",
+            "client -> 198.51.100.1 8083/udp",
             "dockerd again: client -> 198.51.100.1 8080/udp",
             "rules flushed: client -> 198.51.100.1 8080/udp",
         ],
@@ -71,6 +74,7 @@ pub(super) const INTENDED: &[Intended] = &[
         asked: &[
             "other -> 198.51.100.1 8080/udp",
             "other -> 172.28.0.1 8080/udp",
+            "other -> 198.51.100.1 8083/udp",
         ],
         stock: "silence",
         netctl: "answered, seen as other",
@@ -78,7 +82,10 @@ pub(super) const INTENDED: &[Intended] = &[
     Intended {
         // And for its own one: there the two are one address, so that a translation is due (hairpin).
         name: "UDP of a container to a published port",
-        asked: &["web -> 198.51.100.1 8080/udp"],
+        asked: &[
+            "web -> 198.51.100.1 8080/udp",
+            "both -> 198.51.100.1 8083/udp",
+        ],
         stock: "silence",
         netctl: "answered, seen as the gateway",
     },

@@ -19,7 +19,7 @@ const NETWORKS: [&str; 5] = [
 ];
 
 /// Containers: name, network and address, other options.
-const CONTAINERS: [(&str, &str, &str); 9] = [
+const CONTAINERS: [(&str, &str, &str); 10] = [
     (
         "web",
         "net1 --ip 172.28.0.2 --ip6 fd00:28::2",
@@ -35,6 +35,8 @@ const CONTAINERS: [(&str, &str, &str); 9] = [
         "net1 --ip 172.28.0.4",
         "-p 127.0.0.1:8082:80/tcp -p 127.0.0.1:8082:80/udp",
     ),
+    // On net2 as well.
+    ("both", "net1 --ip 172.28.0.5", "-p 8083:80/tcp -p 8083:80/udp"),
     ("other", "net2 --ip 172.29.0.2", ""),
     ("inside", "inner --ip 172.30.0.2", ""),
     ("beside", "inner --ip 172.30.0.3", ""),
@@ -44,7 +46,7 @@ const CONTAINERS: [(&str, &str, &str); 9] = [
 ];
 
 /// What the outcomes call an address.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 20] = [
     ("127.0.0.1", "loopback"),
     ("::1", "loopback"),
     ("172.28.0.1", "the gateway"),
@@ -57,6 +59,8 @@ const NAMES: [(&str, &str); 18] = [
     ("172.28.0.3", "client"),
     ("fd00:28::3", "client"),
     ("172.28.0.4", "local"),
+    ("172.28.0.5", "both"),
+    ("172.29.0.5", "both"),
     ("172.29.0.2", "other"),
     ("172.29.0.3", "client on net2"),
     ("172.30.0.2", "inside"),
@@ -88,6 +92,9 @@ impl Scene {
                 .run(name, &format!("--network {network} {options}"));
             scene.serve(name, agent);
         }
+        let engine = &scene.adopted.engine;
+        engine.ok("network connect --ip 172.29.0.5 net2 both");
+        scene.adopted.wait_served("both");
         // Gateways are the host's sources once nobody else is found to have them.
         scene.adopted.wait_not_tentative();
         let lab = &scene.adopted.lab;

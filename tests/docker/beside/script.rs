@@ -19,7 +19,7 @@ use crate::adopted::{ANSWERS, Adopted, SOON};
 pub(super) type Said = Vec<(String, String)>;
 
 /// Who calls what address and port: asked by TCP and by UDP.
-const CALLS: [(&str, &str, u16); 32] = [
+const CALLS: [(&str, &str, u16); 37] = [
     // The published port.
     ("LAN", "198.51.100.1", 8080),
     ("LAN", "2001:db8:64::1", 8080),
@@ -34,6 +34,12 @@ const CALLS: [(&str, &str, u16); 32] = [
     ("other", "172.28.0.1", 8080),
     ("web", "198.51.100.1", 8080),
     ("inside", "198.51.100.1", 8080),
+    // Of a container on two networks.
+    ("LAN", "198.51.100.1", 8083),
+    ("host", "127.0.0.1", 8083),
+    ("client", "198.51.100.1", 8083),
+    ("other", "198.51.100.1", 8083),
+    ("both", "198.51.100.1", 8083),
     // One on loopback.
     ("host", "127.0.0.1", 8082),
     ("host", "198.51.100.1", 8082),

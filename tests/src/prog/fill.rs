@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
-    endpoint::{self, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
+    endpoint::{self, BESIDE, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
     host::{Local, Uplink},
     network::Network as NetworkValue,
     publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, port_blocks, range_prefix},
@@ -185,6 +185,28 @@ impl Bench {
         let slot = endpoint::slot(endpoint_ifindex(id));
         let nobody = endpoint::Endpoint::default();
         maps::set(&mut self.ebpf, "ENDPOINT", slot, nobody);
+    }
+
+    /// An endpoint is the same container as the one with that address in another network, where its
+    /// published ports lead to.
+    #[track_caller]
+    pub fn beside(&mut self, endpoint: &Endpoint, addr: impl Into<IpAddr>) {
+        let neigh = Neigh {
+            ifindex: endpoint_ifindex(endpoint.id),
+            mac: world::endpoint_mac(endpoint.id),
+            _pad: 0,
+        };
+        let network = endpoint.network | BESIDE;
+        match addr.into() {
+            IpAddr::V4(addr) => {
+                let addr = V4::from(addr);
+                maps::insert(&mut self.ebpf, "NEIGH4", NeighKey { network, addr }, neigh);
+            }
+            IpAddr::V6(addr) => {
+                let addr = V6::from(addr);
+                maps::insert(&mut self.ebpf, "NEIGH6", NeighKey { network, addr }, neigh);
+            }
+        }
     }
 
     /// Publishes host ports `first..=last` of `host` (unspecified: any) to an endpoint's ports

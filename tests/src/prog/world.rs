@@ -46,6 +46,7 @@ pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
     const NOBODY: (Ipv4Addr, Ipv6Addr) = inside(1, 77);
     const GW2: (Ipv4Addr, Ipv6Addr) = inside(2, 1);
     const FAR: (Ipv4Addr, Ipv6Addr) = inside(2, 2);
+    const WEB2: (Ipv4Addr, Ipv6Addr) = inside(2, 3);
     const OUT: (Ipv4Addr, Ipv6Addr) = outside(9);
     const OUT2: (Ipv4Addr, Ipv6Addr) = outside(10);
     const ROUTER: (Ipv4Addr, Ipv6Addr) = outside(77);
@@ -56,6 +57,7 @@ pub(super) const ADDRESSES: &[(&str, Ipv4Addr, Ipv6Addr)] = {
         ("nobody", NOBODY.0, NOBODY.1),
         ("gw2", GW2.0, GW2.1),
         ("far", FAR.0, FAR.1),
+        ("web2", WEB2.0, WEB2.1),
         ("up", UPLINK_ADDR, UPLINK_ADDR6),
         ("hop", HOP.0, HOP.1),
         ("out", OUT.0, OUT.1),
