@@ -46,6 +46,9 @@ pub mod uplink_flags {
     pub const NO_ETHERNET: u32 = 1 << 0;
     /// The rules of published ports are kept by the TC program: no XDP program of ours is there.
     pub const SHIELD_BY_TC: u32 = 1 << 1;
+    /// A bridge of another container engine: those behind it are reached by their published ports
+    /// only, as the members of another network.
+    pub const ISOLATED: u32 = 1 << 2;
 }
 
 pod!(Local, Uplink);

@@ -43,8 +43,9 @@ const ENDPOINTS: ById = TableDefinition::new("endpoints");
 const PORTS: ById = TableDefinition::new("ports");
 const MEMBERS: ByName = TableDefinition::new("members");
 const POOLS: ByName = TableDefinition::new("pools");
+const OTHERS: ByName = TableDefinition::new("others");
 /// Tables that a file need not have.
-const LATER: [&str; 2] = ["members", "pools"];
+const LATER: [&str; 3] = ["members", "pools", "others"];
 /// `version`, `last_endpoint`, `last_port`; from the first unique local subnet on
 /// `global_id_high` and `global_id_low`.
 const NUMBERS: TableDefinition<'static, &'static str, u32> = TableDefinition::new("numbers");
@@ -122,6 +123,7 @@ impl Store {
             ports,
             members,
             pools,
+            others,
         } = delta;
         let txn = self.db.begin_write()?;
         {
@@ -131,6 +133,7 @@ impl Store {
             put_by_name(&txn, SANDBOXES, sandboxes)?;
             put_by_name(&txn, MEMBERS, members)?;
             put_by_name(&txn, POOLS, pools)?;
+            put_by_name(&txn, OTHERS, others)?;
             let mut table = txn.open_table(NUMBERS)?;
             table.insert("version", VERSION)?;
             table.insert("last_endpoint", model.last_endpoint)?;
@@ -195,6 +198,7 @@ fn read(db: &Database) -> Result<(u32, Model), String> {
         ports,
         members: rows(&txn, MEMBERS, str::to_owned, |member: Member| member)?,
         pools: rows(&txn, POOLS, str::to_owned, |pool: Pool| pool)?,
+        others: rows(&txn, OTHERS, str::to_owned, |network: String| network)?,
         last_endpoint: number("last_endpoint")?,
         last_port: number("last_port")?,
         global_id,

@@ -20,6 +20,7 @@ mod mode;
 mod names;
 mod networks;
 mod nothing_else;
+mod others;
 mod published;
 mod restarts;
 mod setup;

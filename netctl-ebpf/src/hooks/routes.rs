@@ -6,6 +6,7 @@ use netctl_common::{
     drop_reason::DropReason,
     endpoint::Endpoint,
     flow::{flags, side},
+    host::uplink_flags,
     network::{Network, flags as network_flags},
     packet::proto,
     publish::Published,
@@ -60,6 +61,9 @@ pub(crate) fn to_outside<A: Family>(
         .ok_or(DropReason::NoRoute)?
         .get();
     let uplink = host::uplink(out).ok_or(DropReason::NoRoute)?;
+    if uplink.flags & uplink_flags::ISOLATED != 0 {
+        return Err(DropReason::NetworkIsolated);
+    }
     draft.begin(packet, side::INSIDE, side::OUTSIDE);
     let kind = if network.flags & network_flags::MASQUERADE != 0 {
         masquerade(packet, network, A::of_uplink(uplink), draft)?

@@ -1,17 +1,20 @@
 //! The Engine's API: listings and the stream of events. Nothing is written by it, ever.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
-    models::{EventMessage, EventMessageTypeEnum, SystemInfo},
+    models::{EventMessage, EventMessageTypeEnum, Network as Answer, SystemInfo},
     query_parameters::{EventsOptions, ListContainersOptions},
 };
 use futures_util::{Stream, StreamExt as _};
 
 use super::{
-    facts::{Container, Endpoint, Idle, Networks},
+    facts::{Container, Endpoint, Idle, Network, Networks},
     read::{self, DefaultBridge},
 };
 use crate::{config, kernel::events::unix_seconds};
@@ -72,8 +75,15 @@ impl Engine {
     pub(super) async fn networks(&self) -> Result<Networks, Error> {
         let answers = self.docker.list_networks(None).await?;
         let adopt = |answer| read::network(answer, self.default_bridge?);
+        let adopted: BTreeMap<String, Network> = answers.iter().filter_map(adopt).collect();
+        let is_adopted = |answer: &&Answer| {
+            let id = answer.id.as_ref();
+            id.is_some_and(|id| adopted.contains_key(id))
+        };
+        let others = answers.iter().filter(|answer| !is_adopted(answer));
         Ok(Networks {
-            adopted: answers.iter().filter_map(adopt).collect(),
+            others: others.filter_map(read::bridge).collect(),
+            adopted,
             driven: answers.iter().filter_map(read::driven).collect(),
         })
     }

@@ -18,6 +18,8 @@ pub(super) struct Facts {
     pub(super) networks: BTreeMap<String, Network>,
     /// Names of those that were made by netctl's driver.
     pub(super) driven: BTreeMap<String, String>,
+    /// Names of other networks with a bridge of Docker's own, by the bridges' names.
+    pub(super) others: BTreeMap<String, String>,
     /// Those that run, or are being started.
     pub(super) containers: BTreeMap<String, Container>,
     /// Those that do not run, but may.
@@ -29,6 +31,7 @@ pub(super) struct Facts {
 pub(super) struct Networks {
     pub(super) adopted: BTreeMap<String, Network>,
     pub(super) driven: BTreeMap<String, String>,
+    pub(super) others: BTreeMap<String, String>,
 }
 
 /// A network of the driver `bridge`.

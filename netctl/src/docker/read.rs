@@ -63,9 +63,7 @@ pub(super) struct DefaultBridge {
 /// Id and network, if it is one that is adopted.
 pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String, Network)> {
     let (id, name) = (answer.id.clone()?, answer.name.clone()?);
-    if answer.driver.as_deref() != Some("bridge") || name == SWARM {
-        return None;
-    }
+    let (bridge, _) = bridge(answer).filter(|_| name != SWARM)?;
     let options = answer.options.clone().unwrap_or_default();
     let is_default = options
         .get(option::DEFAULT)
@@ -87,11 +85,7 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         .collect();
     unserved.sort_unstable();
     let network = Network {
-        // The driver's own rule where nobody chose (libnetwork, drivers/bridge/bridge.go).
-        bridge: options
-            .get(option::BRIDGE)
-            .cloned()
-            .unwrap_or_else(|| format!("br-{}", id.get(..12).unwrap_or(&id))),
+        bridge,
         name,
         subnets: configs
             .filter_map(|config| config.subnet.as_deref()?.parse().ok())
@@ -115,6 +109,18 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         unserved,
     };
     Some((id, network))
+}
+
+/// Names of the bridge and of the network, if Docker's own bridge driver made it.
+pub(super) fn bridge(answer: &Answer) -> Option<(String, String)> {
+    let (id, name) = (answer.id.as_ref()?, answer.name.clone()?);
+    if answer.driver.as_deref() != Some("bridge") {
+        return None;
+    }
+    let chosen = answer.options.as_ref().and_then(|all| all.get(option::BRIDGE));
+    // The driver's own rule where nobody chose (libnetwork, drivers/bridge/bridge.go).
+    let made = || format!("br-{}", id.get(..12).unwrap_or(id));
+    Some((chosen.cloned().unwrap_or_else(made), name))
 }
 
 /// Id and name, if it is one that netctl's driver was asked for.

@@ -221,6 +221,7 @@ impl Session<'_> {
             containers,
             idle,
             driven: _,
+            others: _,
         } = &mut self.facts;
         let host_ip = networks
             .get(&endpoint.network)
@@ -282,9 +283,14 @@ impl Session<'_> {
     }
 
     fn take_networks(&mut self, networks: Networks) {
-        let Networks { adopted, driven } = networks;
+        let Networks {
+            adopted,
+            driven,
+            others,
+        } = networks;
         self.facts.networks = adopted;
         self.facts.driven = driven;
+        self.facts.others = others;
     }
 
     /// Lists everything, and asks about each container.

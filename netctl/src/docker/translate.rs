@@ -42,6 +42,7 @@ pub(super) fn translate(
     };
     let networks = translation.networks(facts);
     translation.name_networks(facts);
+    translation.note_others(facts);
     translation.containers(facts, &networks);
     translation.outcome
 }

@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -26,6 +27,8 @@ use crate::view;
 pub struct Host {
     /// What front ends see of it.
     pub view: view::Host,
+    /// Uplinks that are bridges of another container engine, by interface index.
+    pub isolated: BTreeSet<u32>,
     /// MACs of the uplinks that have one, by interface index.
     pub macs: BTreeMap<u32, Mac>,
     /// The host's addresses outside of 127/8, ::1, fe80::/10 and of our own anchors.
@@ -45,6 +48,9 @@ pub struct Host {
     pub warnings: Vec<String>,
 }
 
+/// The bridge by which containers of Swarm's networks reach the outside.
+const SWARM: &str = "docker_gwbridge";
+
 /// Whose XDP program an uplink has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum XdpHolder {
@@ -61,6 +67,8 @@ pub struct Choice<'a> {
     pub only: &'a [String],
     /// Indexes of bridges that belong to networks of ours.
     pub adopted: &'a BTreeSet<u32>,
+    /// Names of bridges that belong to other networks of Docker's.
+    pub others: &'a BTreeMap<String, Arc<String>>,
     /// Leave out what Docker makes, also before it is known to be adopted.
     pub no_docker: bool,
     /// Numbers of our XDP programs by interface.
@@ -110,6 +118,13 @@ impl Host {
                     continue;
                 }
             };
+            // Whom the administrator calls an uplink is one.
+            let is_other = is_dockers(link)
+                || link.name == SWARM
+                || choice.others.contains_key(&link.name);
+            if !named && link.kind == Kind::Bridge && is_other {
+                host.isolated.insert(link.index);
+            }
             host.macs.extend(mac.map(|mac| (link.index, mac)));
             let holder = |found: Xdp| match choice.xdp.get(&link.index) {
                 Some(ours) if *ours == found.program => XdpHolder::Ours(found.place),

@@ -135,6 +135,7 @@ impl Machine {
         let choice = Choice {
             only: &self.options.uplinks,
             adopted: &model.adopted_bridges(),
+            others: &model.others,
             no_docker: self.options.adopt,
             xdp: &self.attachments.xdp_programs()?,
         };

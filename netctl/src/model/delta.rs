@@ -22,6 +22,7 @@ pub struct Delta {
     pub ports: BTreeMap<PortId, Change<PublishedPort>>,
     pub members: BTreeMap<String, Change<Member>>,
     pub pools: BTreeMap<String, Change<Pool>>,
+    pub others: BTreeMap<String, Change<String>>,
 }
 
 impl Delta {
@@ -34,6 +35,7 @@ impl Delta {
             ports,
             members,
             pools,
+            others,
             last_endpoint: _,
             last_port: _,
             global_id: _,
@@ -45,6 +47,7 @@ impl Delta {
             ports: changes(&old.ports, ports),
             members: changes(&old.members, members),
             pools: changes(&old.pools, pools),
+            others: changes(&old.others, others),
         }
     }
 
@@ -66,6 +69,7 @@ impl Delta {
         // Docker asks for one at a time, and waits for the answer.
         put_back(&mut model.members, self.members);
         put_back(&mut model.pools, self.pools);
+        put_back(&mut model.others, self.others);
         for (id, (before, _)) in self.endpoints {
             model.endpoints.remove(&id);
             let Some(endpoint) = before else { continue };

@@ -54,6 +54,8 @@ pub struct Model {
     pub members: BTreeMap<String, Arc<driver::Member>>,
     /// Pools of the IPAM driver, by the ids that Docker was told.
     pub pools: BTreeMap<String, Arc<driver::Pool>>,
+    /// Networks of another engine that are left to it, by the names of their bridges.
+    pub others: BTreeMap<String, Arc<String>>,
     /// Highest endpoint number ever given.
     pub last_endpoint: EndpointId,
     /// Highest port number ever given.

@@ -233,7 +233,7 @@ fn scopes(delta: &Delta) -> Vec<Scope> {
     });
     let ports = ports.map(|(id, _)| Scope::Port(*id));
     let mut scopes: Vec<Scope> = networks.chain(endpoints).chain(ports).collect();
-    if !delta.sandboxes.keys().all(|name| covered(name)) {
+    if !delta.others.is_empty() || !delta.sandboxes.keys().all(|name| covered(name)) {
         scopes.push(Scope::All);
     }
     scopes

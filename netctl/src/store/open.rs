@@ -11,7 +11,9 @@ use std::{
 
 use redb::{Database, DatabaseError, StorageError};
 
-use super::{ENDPOINTS, MEMBERS, NETWORKS, NUMBERS, POOLS, PORTS, SANDBOXES, StoreError, VERSION};
+use super::{
+    ENDPOINTS, MEMBERS, NETWORKS, NUMBERS, OTHERS, POOLS, PORTS, SANDBOXES, StoreError, VERSION,
+};
 
 /// How every redb file begins (redb's docs/design.md, "Super-header").
 const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -133,6 +135,7 @@ fn lay_out(db: &Database) -> Result<(), redb::Error> {
     txn.open_table(PORTS)?;
     txn.open_table(MEMBERS)?;
     txn.open_table(POOLS)?;
+    txn.open_table(OTHERS)?;
     {
         let mut numbers = txn.open_table(NUMBERS)?;
         numbers.insert("version", VERSION)?;

@@ -78,6 +78,7 @@ fn model() -> Model {
         ports: [(3, port.into())].into(),
         members: [("e1".into(), member.into())].into(),
         pools: [("p1".into(), pool.into())].into(),
+        others: [("br0".into(), "shop".to_owned().into())].into(),
         last_endpoint: 9,
         last_port: 3,
         global_id: Some(0xa1_b2c3_d4e5),

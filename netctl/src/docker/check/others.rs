@@ -86,6 +86,7 @@ fn programs(uplinks: &[String]) -> io::Result<Vec<Program>> {
     let choice = Choice {
         only: uplinks,
         adopted: &BTreeSet::new(),
+        others: &BTreeMap::new(),
         no_docker: true,
         xdp: &BTreeMap::new(),
     };

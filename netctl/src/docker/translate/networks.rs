@@ -56,6 +56,18 @@ impl Translation<'_> {
         numbers
     }
 
+    /// Bridges that are left to the Engine: nothing is served there, and nobody reaches them.
+    pub(super) fn note_others(&mut self, facts: &Facts) {
+        let others = &mut self.model.others;
+        others.retain(|bridge, _| facts.others.contains_key(bridge));
+        for (bridge, network) in &facts.others {
+            let is_known = others.get(bridge).is_some_and(|known| **known == *network);
+            if !is_known {
+                others.insert(bridge.clone(), network.clone().into());
+            }
+        }
+    }
+
     fn put_network(&mut self, mut network: Network) -> Result<NetworkId, String> {
         let networks = &mut self.model.networks;
         let same = |other: &Network| {

@@ -2,10 +2,12 @@ use super::*;
 
 fn choose(only: &[String]) -> Choice<'_> {
     static NONE: BTreeSet<u32> = BTreeSet::new();
+    static NO_OTHERS: BTreeMap<String, Arc<String>> = BTreeMap::new();
     static NO_XDP: BTreeMap<u32, u32> = BTreeMap::new();
     Choice {
         only,
         adopted: &NONE,
+        others: &NO_OTHERS,
         no_docker: false,
         xdp: &NO_XDP,
     }
@@ -265,8 +267,21 @@ fn dockers_interfaces_are_no_uplinks() {
         ["172.17.0.0/16"],
         "the route to an adopted network is its own"
     );
+    // Not adopted they are uplinks that containers of ours do not reach beyond, but where the
+    // administrator says so.
     let all = Host::from_parts(&links, &addresses, &[], choose(&[]));
     assert_eq!(all.view.uplinks.len(), 6);
+    assert_eq!(all.isolated, BTreeSet::from([2, 3]));
+    let others = BTreeMap::from([("custom".to_owned(), Arc::new("shop".to_owned()))]);
+    let choice = Choice {
+        others: &others,
+        ..choose(&[])
+    };
+    let told = Host::from_parts(&links, &addresses, &[], choice);
+    assert_eq!(told.isolated, BTreeSet::from([2, 3, 6]));
+    let named = Host::from_parts(&links, &addresses, &[], choose(&["docker0".into()]));
+    assert_eq!(named.view.uplinks.keys().collect::<Vec<_>>(), [&2]);
+    assert!(named.isolated.is_empty());
 }
 
 #[test]
