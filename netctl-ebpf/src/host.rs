@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 use aya_ebpf::maps::lpm_trie::Key;
 use netctl_common::{
     endpoint::{BESIDE, Endpoint, Neigh, NeighKey, slot},
-    host::Uplink,
+    host::{Uplink, uplink_flags},
     network::Network,
 };
 
@@ -58,6 +58,12 @@ pub(crate) fn network(id: u32) -> Option<&'static Network> {
 pub(crate) fn uplink(ifindex: u32) -> Option<&'static Uplink> {
     // SAFETY: the daemon replaces entries whole.
     UPLINK.get_ptr(&ifindex).map(|u| unsafe { &*u })
+}
+
+/// Whether the interface is another engine's bridge.
+#[inline(always)]
+pub(crate) fn is_isolated(ifindex: u32) -> bool {
+    uplink(ifindex).is_some_and(|uplink| uplink.flags & uplink_flags::ISOLATED != 0)
 }
 
 /// Uplink that a next hop is on, 0 without one: what the routes say, as far as they name an

@@ -1,7 +1,9 @@
 //! Who may talk to whom inside and between networks: walks 1 and 10.
 
 use netctl_common::{drop_reason::DropReason, network::flags as net};
-use netctl_tests::prog::{Bench, Endpoint, Network, Verdict};
+use netctl_tests::prog::{Bench, Endpoint, Network, UPLINK, Verdict};
+
+use crate::{TCP, in_both};
 
 #[test]
 fn neighbours_talk_directly() {
@@ -109,4 +111,54 @@ fn broadcasts_are_limited() {
     // Another endpoint has a budget of its own.
     let other = bench.from_container(2, "cli>all udp 172.18.0.3:4000>172.18.0.255:80");
     assert!(other.drops.is_empty(), "{other:?}");
+}
+
+/// Who is behind another engine's bridge is met by published ports only.
+#[test]
+fn another_engines_bridge_is_no_way_out() {
+    in_both(|mut bench| {
+        bench.isolate_uplink();
+        let (any, web) = (bench.addr("any"), bench.addr("web"));
+        bench.publish(1, TCP, (any, 8080, 8080), (1, web, 80));
+        for line in [
+            "tcp {web}:4000>{hop}:80 flags=S",
+            "udp {web}:4000>{hop}:53",
+            "{icmp} {web}>{hop} ident=7 seq=1 len=32 type={request}",
+        ] {
+            bench
+                .from_container(1, &format!("web>gw {line}"))
+                .dropped(DropReason::NetworkIsolated);
+        }
+        for line in [
+            "tcp {hop}:4000>{web}:80 flags=S",
+            "udp {hop}:4000>{web}:53",
+            "{icmp} {hop}>{web} ident=7 seq=1 len=32 type={request}",
+        ] {
+            bench
+                .from_uplink(&format!("lan>up {line}"))
+                .dropped(DropReason::FromOutside);
+        }
+        bench
+            .from_uplink("lan>up tcp {hop}:4000>{up}:8080 flags=S")
+            .redirected("gw>web tcp {hop}:4000>{web}:80 flags=S ttl=63 len=0");
+    });
+}
+
+/// Netfilter knows what is an answer of a port that the other engine publishes, and gives it the
+/// address that was asked.
+#[test]
+fn an_answer_of_another_engines_port_comes_by_the_stack() {
+    in_both(|mut bench| {
+        bench.isolate_uplink();
+        bench
+            .from_uplink("lan>up tcp {hop}:80>{web}:4000 flags=SA")
+            .not_ours();
+        bench.forwarded_from = UPLINK;
+        bench
+            .from_host("gw>none tcp {up}:8081>{web}:4000 flags=SA")
+            .redirected("gw>web tcp {up}:8081>{web}:4000 flags=SA ttl=64 len=0");
+        bench
+            .from_host("gw>none tcp {hop}:80>{web}:4000 flags=SA")
+            .dropped(DropReason::NotFromHost);
+    });
 }

@@ -36,7 +36,7 @@ fn meet_by_published_ports_only(settings: &Value) {
         "inner",
         &format!("--network net1 --ip {INNER} -p 8080:80 -p 8080:80/udp"),
     );
-    let plain = driven.run("plain", "");
+    let plain = driven.run("plain", "-p 8081:80");
     let shop = driven.run("shop", &format!("--network shop --ip {SHOP}"));
     let lab = &driven.lab;
     for agent in [&inner, &plain, &shop] {
@@ -57,6 +57,10 @@ fn meet_by_published_ports_only(settings: &Value) {
             let asked = agent.connect(Connect::to(proto, (HOST, 8080)).within_ms(1500));
             assert_eq!(asked.unwrap().seen.ip(), addr, "{proto:?}");
         }
+    }
+    if settings["iptables"] == true {
+        let asked = inner.connect(Connect::to(Proto::Tcp, (HOST, 8081)).within_ms(1500));
+        assert_eq!(asked.unwrap().seen.ip(), INNER);
     }
     let out = inner.connect(Connect::to(Proto::Tcp, (LAN, 7000))).unwrap();
     assert_eq!(out.seen.ip(), HOST);

@@ -53,8 +53,9 @@ fn try_from_host6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 #[inline(always)]
 fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     // SAFETY: the context of the running program.
-    if unsafe { (*packet.skb).ingress_ifindex } != 0 {
-        // Forwarded by the stack for somebody else: containers are reached by their ports only.
+    let received_by = unsafe { (*packet.skb).ingress_ifindex };
+    // Forwarded by the stack for somebody else: containers are reached by their ports only.
+    if received_by != 0 && !is_answer(packet, received_by) {
         return Err(DropReason::NotFromHost);
     }
     packet.parse()?;
@@ -72,6 +73,13 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         return forward::by_flow(packet, flow, Hook::Egress);
     }
     untracked(packet)
+}
+
+/// Whether the packet is an answer of a port that another engine publishes by netfilter: the stack gave
+/// it an address of the host, as which nothing is received. `from_uplink` keeps questions out.
+#[inline(always)]
+fn is_answer<A: Family>(packet: &Packet<A>, received_by: u32) -> bool {
+    host::is_isolated(received_by) && host::is_local(packet.src())
 }
 
 /// An ICMP error about no flow of ours: to the container as it is.

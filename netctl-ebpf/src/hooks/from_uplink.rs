@@ -134,10 +134,18 @@ pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason
     if host::network_of(packet.src()).is_some() {
         return Err(DropReason::SpoofedSource);
     }
-    if host::network_of(packet.dst()).is_some() {
+    if host::network_of(packet.dst()).is_some() && !may_answer(packet) {
         return Err(DropReason::FromOutside);
     }
     Ok(verdict::NEXT)
+}
+
+/// Whether the packet, from another engine's container to one of ours, may be an answer of a port that
+/// this engine publishes by netfilter: the stack knows. Only TCP tells answers from questions, whatever
+/// address netfilter then gives them.
+#[inline(always)]
+fn may_answer<A: Family>(packet: &Packet<A>) -> bool {
+    packet.proto == proto::TCP && !opens(packet) && host::is_isolated(packet.ifindex())
 }
 
 /// Whether the packet has its ports or they are known. A fragment is looked at only if it is for the

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use netctl::kernel::names::{anchor_ifindex, endpoint_ifindex};
 use netctl_common::{
     endpoint::{self, BESIDE, FLOOD_CHUNK, Fdb, FdbKey, Flood, FloodKey, Neigh, NeighKey, flags},
-    host::{Local, Uplink},
+    host::{Local, Uplink, uplink_flags},
     network::Network as NetworkValue,
     publish::{PublishKey, Published, RESERVED_BY_ENGINE, ReservedKey, port_blocks, range_prefix},
     settings::{self, Settings},
@@ -14,7 +14,7 @@ use netctl_common::{
 
 use super::{
     Bench, maps,
-    world::{self, Endpoint, Network, UPLINK, UPLINK_MAC},
+    world::{self, Endpoint, Network, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, UPLINK_MAC},
 };
 
 impl Bench {
@@ -28,14 +28,25 @@ impl Bench {
     /// Addresses that the uplink gives to masqueraded flows; unspecified: it has none.
     #[track_caller]
     pub fn uplink_address(&mut self, addr: Ipv4Addr, addr6: Ipv6Addr) {
+        self.uplink_value(addr, addr6, 0);
+    }
+
+    fn uplink_value(&mut self, addr: Ipv4Addr, addr6: Ipv6Addr, flags: u32) {
         let uplink = Uplink {
             addr4: addr.into(),
             addr6: addr6.into(),
             mtu: 1500,
+            flags,
             mac: UPLINK_MAC,
-            ..Uplink::default()
+            _pad: 0,
         };
         maps::insert(&mut self.ebpf, "UPLINK", UPLINK, uplink);
+    }
+
+    /// Makes the uplink another engine's bridge.
+    #[track_caller]
+    pub fn isolate_uplink(&mut self) {
+        self.uplink_value(UPLINK_ADDR, UPLINK_ADDR6, uplink_flags::ISOLATED);
     }
 
     /// The uplink that next hops are on, of both families: for kernels before 5.12.
