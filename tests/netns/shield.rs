@@ -1,19 +1,13 @@
 //! Rules of published ports on real uplinks: who is let in, how fast, and by which program.
 
-use std::{
-    fs::File,
-    net::{IpAddr, SocketAddr},
-    thread,
-};
+use std::net::{IpAddr, SocketAddr};
 
-use aya::programs::{Xdp, XdpMode};
 use netctl_tests::{
     agent::{Agent, Connect, Load, Proto},
     eventually::wait_for,
     lab::{HOST, HOST6, LAN, LAN6, Lab, Medium},
-    prog,
+    prog::{XDP_PASS, xdp_on},
 };
-use nix::sched::{CloneFlags, setns};
 
 use crate::over;
 use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, PUBLISHED_HTTP, Usual};
@@ -138,29 +132,12 @@ fn a_source_opens_so_many_connections() {
     });
 }
 
-/// Somebody's XDP program on an interface of the lab, for as long as the returned value is there.
-fn foreign_xdp(lab: &Lab, interface: &str) -> aya::Ebpf {
-    let netns = File::open(format!("/proc/{}/ns/net", lab.host().pid())).unwrap();
-    let index = lab.host().link(interface).index;
-    let attach = move || {
-        setns(netns, CloneFlags::CLONE_NEWNET).unwrap();
-        let mut ebpf = prog::load((1024, 1024), |name| name == "xdp_shield");
-        let program: &mut Xdp = ebpf.program_mut("xdp_shield").unwrap().try_into().unwrap();
-        program
-            .attach_to_if_index(index, XdpMode::default())
-            .unwrap();
-        ebpf
-    };
-    thread::spawn(attach).join().unwrap()
-}
-
 #[test]
 fn where_another_program_has_the_hook_the_rules_are_kept_all_the_same() {
     let usual = Usual::start();
     let lab = &usual.lab;
     let more = lab.add_lan_host();
-    // Its own maps are empty: it lets everything pass.
-    let foreign = foreign_xdp(lab, "up0");
+    let foreign = xdp_on(lab, "up0", XDP_PASS).unwrap();
     lab.netctl(&format!(
         "port allow web 80/tcp --from {} --limit 100conn/s",
         more.addr

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     load::{Load, LoadReport},
+    offload::Offload,
     protocol::{
         Bind, Burst, Connect, Connected, End, Heard, Link, Probe, Probed, Proto, Request, Returned,
         Segments, Sniffed,
@@ -301,21 +302,23 @@ impl Agent {
     /// Has the kernel make the checksums of what leaves an interface, and cut up large segments.
     #[track_caller]
     pub fn no_checksums(&self, interface: &str) {
-        self.checksums(interface, false)
+        self.switch(interface, Offload::Checksums, false)
     }
 
     /// Leaves both to the device, as it is at first.
     #[track_caller]
     pub fn all_offloads(&self, interface: &str) {
-        self.checksums(interface, true)
+        self.switch(interface, Offload::Checksums, true)
     }
 
+    /// Turns a switch of an interface on or off.
     #[track_caller]
-    fn checksums(&self, interface: &str, by_device: bool) {
+    pub fn switch(&self, interface: &str, offload: Offload, on: bool) {
         let interface = interface.to_owned();
-        self.must(&Request::Checksums {
+        self.must(&Request::Switch {
             interface,
-            by_device,
+            offload,
+            on,
         })
     }
 

@@ -25,6 +25,7 @@ mod wire;
 pub use exchange::{Exchange, Exchanged};
 pub use handle::Agent;
 pub use load::{Load, LoadReport};
+pub use offload::Offload;
 pub use pairs::{Paired, Pairs};
 pub use protocol::{
     Bind, Burst, Connect, Connected, Cutting, End, Heard, Kind, Link, Probe, Probed, Proto,

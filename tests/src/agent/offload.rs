@@ -6,19 +6,35 @@ use nix::{
     net::if_::if_nametoindex,
     sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
 };
+use serde::{Deserialize, Serialize};
 
 /// linux/sockios.h and linux/ethtool.h.
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const ETHTOOL_STXCSUM: u32 = 0x17;
+const ETHTOOL_SGRO: u32 = 0x2c;
 /// linux/rtnetlink.h and linux/if_link.h.
 const RTM_NEWLINK: u16 = 16;
 const NLM_F_REQUEST_ACK: u16 = 1 | 4;
 const IFLA_GSO_IPV4_MAX_SIZE: u16 = 63;
 
-/// Has the device make the checksums of what goes out, or the kernel, as for a device that cannot;
-/// it segments then, too.
-pub(super) fn checksums(interface: &str, by_device: bool) -> io::Result<()> {
-    let value = [ETHTOOL_STXCSUM, u32::from(by_device)];
+/// A switch of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Offload {
+    /// The device makes the checksums of what goes out, or the kernel, as for a device that
+    /// cannot; it segments then, too.
+    Checksums,
+    /// What comes in is polled (NAPI) and merged (GRO), as by a network card's driver.
+    Merging,
+}
+
+/// Turns it on or off.
+pub(super) fn switch(interface: &str, offload: Offload, on: bool) -> io::Result<()> {
+    let command = match offload {
+        Offload::Checksums => ETHTOOL_STXCSUM,
+        Offload::Merging => ETHTOOL_SGRO,
+    };
+    let value = [command, u32::from(on)];
     // SAFETY: all zeroes is a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     let room = request.ifr_name.len() - 1;

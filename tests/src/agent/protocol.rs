@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{exchange::Exchange, load::Load, pairs::Pairs};
+use super::{exchange::Exchange, load::Load, offload::Offload, pairs::Pairs};
 
 /// Kind of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +93,12 @@ pub enum Request {
     LoadStart { hold: String, load: Load },
     /// Ends it. Answer: [`super::LoadReport`].
     LoadStop { hold: String },
-    /// Whether the device or the kernel makes the checksums of what leaves the interface.
-    Checksums { interface: String, by_device: bool },
+    /// Turns a switch of the interface on or off.
+    Switch {
+        interface: String,
+        offload: Offload,
+        on: bool,
+    },
     /// Lets IPv4 packets of many segments on the interface be that large.
     BigSegments { interface: String, bytes: u32 },
     /// Listens to what is said to a multicast or broadcast address on an interface.

@@ -148,10 +148,11 @@ impl State {
                 let load = self.loads.remove(hold).ok_or(io::ErrorKind::NotFound)?;
                 value(load.stop())
             }
-            Request::Checksums {
+            Request::Switch {
                 interface,
-                by_device,
-            } => value(offload::checksums(interface, *by_device)?),
+                offload,
+                on,
+            } => value(offload::switch(interface, *offload, *on)?),
             Request::BigSegments { interface, bytes } => {
                 value(offload::big_segments(interface, *bytes)?)
             }

@@ -31,9 +31,9 @@ pub fn send(target: SocketAddr, count: u32) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// RFC 791 and 768; the kernel fills in the header's checksum and identification, and UDP goes
+/// RFC 791 and 768; a raw socket fills in the header's checksum and identification, and UDP goes
 /// without one.
-fn datagram(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), number: u32) -> [u8; LENGTH] {
+pub(super) fn datagram(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), number: u32) -> [u8; LENGTH] {
     let mut packet = [0; LENGTH];
     packet[0] = 0x45;
     packet[2..4].copy_from_slice(&(LENGTH as u16).to_be_bytes());

@@ -7,6 +7,7 @@
 pub mod aims;
 pub mod bed;
 pub mod flood;
+pub mod frames;
 pub mod interrupt;
 pub mod load;
 pub mod machine;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod result;
 pub mod rows;
 pub mod runner;
+pub mod task_clock;
 pub mod tools;
 pub mod worker;
 
@@ -38,7 +40,7 @@ use self::{
     machine::Machine,
     report::Report,
     result::{Outcome, Series},
-    rows::{control, crowd, endpoints, flows, memory, publish, traffic, walks},
+    rows::{control, crowd, endpoints, flows, memory, publish, refused, traffic, walks},
     runner::Effort,
 };
 use crate::daemon;
@@ -60,6 +62,7 @@ pub fn rows() -> Vec<&'static str> {
     let mut rows: Vec<&'static str> = traffic::ROWS.iter().map(|row| row.row).collect();
     rows.extend([
         crowd::ROW,
+        refused::ROW,
         publish::ROW,
         endpoints::ROW,
         memory::ROW,
@@ -141,6 +144,11 @@ fn measure(options: &Options, effort: Effort, wanted: &dyn Fn(&str) -> bool) -> 
         runner::say(&progress, crowd::ROW.to_owned());
         let crowd = crowd::Crowd::start(tools, &progress);
         outcomes.extend(runner::run(crowd.groups(effort), effort.rounds, &progress));
+    }
+    if wanted(refused::ROW) {
+        runner::say(&progress, refused::ROW.to_owned());
+        let guards = refused::Guards::start(tools);
+        outcomes.extend(guards.outcomes(effort, &progress));
     }
     if wanted(publish::ROW) || wanted(endpoints::ROW) {
         runner::say(&progress, "control plane".to_owned());

@@ -80,16 +80,50 @@ pub fn measure(load: Load, route: &Route, cpus: Cpus, time: Duration) -> Result<
 pub fn fill(from: &Place, route: &Route, count: u32) -> Result<f64, String> {
     let (cpu, load) = (Cpus::One.server(), Load::Udp);
     let _sink = start_server(route, load, cpu)?;
-    let output = program(from)
+    let mut command = program(from);
+    command
         .args(["worker", "flood", &route.target.to_string()])
-        .args([count.to_string(), cpu.to_string()])
+        .args([count.to_string(), cpu.to_string()]);
+    let (done, nanoseconds) = answer(&mut command, "a flood")?;
+    Ok(done * load.scale() / (nanoseconds / 1e9))
+}
+
+/// What a flood of frames was.
+pub struct Flood {
+    pub sent: f64,
+    /// CPU time of sending and receiving.
+    pub seconds: f64,
+}
+
+/// Sends one frame over and over from the lab's neighbour, on one CPU that also receives it.
+pub fn frames(
+    from: &Place,
+    interface: &str,
+    target: SocketAddr,
+    time: Duration,
+) -> Result<Flood, String> {
+    let mut command = program(from);
+    command
+        .args(["worker", "frames", interface, &target.to_string()])
+        .args([Cpus::One.client().to_string(), time.as_millis().to_string()]);
+    let (sent, nanoseconds) = answer(&mut command, "a flood of frames")?;
+    Ok(Flood {
+        sent,
+        seconds: nanoseconds / 1e9,
+    })
+}
+
+/// The two numbers that a worker prints.
+fn answer(command: &mut Command, what: &str) -> Result<(f64, f64), String> {
+    let output = command
         .output()
-        .map_err(|error| format!("starting a flood: {error}"))?;
+        .map_err(|error| format!("starting {what}: {error}"))?;
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        let error = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{what}: {}", error.trim()));
     }
-    rate(load, &String::from_utf8_lossy(&output.stdout))
-        .ok_or_else(|| "the flood's answer cannot be read".to_owned())
+    numbers(&String::from_utf8_lossy(&output.stdout))
+        .ok_or_else(|| format!("the answer of {what} cannot be read"))
 }
 
 fn start_server(route: &Route, load: Load, cpu: usize) -> Result<Running, String> {
@@ -128,9 +162,13 @@ fn wait_ready(output: Option<impl Read>) -> Result<(), String> {
     }
 }
 
-/// Operations and nanoseconds, as the client prints them.
 fn rate(load: Load, text: &str) -> Option<f64> {
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    let (done, nanoseconds) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let (done, nanoseconds) = numbers(text)?;
     Some(done * load.scale() / (nanoseconds / 1e9))
+}
+
+/// Operations and nanoseconds, as a worker prints them.
+fn numbers(text: &str) -> Option<(f64, f64)> {
+    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use netctl_tests::bench::{
-    self, Options, flood,
+    self, Options, flood, frames,
     load::{self, Load},
     tools,
 };
@@ -62,6 +62,13 @@ enum Worker {
         count: u32,
         cpu: usize,
     },
+    /// One frame over and over, as a network card would receive it
+    Frames {
+        interface: String,
+        target: SocketAddr,
+        cpu: usize,
+        milliseconds: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -109,6 +116,18 @@ fn work(worker: Worker) -> std::io::Result<()> {
             load::pin(cpu)?;
             let took = flood::send(target, count)?;
             println!("{count} {}", took.as_nanos());
+            Ok(())
+        }
+        Worker::Frames {
+            interface,
+            target,
+            cpu,
+            milliseconds,
+        } => {
+            load::pin(cpu)?;
+            let time = Duration::from_millis(milliseconds);
+            let (sent, took) = frames::send(&interface, target, time)?;
+            println!("{sent} {}", took.as_nanos());
             Ok(())
         }
     }

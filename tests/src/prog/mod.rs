@@ -10,6 +10,7 @@ pub mod attached;
 mod bench;
 mod device_sum;
 mod fill;
+mod frames;
 mod maps;
 mod object;
 mod outcome;
@@ -22,6 +23,7 @@ mod verified;
 mod world;
 
 pub use bench::{Bench, Program};
+pub use frames::{Frames, XDP_DROP, XDP_PASS, xdp_on};
 pub use object::load;
 pub use outcome::{Outcome, Verdict};
 pub use race::Raced;

@@ -13,6 +13,11 @@ const BPF_PROG_TEST_RUN: libc::c_long = 10;
 /// Has the kernel make the device's sum (CHECKSUM_COMPLETE) before the run, and compare it after.
 pub(super) const COMPLETE: u32 = 1 << 2;
 
+/// What an XDP program does with its frame is done (Linux 5.18).
+const LIVE_FRAMES: u32 = 1 << 1;
+/// Frames that go out at once: as many as one poll of a driver takes in.
+const BATCH: u32 = 64;
+
 /// `bpf_attr.test` of linux/bpf.h.
 #[repr(C)]
 #[derive(Default)]
@@ -81,6 +86,20 @@ pub(super) fn run_plain(
     run_in(program, shot, &[], 0, out)
 }
 
+/// Runs an XDP program on so many frames and does with each what it says. The program sees a frame
+/// as its receiver has left it; an error of a redirect is not told.
+pub(super) fn run_live(program: BorrowedFd<'_>, frame: &[u8], count: u32) -> io::Result<()> {
+    test(&mut TestAttr {
+        program: program.as_raw_fd() as u32,
+        size_in: frame.len() as u32,
+        data_in: frame.as_ptr() as u64,
+        repeat: count,
+        flags: LIVE_FRAMES,
+        batch_size: BATCH,
+        ..TestAttr::default()
+    })
+}
+
 fn run_in(
     program: BorrowedFd<'_>,
     shot: &Shot<'_>,
@@ -108,22 +127,27 @@ fn run_in(
         flags,
         ..TestAttr::default()
     };
-    // SAFETY: the attribute's pointers are to buffers of the lengths beside them, which outlive
-    // the call.
+    test(&mut attr)?;
+    Ok(Ran {
+        code: attr.code,
+        length: attr.size_out as usize,
+        duration: Duration::from_nanos(attr.duration.into()),
+    })
+}
+
+/// `attr`: its pointers are to buffers of the lengths beside them, which the caller keeps.
+fn test(attr: &mut TestAttr) -> io::Result<()> {
+    // SAFETY: the attribute has the layout of linux/bpf.h; its buffers outlive the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
             BPF_PROG_TEST_RUN,
-            &raw mut attr,
+            std::ptr::from_mut(attr),
             size_of::<TestAttr>(),
         )
     };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Ran {
-        code: attr.code,
-        length: attr.size_out as usize,
-        duration: Duration::from_nanos(attr.duration.into()),
-    })
+    Ok(())
 }

@@ -12,7 +12,7 @@ use netctl_common::{
 };
 
 use super::{
-    Bench, Outcome, Program, UPLINK, Verdict, maps, object,
+    Bench, Outcome, Program, UPLINK, Verdict, XDP_DROP, XDP_PASS, maps, object,
     run::{self, Ran, Shot},
 };
 use crate::packet;
@@ -40,8 +40,6 @@ pub struct Rules {
     pub packets: Option<(u32, u64)>,
 }
 
-const XDP_DROP: u32 = 1;
-const XDP_PASS: u32 = 2;
 const SECOND: u64 = 1_000_000_000;
 
 impl Bench {

@@ -15,7 +15,7 @@ const SCHED_CLS: u32 = 3;
 const CGROUP_SOCK_ADDR: u32 = 18;
 
 /// An instruction: code, destination, source, offset, immediate (struct bpf_insn).
-const fn op(code: u8, dst: u8, src: u8, offset: i16, immediate: i32) -> u64 {
+pub const fn op(code: u8, dst: u8, src: u8, offset: i16, immediate: i32) -> u64 {
     code as u64
         | (dst as u64) << 8
         | (src as u64) << 12
@@ -23,17 +23,21 @@ const fn op(code: u8, dst: u8, src: u8, offset: i16, immediate: i32) -> u64 {
         | (immediate as u32 as u64) << 32
 }
 
-const EXIT: u64 = op(0x95, 0, 0, 0, 0);
+/// Ends the program with what is in the register 0.
+pub const EXIT: u64 = op(0x95, 0, 0, 0, 0);
 
-const fn set(dst: u8, immediate: i32) -> u64 {
+/// A constant into a register.
+pub const fn set(dst: u8, immediate: i32) -> u64 {
     op(0xb7, dst, 0, 0, immediate)
 }
 
-const fn copy(dst: u8, src: u8) -> u64 {
+/// A register into another.
+pub const fn copy(dst: u8, src: u8) -> u64 {
     op(0xbf, dst, src, 0, 0)
 }
 
-const fn helper(number: i32) -> u64 {
+/// Calls a helper by its number.
+pub const fn helper(number: i32) -> u64 {
     op(0x85, 0, 0, 0, number)
 }
 
@@ -63,7 +67,9 @@ struct LoadAttr {
     attach_type: u32,
 }
 
-fn load(kind: u32, attach_type: u32, code: &[u64]) -> io::Result<OwnedFd> {
+/// Loads instructions as a program of that kind (enum bpf_prog_type), for hooks of that type (enum
+/// bpf_attach_type) where its kind has several, else 0.
+pub fn load(kind: u32, attach_type: u32, code: &[u64]) -> io::Result<OwnedFd> {
     let mut attr = LoadAttr {
         kind,
         instructions: code.len() as u32,

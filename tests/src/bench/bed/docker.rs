@@ -25,7 +25,7 @@ pub struct Docker {
     proxy: Proxy,
     engine: Engine,
     cast: Cast,
-    lab: Lab,
+    pub lab: Lab,
 }
 
 impl Docker {

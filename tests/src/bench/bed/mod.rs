@@ -3,6 +3,7 @@
 
 pub mod direct;
 pub mod docker;
+pub mod guard;
 pub mod netctl;
 pub mod nft;
 pub mod routed;

@@ -6,5 +6,6 @@ pub mod endpoints;
 pub mod flows;
 pub mod memory;
 pub mod publish;
+pub mod refused;
 pub mod traffic;
 pub mod walks;
