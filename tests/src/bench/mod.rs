@@ -40,7 +40,7 @@ use self::{
     machine::Machine,
     report::Report,
     result::{Outcome, Series},
-    rows::{control, crowd, endpoints, flows, memory, publish, refused, traffic, walks},
+    rows::{control, crowd, endpoints, flows, memory, publish, refused, traffic, unruled, walks},
     runner::Effort,
 };
 use crate::daemon;
@@ -63,6 +63,7 @@ pub fn rows() -> Vec<&'static str> {
     rows.extend([
         crowd::ROW,
         refused::ROW,
+        unruled::ROW,
         publish::ROW,
         endpoints::ROW,
         memory::ROW,
@@ -149,6 +150,11 @@ fn measure(options: &Options, effort: Effort, wanted: &dyn Fn(&str) -> bool) -> 
         runner::say(&progress, refused::ROW.to_owned());
         let guards = refused::Guards::start(tools);
         outcomes.extend(guards.outcomes(effort, &progress));
+    }
+    if wanted(unruled::ROW) {
+        runner::say(&progress, unruled::ROW.to_owned());
+        let peers = unruled::Peers::start();
+        outcomes.extend(runner::run(peers.groups(effort), effort.rounds, &progress));
     }
     if wanted(publish::ROW) || wanted(endpoints::ROW) {
         runner::say(&progress, "control plane".to_owned());

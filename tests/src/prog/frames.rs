@@ -46,12 +46,7 @@ impl Frames {
             op(0x62, 2, 0, (index * WORD) as i16, value)
         });
         let write: Vec<u64> = write.collect();
-        let send = [
-            set(1, ifindex as i32),
-            set(2, 0),
-            helper(REDIRECT),
-            EXIT,
-        ];
+        let send = [set(1, ifindex as i32), set(2, 0), helper(REDIRECT), EXIT];
         let over = (write.len() + send.len()) as i16;
         // The frame's start and end, which the verifier wants compared.
         let mut code = vec![

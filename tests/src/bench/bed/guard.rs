@@ -13,7 +13,7 @@ use crate::{
     agent::Offload,
     bench::worker,
     eventually::eventually,
-    lab::Lab,
+    lab::{HOST, Lab},
     prog::{XDP_DROP, XDP_PASS, xdp_on},
 };
 
@@ -36,11 +36,20 @@ pub enum Place {
     Tc,
 }
 
+/// Where nftables refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NftHook {
+    /// In prerouting, before connection tracking.
+    Raw,
+    /// On the interface, before IP: the earliest that nftables has.
+    Ingress,
+}
+
 /// Somebody who refuses.
 pub enum Guard {
     Netctl(Netctl, Option<OwnedFd>),
-    /// A set of sources in prerouting, before connection tracking.
-    Raw(Nft),
+    /// The chain that counts.
+    Nft(Nft, String),
     /// Docker's chain for its users' rules, which forwarded packets pass.
     DockerUser(Docker),
     /// An XDP program in the driver that drops whatever comes: a limit.
@@ -52,6 +61,7 @@ impl Guard {
     pub const STACK: &str = "netctl, generic XDP";
     pub const TC: &str = "netctl, TC";
     pub const RAW: &str = "nft set, raw";
+    pub const INGRESS: &str = "nft set, ingress";
     pub const DOCKER_USER: &str = "docker, DOCKER-USER";
     pub const NOTHING: &str = "XDP, drops all";
 
@@ -63,17 +73,23 @@ impl Guard {
         Ok(Self::Netctl(bed, other))
     }
 
-    pub fn raw() -> Result<Self, String> {
+    /// nftables with a set of sources, at that hook.
+    pub fn nft(hook: NftHook) -> Result<Self, String> {
         let bed = Nft::start()?;
         merging(&bed.lab);
+        let (family, hook) = match hook {
+            NftHook::Raw => ("ip", "prerouting priority raw".to_owned()),
+            NftHook::Ingress => ("netdev", format!("ingress device {UPLINK} priority 0")),
+        };
+        let chain = format!("{family} guard early");
         let rules = format!(
-            "add table ip guard
-             add set ip guard allowed {{ type ipv4_addr; flags interval; elements = {{ {LIST} }}; }}
-             add chain ip guard early {{ type filter hook prerouting priority raw; }}
-             add rule ip guard early iifname {UPLINK} udp dport {PUBLISHED} ip saddr != @allowed counter drop"
+            "add table {family} guard
+             add set {family} guard allowed {{ type ipv4_addr; flags interval; elements = {{ {LIST} }}; }}
+             add chain {chain} {{ type filter hook {hook}; }}
+             add rule {chain} iifname {UPLINK} udp dport {PUBLISHED} ip saddr != @allowed counter drop"
         );
         sh(bed.lab.host_place(), &format!("nft '{rules}'"))?;
-        Ok(Self::Raw(bed))
+        Ok(Self::Nft(bed, chain))
     }
 
     pub fn docker_user(tools: &FilePath) -> Result<Self, String> {
@@ -87,7 +103,7 @@ impl Guard {
 
     pub fn nothing() -> Result<Self, String> {
         let lab = Lab::bare();
-        let program = xdp_on(&lab, UPLINK, XDP_DROP).map_err(|error| error.to_string())?;
+        let program = xdp(&lab, XDP_DROP)?;
         merging(&lab);
         Ok(Self::Nothing(lab, program))
     }
@@ -95,7 +111,7 @@ impl Guard {
     fn lab(&self) -> &Lab {
         match self {
             Self::Netctl(bed, _) => &bed.lab,
-            Self::Raw(bed) => &bed.lab,
+            Self::Nft(bed, _) => &bed.lab,
             Self::DockerUser(bed) => &bed.lab,
             Self::Nothing(lab, _) => lab,
         }
@@ -110,10 +126,7 @@ impl Guard {
                 let labels = ["protocol=\"udp\"", "reason=\"not_allowed\""];
                 Ok(bed.lab.scrape().value(name, &labels))
             }
-            Self::Raw(_) => {
-                let text = sh(host, "nft list chain ip guard early")?;
-                number_in(text.split_once("packets ").map_or("", |(_, rest)| rest))
-            }
+            Self::Nft(_, chain) => nft_counter(host, chain),
             Self::DockerUser(_) => number_in(&sh(host, "iptables -nvxL DOCKER-USER 1")?),
             // Nothing else comes in there.
             Self::Nothing(..) => {
@@ -128,17 +141,27 @@ impl Guard {
 
     /// Refuses for that long what one CPU can send and refuse; packets a second.
     pub fn measure(&self, time: Duration) -> Result<f64, String> {
-        let before = self.refused()?;
-        let target = (crate::lab::HOST, PUBLISHED).into();
-        let flood = worker::frames(self.lab().lan_place(), NEIGHBOURS_END, target, time)?;
-        let refused = self.refused()? - before;
-        // What found no room was not refused, and the sender should have waited; the limit's
-        // count has what the two hosts say to each other besides.
-        if (refused - flood.sent).abs() > flood.sent / 100.0 {
-            return Err(format!("{refused} packets of {} were refused", flood.sent));
-        }
-        Ok(refused / flood.seconds)
+        flood(self.lab(), time, || self.refused())
     }
+}
+
+/// Sends to the published port for that long, and has one CPU do it all; packets a second of those
+/// that `count` tells.
+pub fn flood(
+    lab: &Lab,
+    time: Duration,
+    count: impl Fn() -> Result<f64, String>,
+) -> Result<f64, String> {
+    let before = count()?;
+    let target = (HOST, PUBLISHED).into();
+    let flood = worker::frames(lab.lan_place(), NEIGHBOURS_END, target, time)?;
+    let counted = count()? - before;
+    // What found no room was not counted, and the sender should have waited; an interface's count
+    // has what the two hosts say to each other besides.
+    if (counted - flood.sent).abs() > flood.sent / 100.0 {
+        return Err(format!("{counted} packets of {} were counted", flood.sent));
+    }
+    Ok(counted / flood.seconds)
 }
 
 /// Has that published port (`web 8080:80/udp`) refuse the lab's neighbour, by netctl's program at
@@ -153,8 +176,7 @@ pub fn with_rules(bed: &Netctl, place: Place, port: &str) -> Result<Option<Owned
             "xdp, generic"
         }
         Place::Tc => {
-            let program = xdp_on(lab, UPLINK, XDP_PASS);
-            other = Some(program.map_err(|error| error.to_string())?);
+            other = Some(pass_by_xdp(lab)?);
             "tc (another"
         }
     };
@@ -169,9 +191,24 @@ pub fn with_rules(bed: &Netctl, place: Place, port: &str) -> Result<Option<Owned
     Ok(other)
 }
 
+/// Somebody's XDP program on the uplink that passes everything.
+pub fn pass_by_xdp(lab: &Lab) -> Result<OwnedFd, String> {
+    xdp(lab, XDP_PASS)
+}
+
+fn xdp(lab: &Lab, verdict: u32) -> Result<OwnedFd, String> {
+    xdp_on(lab, UPLINK, verdict).map_err(|error| format!("an XDP program on {UPLINK}: {error}"))
+}
+
 /// Has the uplink receive as a network card's driver does.
-fn merging(lab: &Lab) {
+pub fn merging(lab: &Lab) {
     lab.host().switch(UPLINK, Offload::Merging, true);
+}
+
+/// Packets that the one counter of a chain has counted.
+pub fn nft_counter(place: &crate::place::Place, chain: &str) -> Result<f64, String> {
+    let text = sh(place, &format!("nft list chain {chain}"))?;
+    number_in(text.split_once("packets ").map_or("", |(_, rest)| rest))
 }
 
 fn number_in(text: &str) -> Result<f64, String> {

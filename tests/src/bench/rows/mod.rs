@@ -8,4 +8,5 @@ pub mod memory;
 pub mod publish;
 pub mod refused;
 pub mod traffic;
+pub mod unruled;
 pub mod walks;

@@ -1,15 +1,15 @@
-//! Published ports that refuse: packets dropped a second, and what ports without a rule pay for it.
+//! LAN → published port that is not for the LAN: packets that one CPU refuses.
 
 use std::{path::Path as FilePath, time::Duration};
 
 use super::super::{
-    bed::guard::{Guard, Place},
+    bed::guard::{Guard, NftHook, Place},
     result::{Better, Measure, Outcome, Series},
     runner::{Effort, Group, Run, run},
 };
 
-pub const ROW: &str = "refused at a published port";
-const RATE: &str = "with the sender on the same CPU";
+pub const ROW: &str = "LAN → published port that refuses";
+pub const RATE: &str = "with the sender on the same CPU";
 const ALONE: &str = "CPU of one packet beyond the limit's";
 
 /// Those that refuse, netctl first, or why they do not.
@@ -21,7 +21,8 @@ impl Guards {
             (Guard::NETCTL, Guard::netctl(Place::Driver)),
             (Guard::STACK, Guard::netctl(Place::Stack)),
             (Guard::TC, Guard::netctl(Place::Tc)),
-            (Guard::RAW, Guard::raw()),
+            (Guard::INGRESS, Guard::nft(NftHook::Ingress)),
+            (Guard::RAW, Guard::nft(NftHook::Raw)),
             (Guard::DOCKER_USER, Guard::docker_user(tools)),
             (Guard::NOTHING, Guard::nothing()),
         ])

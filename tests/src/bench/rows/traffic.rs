@@ -156,7 +156,8 @@ impl Traffic {
     }
 }
 
-fn run<'b>(bed: &'b dyn Bed, path: Path, load: Load, cpus: Cpus, time: Duration) -> Run<'b> {
+/// A measurement of that load on one way of a bed.
+pub fn run<'b>(bed: &'b dyn Bed, path: Path, load: Load, cpus: Cpus, time: Duration) -> Run<'b> {
     Box::new(move || {
         let route = bed.route(path).ok_or("it has no such way")?;
         bed.pin(cpus)?;
