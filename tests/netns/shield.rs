@@ -1,13 +1,21 @@
 //! Rules of published ports on real uplinks: who is let in, how fast, and by which program.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fs::File,
+    net::{IpAddr, SocketAddr},
+    thread,
+    time::Duration,
+};
 
 use netctl_tests::{
     agent::{Agent, Connect, Load, Proto},
+    bench::{frames, load::pin},
     eventually::wait_for,
     lab::{HOST, HOST6, LAN, LAN6, Lab, Medium},
+    need::since,
     prog::{XDP_PASS, xdp_on},
 };
+use nix::sched::{CloneFlags, setns};
 
 use crate::over;
 use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, PUBLISHED_HTTP, Usual};
@@ -81,6 +89,34 @@ fn who_is_on_the_list_is_let_in_and_nobody_else() {
     }
     let listed = lab.netctl("port ls").ok().stdout;
     assert!(listed.contains(&format!("{LAN}/32,{LAN6}/128")), "{listed}");
+}
+
+#[test]
+fn a_flood_is_refused_to_the_last_packet() {
+    since((5, 18), "frames that XDP sends");
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    let more = lab.add_lan_host();
+    lab.netctl(&format!("port allow web 80/udp --from {}", more.addr))
+        .ok();
+    kept_by(lab, "up0", "xdp, native");
+    let dropped = lab.drops("not_allowed");
+    let lan = File::open(format!("/proc/{}/ns/net", lab.lan().pid())).unwrap();
+    let flood = move || {
+        setns(lan, CloneFlags::CLONE_NEWNET).unwrap();
+        // Sent and received by turns: nothing waits for room.
+        pin(0).unwrap();
+        let target = SocketAddr::from((HOST, PUBLISHED));
+        frames::send("lan0", target, Duration::from_millis(100)).unwrap()
+    };
+    let (sent, _) = thread::spawn(flood).join().unwrap();
+    let labels = ["ns=\"web\"", "protocol=\"udp\"", "reason=\"not_allowed\""];
+    let name = "netctl_port_refused_packets_total";
+    let refused = lab.scrape().value(name, &labels);
+    assert_eq!(refused, sent as f64);
+    assert_eq!(lab.drops("not_allowed") - dropped, refused);
+    assert!(lets_in(&more.agent, Proto::Udp, more.host));
+    assert!(lets_in(lab.lan(), Proto::Tcp, HOST), "it has no rules");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use netctl_tests::bench::{
     self, Options, flood, frames,
     load::{self, Load},
@@ -52,8 +52,8 @@ enum Worker {
     Drive {
         load: Load,
         target: SocketAddr,
-        cpu: usize,
-        milliseconds: u64,
+        #[command(flatten)]
+        turn: Turn,
     },
     /// A web server for wrk
     Http { addr: SocketAddr },
@@ -66,9 +66,24 @@ enum Worker {
     Frames {
         interface: String,
         target: SocketAddr,
-        cpu: usize,
-        milliseconds: u64,
+        #[command(flatten)]
+        turn: Turn,
     },
+}
+
+/// Where and how long.
+#[derive(Args)]
+struct Turn {
+    cpu: usize,
+    milliseconds: u64,
+}
+
+impl Turn {
+    /// Binds this process to the CPU; the time.
+    fn begin(&self) -> std::io::Result<Duration> {
+        load::pin(self.cpu)?;
+        Ok(Duration::from_millis(self.milliseconds))
+    }
 }
 
 fn main() -> Result<()> {
@@ -99,15 +114,8 @@ fn work(worker: Worker) -> std::io::Result<()> {
             load::pin(cpu)?;
             load::serve(load, addr, || println!("ready"))
         }
-        Worker::Drive {
-            load,
-            target,
-            cpu,
-            milliseconds,
-        } => {
-            load::pin(cpu)?;
-            let time = Duration::from_millis(milliseconds);
-            let (done, took) = load::drive(load, target, time)?;
+        Worker::Drive { load, target, turn } => {
+            let (done, took) = load::drive(load, target, turn.begin()?)?;
             println!("{done} {}", took.as_nanos());
             Ok(())
         }
@@ -121,12 +129,9 @@ fn work(worker: Worker) -> std::io::Result<()> {
         Worker::Frames {
             interface,
             target,
-            cpu,
-            milliseconds,
+            turn,
         } => {
-            load::pin(cpu)?;
-            let time = Duration::from_millis(milliseconds);
-            let (sent, took) = frames::send(&interface, target, time)?;
+            let (sent, took) = frames::send(&interface, target, turn.begin()?)?;
             println!("{sent} {}", took.as_nanos());
             Ok(())
         }
