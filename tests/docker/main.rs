@@ -8,6 +8,7 @@
 mod adopted;
 mod beside;
 mod compose;
+mod drawn;
 mod driven;
 mod driver;
 mod driver_ipam;

@@ -20,6 +20,9 @@ pub(crate) trait Mode: Sized {
     /// Runs a container that is served then; an agent inside.
     fn run(&self, name: &str, options: &str) -> Agent;
 
+    /// Waits until netctl has all of a running container.
+    fn wait_served(&self, name: &str);
+
     /// Waits until gateways are the host's sources: a bridge of Docker's looks first whether nobody
     /// else has their addresses.
     fn wait_addresses(&self) {}
@@ -67,6 +70,10 @@ impl Mode for Adopted {
         self.run(name, options)
     }
 
+    fn wait_served(&self, name: &str) {
+        self.wait_served(name);
+    }
+
     fn wait_addresses(&self) {
         self.wait_not_tentative();
     }
@@ -81,6 +88,10 @@ impl Mode for Driven {
 
     fn parts(&self) -> (&Engine, &Lab) {
         (&self.engine, &self.lab)
+    }
+
+    fn wait_served(&self, name: &str) {
+        self.wait_named(name);
     }
 
     fn run(&self, name: &str, options: &str) -> Agent {

@@ -12,16 +12,22 @@ use crate::{
     mode::Mode as _,
 };
 
-fn reaches(agent: &Agent, host: impl Into<std::net::IpAddr>, port: u16) -> bool {
-    let ask = Connect::to(Proto::Tcp, (host.into(), port)).within_ms(500);
+/// Whether there is an answer within that many milliseconds.
+pub(crate) fn reaches(
+    agent: &Agent,
+    host: impl Into<std::net::IpAddr>,
+    port: u16,
+    within_ms: u64,
+) -> bool {
+    let ask = Connect::to(Proto::Tcp, (host.into(), port)).within_ms(within_ms);
     agent.connect(ask).is_ok()
 }
 
 /// Who of the LAN and the other neighbour reaches the port.
-fn who(lab: &Lab, more: &Neighbour, port: u16) -> (bool, bool) {
+pub(crate) fn who(lab: &Lab, more: &Neighbour, port: u16) -> (bool, bool) {
     (
-        reaches(lab.lan(), HOST, port),
-        reaches(&more.agent, more.host, port),
+        reaches(lab.lan(), HOST, port, 500),
+        reaches(&more.agent, more.host, port, 500),
     )
 }
 
@@ -56,9 +62,9 @@ fn labels_say_who_may_use_a_port() {
     assert_eq!(who(&adopted.lab, &more, 9001), (true, true));
     assert_eq!(who(&adopted.lab, &more, 9002), (true, false));
     // On the uplinks: the host and other containers go on.
-    assert!(reaches(adopted.lab.host(), HOST, 8080));
+    assert!(reaches(adopted.lab.host(), HOST, 8080, 500));
     let other = adopted.run("other", "");
-    assert!(reaches(&other, HOST, 8080));
+    assert!(reaches(&other, HOST, 8080, 500));
     let shown = adopted.lab.netctl("port ls").ok().stdout;
     assert!(shown.contains("198.51.100.0/24"), "{shown}");
     adopted.engine.ok("rm -f web");
@@ -81,7 +87,7 @@ fn a_label_that_is_not_understood_opens_nothing() {
     }
     let web = adopted.agent("web");
     web.serve_all(80);
-    assert!(!reaches(lab.lan(), HOST, 8080));
+    assert!(!reaches(lab.lan(), HOST, 8080, 500));
     assert_eq!(lab.netctl("port ls -o json").json(), serde_json::json!([]));
     adopted.engine.ok("rm -f web");
     // A label about a port that is not there is named, and the rest is served.
@@ -90,7 +96,7 @@ fn a_label_that_is_not_understood_opens_nothing() {
     wait_for("the problem", SOON, || {
         problems().contains("netctl.allow.8081 is about no published port")
     });
-    assert!(reaches(lab.lan(), HOST, 8080));
+    assert!(reaches(lab.lan(), HOST, 8080, 500));
 }
 
 #[test]
@@ -181,7 +187,7 @@ fn rules_hold_on_networks_of_the_driver() {
     let problems = || lab.netctl("status -o json").json()["docker"]["problems"].to_string();
     wait_for("the problem", SOON, || problems().contains("let nobody in"));
     assert!(
-        reaches(lab.host(), HOST, 8090),
+        reaches(lab.host(), HOST, 8090, 500),
         "rules are kept on the uplinks"
     );
 }

@@ -9,13 +9,16 @@ use std::{
     path::PathBuf,
 };
 
-use super::facts::{Facts, Port};
-use crate::{kernel::netlink::queued, model::Proto};
+use super::facts::Facts;
+use crate::{
+    kernel::netlink::queued,
+    model::{PortRow, Proto},
+};
 
 /// Ports of running containers whose early callers were told, by the container's sandbox: another
 /// one at each start.
 #[derive(Default)]
-pub(super) struct Early(BTreeSet<(PathBuf, Port)>);
+pub(super) struct Early(BTreeSet<(PathBuf, PortRow)>);
 
 impl Early {
     /// Resets the connections to ports that are served since the last time. Those that come from
@@ -31,7 +34,7 @@ impl Early {
         let served =
             running.flat_map(|(sandbox, ports)| ports.map(|port| (sandbox.clone(), *port)));
         let served: BTreeSet<_> = served.collect();
-        let fresh: Vec<Port> = served.difference(&self.0).map(|(_, port)| *port).collect();
+        let fresh: Vec<PortRow> = served.difference(&self.0).map(|(_, port)| *port).collect();
         self.0 = served;
         if fresh.is_empty() {
             return;
@@ -53,7 +56,7 @@ impl Early {
 }
 
 /// Whether that end of a connection is the port's.
-fn has(port: &Port, end: SocketAddr) -> bool {
+fn has(port: &PortRow, end: SocketAddr) -> bool {
     let ip = end.ip().to_canonical();
     let is_on = |host_ip: IpAddr| {
         host_ip == ip || (host_ip.is_unspecified() && host_ip.is_ipv4() == ip.is_ipv4())
@@ -68,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_end_is_a_ports_by_address_and_number() {
-        let port = |host_ip: Option<&str>| Port {
+        let port = |host_ip: Option<&str>| PortRow {
             proto: Proto::Tcp,
             host_ip: host_ip.map(|ip| ip.parse().unwrap()),
             host_port: 8080,

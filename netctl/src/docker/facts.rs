@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
 
 use ipnet::IpNet;
 use netctl_common::wire::Mac;
 
-use crate::model::Proto;
+use crate::model::PortRow;
 
 /// Networks and containers by the Engine's ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) struct Idle {
     /// Networks that it is going to be on.
     pub(super) networks: usize,
     /// Ports that it asks for by number. No host address is [`Network::host_ip`].
-    pub(super) ports: Vec<Port>,
+    pub(super) ports: Vec<PortRow>,
     /// As [`Container::labels`].
     pub(super) labels: BTreeMap<String, String>,
 }
@@ -69,10 +69,10 @@ pub(super) struct Container {
     /// File of its network namespace; `None` while it is started.
     pub(super) sandbox: Option<PathBuf>,
     pub(super) endpoints: Vec<Endpoint>,
-    pub(super) ports: Vec<Port>,
+    pub(super) ports: Vec<PortRow>,
     /// Its labels that mean something here: `netctl.*` and `com.docker.compose.*`. What others
-    /// are there are as many and as long as their author likes.
-    pub(super) labels: BTreeMap<String, String>,
+    /// are there are as many and as long as their author likes. `None`: the Engine has not told yet.
+    pub(super) labels: Option<BTreeMap<String, String>>,
 }
 
 /// A container's interface in a network of whatever driver.
@@ -84,15 +84,4 @@ pub(super) struct Endpoint {
     pub(super) mac: Mac,
     pub(super) addr: Option<Ipv4Addr>,
     pub(super) addr6: Option<Ipv6Addr>,
-}
-
-/// A published port, or several in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Port {
-    pub(super) proto: Proto,
-    /// `None`: every address of the host, of both families.
-    pub(super) host_ip: Option<IpAddr>,
-    pub(super) host_port: u16,
-    pub(super) container_port: u16,
-    pub(super) count: u16,
 }

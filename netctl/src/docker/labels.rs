@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::Port;
 use crate::model::{
-    Proto,
+    PortRow, Proto,
     shield::{Limit, Shield, Source, parse_limit, parse_sources},
 };
 
@@ -95,8 +94,9 @@ impl Selector {
 }
 
 impl Rules {
-    /// Those of a host port; `None`: it has none.
-    fn of(&self, proto: Proto, port: u16) -> Option<Shield> {
+    /// Those of a single port; `None`: it has none.
+    pub(super) fn of(&self, port: PortRow) -> Option<Shield> {
+        let (proto, port) = (port.proto, port.host_port);
         let shield = Shield {
             allow: narrowest(&self.allow, proto, port).cloned().flatten(),
             limit: narrowest(&self.limit, proto, port)
@@ -106,30 +106,9 @@ impl Rules {
         (shield != Shield::default()).then_some(shield)
     }
 
-    /// A row of ports with their rules, in as many rows as have rules of their own.
-    pub(super) fn split(&self, port: &Port) -> Vec<(Port, Option<Shield>)> {
-        let mut rows: Vec<(Port, Option<Shield>)> = Vec::new();
-        for offset in 0..port.count {
-            let rules = self.of(port.proto, port.host_port + offset);
-            match rows.last_mut() {
-                Some((row, known)) if *known == rules => row.count += 1,
-                _ => {
-                    let row = Port {
-                        host_port: port.host_port + offset,
-                        container_port: port.container_port + offset,
-                        count: 1,
-                        ..*port
-                    };
-                    rows.push((row, rules));
-                }
-            }
-        }
-        rows
-    }
-
     /// Labels that are about no port of these, for a person.
-    pub(super) fn unused(&self, ports: &[Port]) -> Vec<String> {
-        let meets = |selector: &Selector, port: &Port| {
+    pub(super) fn unused(&self, ports: &[PortRow]) -> Vec<String> {
+        let meets = |selector: &Selector, port: &PortRow| {
             let last = port.host_port + (port.count - 1);
             selector.first <= last
                 && port.host_port <= selector.last
@@ -169,8 +148,8 @@ mod tests {
         read(&labels.iter().map(owned).collect())
     }
 
-    fn port(host_port: u16, count: u16) -> Port {
-        Port {
+    fn port(host_port: u16, count: u16) -> PortRow {
+        PortRow {
             proto: Proto::Tcp,
             host_ip: None,
             host_port,
@@ -179,9 +158,10 @@ mod tests {
         }
     }
 
-    fn shown(labels: &[(&str, &str)], port: &Port) -> Vec<String> {
-        let rows = rules(labels).unwrap().split(port);
-        let show = |(port, shield): (Port, Option<Shield>)| {
+    fn shown(labels: &[(&str, &str)], port: &PortRow) -> Vec<String> {
+        let rules = rules(labels).unwrap();
+        let rows = port.split(|port| rules.of(port));
+        let show = |(port, shield): (PortRow, Option<Shield>)| {
             let shield = shield.map_or("-".to_owned(), |s| format!("{} {}", s.sources(), s.limit));
             format!(
                 "{}->{} x{}: {shield}",

@@ -7,15 +7,14 @@ use std::{
 
 use bollard::models::PortMap;
 
-use super::facts::Port;
-use crate::model::Proto;
+use crate::model::{PortRow, Proto};
 
 /// Host port, container port, protocol.
 type Pair = (Proto, u16, u16);
 
 /// The ports that are published, and what cannot be understood. An exposed port that is not
 /// published has no binding.
-pub(super) fn published(map: &PortMap) -> (Vec<Port>, Vec<String>) {
+pub(super) fn published(map: &PortMap) -> (Vec<PortRow>, Vec<String>) {
     let mut pairs: BTreeMap<Pair, BTreeSet<IpAddr>> = BTreeMap::new();
     let mut strange = Vec::new();
     for (inner, bindings) in map {
@@ -37,7 +36,7 @@ pub(super) fn published(map: &PortMap) -> (Vec<Port>, Vec<String>) {
         singles.extend(
             all.into_iter()
                 .chain(ips.into_iter().map(Some))
-                .map(|host_ip| Port {
+                .map(|host_ip| PortRow {
                     proto,
                     host_ip,
                     host_port,
@@ -51,7 +50,7 @@ pub(super) fn published(map: &PortMap) -> (Vec<Port>, Vec<String>) {
 
 /// What a container that is not started yet asks for by number, on one address of IPv4 each:
 /// what stays open is for the Engine to choose.
-pub(super) fn asked(map: &PortMap) -> Vec<Port> {
+pub(super) fn asked(map: &PortMap) -> Vec<PortRow> {
     let mut singles = Vec::new();
     for (inner, bindings) in map {
         for binding in bindings.iter().flatten() {
@@ -60,7 +59,7 @@ pub(super) fn asked(map: &PortMap) -> Vec<Port> {
             let Some(((proto, host_port, container_port), _)) = pair(inner, host, ip) else {
                 continue;
             };
-            singles.push(Port {
+            singles.push(PortRow {
                 proto,
                 host_ip: ip.parse().ok(),
                 host_port,
@@ -87,11 +86,11 @@ fn pair(inner: &str, host: &str, ip: &str) -> Option<(Pair, Vec<IpAddr>)> {
 }
 
 /// `-p 8000-8100:8000-8100` arrives as 101 ports and is one to the datapath.
-pub(super) fn joined(mut singles: Vec<Port>) -> Vec<Port> {
+pub(super) fn joined(mut singles: Vec<PortRow>) -> Vec<PortRow> {
     singles.sort_unstable();
-    let mut rows: Vec<Port> = Vec::new();
+    let mut rows: Vec<PortRow> = Vec::new();
     for port in singles {
-        let follows = |row: &&mut Port| {
+        let follows = |row: &&mut PortRow| {
             (row.proto, row.host_ip) == (port.proto, port.host_ip)
                 && row.host_port.checked_add(row.count) == Some(port.host_port)
                 && row.container_port.checked_add(row.count) == Some(port.container_port)
@@ -125,8 +124,8 @@ mod tests {
     fn shown(bindings: &[(&str, &[(&str, &str)])]) -> Vec<String> {
         let (ports, strange) = published(&map(bindings));
         assert!(strange.is_empty(), "{strange:?}");
-        let show = |port: Port| {
-            let Port {
+        let show = |port: PortRow| {
+            let PortRow {
                 proto,
                 host_ip,
                 host_port,

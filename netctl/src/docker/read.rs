@@ -163,7 +163,7 @@ pub(super) fn container(answer: &ContainerInspectResponse) -> Option<(Container,
         sandbox: Some(sandbox.into()),
         endpoints,
         ports,
-        labels: labels(answer),
+        labels: Some(labels(answer)),
     };
     Some((container, strange))
 }
@@ -282,7 +282,7 @@ mod tests {
         ];
         let read = BTreeMap::from(read.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let (running, _) = container(&answer).unwrap();
-        assert_eq!(running.labels, read);
+        assert_eq!(running.labels.as_ref(), Some(&read));
         assert_eq!(idle(&answer).labels, read);
         answer.config = None;
         assert!(idle(&answer).labels.is_empty());

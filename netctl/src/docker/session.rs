@@ -18,10 +18,10 @@ use super::{
     adopt::End,
     early::Early,
     engine::{Engine, News, Seen},
-    facts::{Container, Endpoint, Facts, Networks, Port},
+    facts::{Container, Endpoint, Facts, Networks},
     translate::{Outcome, translate},
 };
-use crate::{config::Docker, kernel::adopted, service::Service, view};
+use crate::{config::Docker, kernel::adopted, model::PortRow, service::Service, view};
 
 /// Until what could not be served is looked at again: a container's interfaces come and go while
 /// the Engine tells of them.
@@ -227,7 +227,7 @@ impl Session<'_> {
             .get(&endpoint.network)
             .map(|network| network.host_ip);
         let both = endpoint.addr6.is_some() && host_ip.is_some_and(|ip| ip.is_unspecified());
-        let asked = |port: &Port| Port {
+        let asked = |port: &PortRow| PortRow {
             host_ip: port.host_ip.or(host_ip.filter(|_| !both).map(IpAddr::V4)),
             ..*port
         };
@@ -235,9 +235,7 @@ impl Session<'_> {
             name,
             sandbox: None,
             endpoints: Vec::new(),
-            labels: idle
-                .get(&id)
-                .map_or_else(BTreeMap::new, |idle| idle.labels.clone()),
+            labels: idle.get(&id).map(|idle| idle.labels.clone()),
             // Known if the Engine had the time to tell before the start. On several networks it
             // chooses which one they lead to.
             ports: match idle.get(&id) {

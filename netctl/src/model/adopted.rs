@@ -4,11 +4,12 @@
 //! one set for both. Who made them removes them: netctl makes no link for them and takes none
 //! away.
 
-use std::net::IpAddr;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Model, Proto, PublishedPort, shield::Shield};
+pub use self::rules::{PortRules, Unclear};
+use super::Model;
 
 /// The bridge of an adopted network: the host's own interface in it, with the gateway addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,73 +67,6 @@ pub struct Container {
 pub struct Compose {
     pub project: String,
     pub service: String,
-}
-
-/// Rules of a port that comes and goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PortRules {
-    /// Which port: as it was.
-    pub host_ip: Option<IpAddr>,
-    pub host_port: u16,
-    pub container_port: u16,
-    pub count: u16,
-    pub proto: Proto,
-    pub shield: Shield,
-}
-
-impl PortRules {
-    fn is_exactly(&self, port: &PublishedPort) -> bool {
-        (self.host_ip, self.host_port) == (port.host_ip, port.host_port) && self.leads_as(port)
-    }
-
-    fn leads_as(&self, port: &PublishedPort) -> bool {
-        let own = (self.container_port, self.count, self.proto);
-        own == (port.container_port, port.count, port.proto)
-    }
-}
-
-impl Container {
-    /// What an operator said of a port. One whose host port the engine has drawn anew is known by
-    /// where it leads to, if none has the old number (`is_gone`): rules are not lost with a number.
-    pub fn rules_of(
-        &self,
-        port: &PublishedPort,
-        is_gone: impl Fn(&PortRules) -> bool,
-    ) -> Option<&Shield> {
-        let place = self.place_of(port, is_gone)?;
-        self.rules.get(place).map(|rules| &rules.shield)
-    }
-
-    fn place_of(
-        &self,
-        port: &PublishedPort,
-        is_gone: impl Fn(&PortRules) -> bool,
-    ) -> Option<usize> {
-        let exactly = self.rules.iter().position(|rules| rules.is_exactly(port));
-        let drawn = |rules: &PortRules| rules.leads_as(port) && is_gone(rules);
-        exactly.or_else(|| self.rules.iter().position(drawn))
-    }
-
-    /// Notes what an operator said of a port; `None`: nothing any more.
-    pub fn set_rules(
-        &mut self,
-        port: &PublishedPort,
-        is_gone: impl Fn(&PortRules) -> bool,
-        shield: Option<Shield>,
-    ) {
-        if let Some(place) = self.place_of(port, is_gone) {
-            self.rules.remove(place);
-        }
-        self.rules.extend(shield.map(|shield| PortRules {
-            host_ip: port.host_ip,
-            host_port: port.host_port,
-            container_port: port.container_port,
-            count: port.count,
-            proto: port.proto,
-            shield,
-        }));
-    }
 }
 
 impl Model {

@@ -11,6 +11,7 @@ pub mod ipam;
 pub mod names;
 mod network;
 mod port;
+mod row;
 pub mod shield;
 pub mod spec;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     network::{Filtering, MIN_MTU6, Mapping, Network, Subnet},
     port::{Proto, PublishedPort, Way},
+    row::PortRow,
     shield::Rules,
 };
 

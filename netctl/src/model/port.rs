@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, EndpointId, Network, PortId, shield::Rules, spec};
+use super::{Endpoint, EndpointId, Network, PortId, PortRow, shield::Rules};
 
 /// Transport protocol of a published port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,23 +68,30 @@ pub struct PublishedPort {
 }
 
 impl PublishedPort {
+    /// Which ports it is.
+    pub const fn row(&self) -> PortRow {
+        PortRow {
+            proto: self.proto,
+            host_ip: self.host_ip,
+            host_port: self.host_port,
+            container_port: self.container_port,
+            count: self.count,
+        }
+    }
+
+    /// Whether it is the engine's of the container, with whose starts it comes and goes.
+    pub const fn is_engines(&self) -> bool {
+        self.adopted || self.joined.is_some()
+    }
+
     /// Last host port.
     pub const fn host_last(&self) -> u16 {
-        self.host_port + (self.count - 1)
+        self.row().host_last()
     }
 
-    /// Last container port.
-    pub const fn container_last(&self) -> u16 {
-        self.container_port + (self.count - 1)
-    }
-
-    /// Whether both want a host port that only one can have: a wildcard address covers all of its
-    /// family.
+    /// See [`PortRow::conflicts_with`].
     pub fn conflicts_with(&self, other: &Self) -> bool {
-        self.proto == other.proto
-            && addresses_meet(self.host_ip, other.host_ip)
-            && self.host_port <= other.host_last()
-            && other.host_port <= self.host_last()
+        self.row().conflicts_with(other.row())
     }
 
     /// What it leads to by a sandbox's way in: the host's address, which may be that of all of a
@@ -107,26 +114,10 @@ impl PublishedPort {
     }
 }
 
-fn addresses_meet(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => {
-            a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
-        }
-        _ => true,
-    }
-}
-
 /// As a SPEC that leaves nothing out.
 impl Display for PublishedPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        spec::Spec {
-            host_ip: self.host_ip,
-            host: spec::HostPorts::From(self.host_port),
-            container_port: self.container_port,
-            count: self.count,
-            proto: self.proto,
-        }
-        .fmt(f)
+        self.row().fmt(f)
     }
 }
 

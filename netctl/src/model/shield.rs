@@ -30,6 +30,11 @@ impl Shield {
             limit: Limit::default(),
         }
     }
+
+    /// Whether it is [`Self::nobody`], which no list of sources says.
+    pub fn is_nobody(&self) -> bool {
+        self.allow.as_ref().is_some_and(Vec::is_empty)
+    }
 }
 
 /// Who is let in.

@@ -6,8 +6,7 @@ use super::{Change, Error, Result, Service, error::no_ns, taken::Taken};
 use crate::{
     api::types,
     model::{
-        Model, PortId, PublishedPort,
-        adopted::PortRules,
+        Model, PortId, PortRow, PublishedPort,
         shield::{Shield, parse_limit, parse_sources},
         spec::{HostPorts, Spec},
     },
@@ -52,7 +51,7 @@ impl Service {
             for text in &specs {
                 let id = meant(model, &ns, text)?;
                 let port = model.ports.remove(&id);
-                if port.is_some_and(|port| port.adopted || port.joined.is_some()) {
+                if port.is_some_and(|port| port.is_engines()) {
                     return Err(Error::Conflict(format!(
                         "published port {text:?} of container {ns:?} was published by Docker, which netctl serves as it is; make the container anew without it"
                     )));
@@ -105,22 +104,9 @@ impl Service {
                         limit: limit.unwrap_or(known.limit),
                     }
                 });
-                let (port, operator) = (port.clone(), port.rules.operator.clone());
-                // What the engine publishes comes and goes; the rules stay with the container.
-                let published = model.ports.values().filter(|p| p.sandbox == ns);
-                let published = published.map(|p| (p.proto, p.host_port, p.container_port));
-                let published: Vec<_> = published.collect();
-                let is_gone = |rules: &PortRules| {
-                    !published.contains(&(rules.proto, rules.host_port, rules.container_port))
-                };
-                if (port.adopted || port.joined.is_some())
-                    && let Some(sandbox) = model.sandboxes.get_mut(&ns)
-                    && let Some(container) = &mut Arc::make_mut(sandbox).adopted
-                {
-                    container.set_rules(&port, is_gone, operator);
-                }
                 ids.push(id);
             }
+            note_rules(model, &ns);
             Ok(ids)
         };
         let (ids, change) = self.change(rule).await?;
@@ -156,6 +142,20 @@ impl Service {
             Ok(()) => Ok(()),
             Err(taken) => Err(self.take_back(change, taken).await),
         }
+    }
+}
+
+/// What the engine publishes comes and goes; the rules stay with the container.
+fn note_rules(model: &mut Model, ns: &str) {
+    let ports = model.ports.values();
+    let engines = ports.filter(|port| port.sandbox == ns && port.is_engines());
+    let now: Vec<(PortRow, Option<Shield>)> = engines
+        .map(|port| (port.row(), port.rules.operator.clone()))
+        .collect();
+    if let Some(sandbox) = model.sandboxes.get_mut(ns)
+        && let Some(container) = &mut Arc::make_mut(sandbox).adopted
+    {
+        container.note_rules(&now);
     }
 }
 

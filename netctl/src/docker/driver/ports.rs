@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use super::wire::{Options, PortBinding};
 use crate::{
-    docker::{facts::Port, ports::joined},
+    docker::ports::joined,
     model::{
-        Proto,
+        PortRow, Proto,
         spec::{HostPorts, Spec},
     },
     service::{Error, Result},
@@ -44,7 +44,7 @@ pub(super) fn read(options: &Options, host_ip: Option<IpAddr>) -> Result<Vec<Spe
             0 => HostPorts::Any,
             _ if last > first => HostPorts::OneOf { first, last },
             _ => {
-                singles.push(Port {
+                singles.push(PortRow {
                     proto,
                     host_ip,
                     host_port: first,

@@ -3,6 +3,7 @@
 mod addresses;
 mod calls;
 mod ports;
+mod rules;
 mod socket;
 
 use std::sync::Arc;

@@ -50,11 +50,19 @@ impl Translation<'_> {
             return;
         };
         let old = std::mem::replace(&mut Arc::make_mut(endpoint).sandbox, sandbox.to_owned());
-        let is_nameless = self.model.sandboxes.get(&old).is_some_and(|old| {
-            let container = old.adopted.as_ref();
-            container.is_some_and(|container| container.id.is_none())
+        let nameless = self.model.sandboxes.get_mut(&old).and_then(|old| {
+            let container = Arc::make_mut(old).adopted.as_mut();
+            container.filter(|container| container.id.is_none())
         });
-        // What a user published before the name was known goes along.
+        // What a user said and published before the name was known goes along.
+        let rules = nameless.map(|container| std::mem::take(&mut container.rules));
+        let is_nameless = rules.is_some();
+        if let Some(rules) = rules.filter(|rules| !rules.is_empty())
+            && let Some(named) = self.model.sandboxes.get_mut(sandbox)
+            && let Some(container) = &mut Arc::make_mut(named).adopted
+        {
+            container.add_rules(rules);
+        }
         let ports = self.model.ports.values_mut().filter(|p| p.sandbox == old);
         for port in ports.filter(|p| p.joined == Some(id) || is_nameless && p.joined.is_none()) {
             Arc::make_mut(port).sandbox = sandbox.to_owned();

@@ -24,7 +24,7 @@ impl Translation<'_> {
         for (id, container) in &facts.containers {
             let sandboxes = &self.model.sandboxes;
             let known = sandboxes.values().find(|s| is_container(s, id));
-            let rules = known.and_then(|known| Some(known.adopted.as_ref()?.rules.clone()));
+            let before = known.and_then(|known| known.adopted.clone());
             let known = known.map(|sandbox| sandbox.name.clone());
             let taken = |name: &String| {
                 sandboxes
@@ -42,6 +42,8 @@ impl Translation<'_> {
                 .sandbox
                 .clone()
                 .or_else(|| self.joined_at(container));
+            let (compose_of, rules) =
+                before.map_or_else(Default::default, |known| (known.compose, known.rules));
             let sandbox = Sandbox {
                 name: name.clone(),
                 netns: Netns::Path {
@@ -51,8 +53,8 @@ impl Translation<'_> {
                 adopted: Some(Container {
                     id: Some(id.clone()),
                     name: container.name.clone(),
-                    compose: compose(&container.labels),
-                    rules: rules.unwrap_or_default(),
+                    compose: container.labels.as_ref().map_or(compose_of, compose),
+                    rules,
                 }),
             };
             let sandboxes = &mut self.model.sandboxes;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Translation;
 use crate::{
     docker::{facts, labels},
-    model::{Proto, PublishedPort, Rules, adopted::PortRules, shield::Shield},
+    model::{PortRow, Proto, PublishedPort, Rules, adopted::Unclear, shield::Shield},
 };
 
 impl Translation<'_> {
@@ -17,7 +17,11 @@ impl Translation<'_> {
         published: &mut BTreeSet<u32>,
     ) {
         let name = &container.name;
-        let rules = match labels::read(&container.labels) {
+        // Of one that is being started the labels are known as soon as any port is.
+        let Some(labels) = &container.labels else {
+            return;
+        };
+        let rules = match labels::read(labels) {
             Ok(rules) => rules,
             // Served without its rules a port would be open to whom it was not meant for.
             Err(_) if container.ports.is_empty() => return,
@@ -33,12 +37,44 @@ impl Translation<'_> {
                 self.problem(format!("container {name:?}: {unused}"));
             }
         }
-        for (port, shield) in container.ports.iter().flat_map(|port| rules.split(port)) {
-            match self.put_port(sandbox, container, (&port, shield), published) {
-                Ok(number) => drop(published.insert(number)),
-                Err(problem) => self.problem(problem),
+        for row in &container.ports {
+            let labels = |port| rules.of(port);
+            for (row, rules) in self.ruled(sandbox, *row, &container.ports, labels) {
+                match self.put_port(sandbox, container, row, rules, published) {
+                    Ok(number) => drop(published.insert(number)),
+                    Err(problem) => self.problem(problem),
+                }
             }
         }
+    }
+
+    /// A row of a container's ports, in as many rows as have rules of their own. `now`: all ports
+    /// that it has. `labels`: what its labels say of a single one.
+    fn ruled(
+        &mut self,
+        sandbox: &str,
+        row: PortRow,
+        now: &[PortRow],
+        labels: impl Fn(PortRow) -> Option<Shield>,
+    ) -> Vec<(PortRow, Rules)> {
+        let container = self.model.sandboxes.get(sandbox);
+        let container = container.and_then(|sandbox| sandbox.adopted.as_ref());
+        let operator = |port| container.map_or(Ok(None), |of| of.rules_of(port, now));
+        let mut problems = Vec::new();
+        let rows = row.split(|port| (operator(port), labels(port)));
+        let rows = rows.into_iter().map(|(row, (operator, labels))| {
+            let operator = operator.map(Option::<&Shield>::cloned);
+            let operator = operator.unwrap_or_else(|Unclear| {
+                problems.push(format!(
+                    "container {sandbox:?}: published port {row} lets nobody in from outside: its host port was chosen anew, and it may be either of several that were given different rules; `netctl port allow {sandbox} {row}` says which"
+                ));
+                Some(Shield::nobody())
+            });
+            (row, Rules { operator, labels })
+        });
+        let rows = rows.collect();
+        self.outcome.problems.extend(problems);
+        rows
     }
 
     /// Gives the ports that Docker asked the network driver for the rules of the container's labels,
@@ -50,55 +86,41 @@ impl Translation<'_> {
         if joined.is_empty() {
             return;
         }
-        let labels = labels::read(&container.labels);
-        if let Err(error) = &labels {
+        let labels = container.labels.as_ref().map(labels::read);
+        if let Some(Err(error)) = &labels {
             self.problem(format!(
                 "container {:?}: {error}; its published ports let nobody in from outside until it is made anew with another label",
                 container.name
             ));
         }
-        let fact = |port: &PublishedPort| facts::Port {
-            proto: port.proto,
-            host_ip: port.host_ip,
-            host_port: port.host_port,
-            container_port: port.container_port,
-            count: port.count,
-        };
-        let now: Vec<facts::Port> = joined.iter().map(fact).collect();
-        for (port, fact) in joined.iter().zip(&now) {
-            let rows = match &labels {
-                Ok(rules) => rules.split(fact),
-                Err(_) => vec![(*fact, Some(Shield::nobody()))],
+        let now: Vec<PortRow> = joined.iter().map(PublishedPort::row).collect();
+        for port in &joined {
+            let labels = |single| match &labels {
+                Some(Ok(rules)) => rules.of(single),
+                Some(Err(_)) => Some(Shield::nobody()),
+                None => port.rules.labels.clone(),
             };
+            let rows = self.ruled(sandbox, port.row(), &now, labels);
             if rows.len() > 1 {
                 self.model.ports.remove(&port.id);
             }
             let is_whole = rows.len() == 1;
-            for (row, labels) in rows {
-                self.put_row(&now, (port, is_whole), row, labels);
+            for (row, rules) in rows {
+                self.put_row((port, is_whole), row, rules);
             }
         }
     }
 
-    /// A row of a published port that has rules of its own: all of it, or a port with a number of
-    /// its own. (A trie tells of a row that is there what it knew of the whole.)
-    fn put_row(
-        &mut self,
-        now: &[facts::Port],
-        (of, is_whole): (&PublishedPort, bool),
-        row: facts::Port,
-        labels: Option<Shield>,
-    ) {
+    /// A row of a published port that has rules of its own. A number means ports of one extent,
+    /// which flows and counters go by: a part of what was one gets a number of its own.
+    fn put_row(&mut self, (of, is_whole): (&PublishedPort, bool), row: PortRow, rules: Rules) {
         let mut port = PublishedPort {
             host_port: row.host_port,
             container_port: row.container_port,
             count: row.count,
+            rules,
             ..of.clone()
         };
-        port.rules.labels = labels;
-        if port.rules.operator.is_none() {
-            port.rules.operator = self.operators_rules(now, &port);
-        }
         if !is_whole {
             port.id = self.model.last_port + 1;
             self.model.last_port = port.id;
@@ -109,46 +131,27 @@ impl Translation<'_> {
         }
     }
 
-    /// What an operator said of a port of a container, whose ports are these now.
-    fn operators_rules(&self, now: &[facts::Port], port: &PublishedPort) -> Option<Shield> {
-        // A number that leads elsewhere now is another port.
-        let has = |fact: &facts::Port, rules: &PortRules| {
-            let step = rules.host_port.checked_sub(fact.host_port);
-            fact.proto == rules.proto
-                && step.is_some_and(|step| {
-                    step < fact.count && fact.container_port + step == rules.container_port
-                })
-        };
-        let is_gone = |rules: &PortRules| !now.iter().any(|fact| has(fact, rules));
-        let sandbox = self.model.sandboxes.get(&port.sandbox)?;
-        let adopted = sandbox.adopted.as_ref()?;
-        adopted.rules_of(port, is_gone).cloned()
-    }
-
     /// Its number. `taken`: those of other ports of the Engine.
     fn put_port(
         &mut self,
         sandbox: &str,
         container: &facts::Container,
-        (fact, labels): (&facts::Port, Option<Shield>),
+        row: PortRow,
+        rules: Rules,
         taken: &BTreeSet<u32>,
     ) -> Result<u32, String> {
         let mut port = PublishedPort {
             id: 0,
             sandbox: sandbox.to_owned(),
-            host_ip: fact.host_ip,
-            host_port: fact.host_port,
-            container_port: fact.container_port,
-            count: fact.count,
-            proto: fact.proto,
+            host_ip: row.host_ip,
+            host_port: row.host_port,
+            container_port: row.container_port,
+            count: row.count,
+            proto: row.proto,
             joined: None,
             adopted: true,
-            rules: Rules {
-                operator: None,
-                labels,
-            },
+            rules,
         };
-        port.rules.operator = self.operators_rules(&container.ports, &port);
         let name = &container.name;
         if port.proto == Proto::Sctp && port.host_port != port.container_port {
             return Err(format!(

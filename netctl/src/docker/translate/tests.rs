@@ -4,10 +4,12 @@ use netctl_common::wire::Mac;
 
 use super::*;
 use crate::{
-    docker::facts::{Container, Idle, Network, Port},
+    docker::facts::{Container, Idle, Network},
     kernel::adopted::{Bridge, Sandbox},
-    model::{Proto, PublishedPort, Rules},
+    model::{PortRow, Proto, PublishedPort, Rules},
 };
+
+mod rules;
 
 const BRIDGE: u32 = 3;
 
@@ -30,7 +32,7 @@ fn network() -> Network {
 }
 
 fn container(name: &str, last: u8, ports: &[(u16, u16)]) -> Container {
-    let port = |(host_port, container_port): &(u16, u16)| Port {
+    let port = |(host_port, container_port): &(u16, u16)| PortRow {
         proto: Proto::Tcp,
         host_ip: None,
         host_port: *host_port,
@@ -48,7 +50,7 @@ fn container(name: &str, last: u8, ports: &[(u16, u16)]) -> Container {
             addr6: None,
         }],
         ports: ports.iter().map(port).collect(),
-        labels: BTreeMap::new(),
+        labels: Some(BTreeMap::new()),
     }
 }
 
@@ -206,9 +208,8 @@ fn a_container_has_its_name_and_what_compose_made_it_for() {
     assert_eq!(of(&model, "web").name, "web");
     assert_eq!(of(&model, "web").compose, None);
     let labels = [("project", "shop"), ("service", "front")];
-    web.labels = labels
-        .map(|(key, value)| (format!("com.docker.compose.{key}"), value.to_owned()))
-        .into();
+    let labels = labels.map(|(key, value)| (format!("com.docker.compose.{key}"), value.to_owned()));
+    web.labels = Some(labels.into());
     put(&mut model, &[("1", web.clone())]);
     let compose = of(&model, "web").compose.unwrap();
     assert_eq!((&*compose.project, &*compose.service), ("shop", "front"));

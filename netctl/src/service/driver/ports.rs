@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::no_endpoint;
 use crate::{
-    model::{Endpoint, EndpointId, Model, PortId, PublishedPort, spec::HostPorts, spec::Spec},
+    model::{
+        Endpoint, EndpointId, Model, PortId, PortRow, PublishedPort, Sandbox, shield::Shield,
+        spec::HostPorts, spec::Spec,
+    },
     service::{Result, Service},
 };
 
@@ -41,9 +44,8 @@ impl Service {
             own.map(|port| (port.id, Arc::clone(port))).collect();
         let mut missing = Vec::new();
         for spec in &wanted {
-            let kept = own.iter().find(|(_, port)| is_for(port, spec));
-            match kept.map(|(id, _)| *id) {
-                Some(kept) => drop(own.remove(&kept)),
+            match held(own.values(), spec) {
+                Some(kept) => own.retain(|id, _| !kept.contains(id)),
                 // The container's way of the other family has it already.
                 None if has(model, &endpoint, spec) => {}
                 None => missing.push(spec.to_string()),
@@ -56,9 +58,20 @@ impl Service {
             .ports
             .retain(|id, port| !(own.contains_key(id) || is_former(port)));
         let new = self.publish(model, &endpoint.sandbox, &missing)?;
+        let Model {
+            sandboxes, ports, ..
+        } = model;
         for id in &new {
-            if let Some(port) = model.ports.get_mut(id) {
-                Arc::make_mut(port).joined = Some(endpoint.id);
+            if let Some(port) = ports.get_mut(id).map(Arc::make_mut) {
+                port.joined = Some(endpoint.id);
+                // Whose it is Docker's API tells afterwards, and then its rules are known.
+                let row = port.row();
+                let may_rule = |sandbox: &Arc<Sandbox>| {
+                    let container = sandbox.adopted.as_ref();
+                    container.is_some_and(|container| container.may_rule(row))
+                };
+                let waits = sandboxes.values().any(may_rule);
+                port.rules.labels = waits.then(Shield::nobody);
             }
         }
         Ok(new)
@@ -96,30 +109,48 @@ fn is_for(port: &PublishedPort, spec: &Spec) -> bool {
         && port.host_ip == spec.host_ip.map(|ip| ip.to_canonical())
 }
 
+/// Which of these ports are those of a spec: one, or what rules have made of it.
+fn held<'p>(
+    ports: impl Iterator<Item = &'p Arc<PublishedPort>> + Clone,
+    spec: &Spec,
+) -> Option<Vec<PortId>> {
+    if let Some(whole) = ports.clone().find(|port| is_for(port, spec)) {
+        return Some(vec![whole.id]);
+    }
+    let whole = row(spec)?;
+    let parts = ports.filter(|port| whole.contains(port.row()));
+    let parts: Vec<&Arc<PublishedPort>> = parts.collect();
+    let count: u32 = parts.iter().map(|port| u32::from(port.count)).sum();
+    (count == u32::from(whole.count)).then(|| parts.iter().map(|port| port.id).collect())
+}
+
+/// Where the host port is said.
+fn row(spec: &Spec) -> Option<PortRow> {
+    let HostPorts::From(host_port) = spec.host else {
+        return None;
+    };
+    Some(PortRow {
+        proto: spec.proto,
+        host_ip: spec.host_ip.map(|ip| ip.to_canonical()),
+        host_port,
+        container_port: spec.container_port,
+        count: spec.count,
+    })
+}
+
 /// Whether both are of the same host port.
 fn meets(port: &PublishedPort, spec: &Spec) -> bool {
-    let HostPorts::From(host_port) = spec.host else {
-        return false;
-    };
-    let wanted = PublishedPort {
-        host_ip: spec.host_ip,
-        host_port,
-        count: spec.count,
-        proto: spec.proto,
-        ..port.clone()
-    };
-    port.conflicts_with(&wanted)
+    row(spec).is_some_and(|wanted| port.row().conflicts_with(wanted))
 }
 
 /// Whether another endpoint of the container, which is its way of the other family, has published
 /// it for both.
 fn has(model: &Model, endpoint: &Endpoint, spec: &Spec) -> bool {
-    let mut ports = model.ports.values();
-    ports.any(|port| {
-        let others = port.sandbox == endpoint.sandbox
-            && port.joined.is_some_and(|other| other != endpoint.id);
-        others && is_for(port, spec)
-    })
+    let ports = model.ports.values();
+    let others = ports.filter(|port| {
+        port.sandbox == endpoint.sandbox && port.joined.is_some_and(|other| other != endpoint.id)
+    });
+    held(others, spec).is_some()
 }
 
 fn set_gateway(model: &mut Model, id: EndpointId, gateway: bool) -> Option<Endpoint> {
