@@ -50,22 +50,21 @@ pub(super) fn read(labels: &BTreeMap<String, String>) -> Result<Rules, String> {
     Ok(rules)
 }
 
-/// The host ports of a label of that name; `None`: it is another label.
+/// The host ports of a label of that name; `None`: it is another label. One that begins like it is
+/// meant as it, and would leave its ports open.
 fn selector(key: &str, name: &str) -> Result<Option<Selector>, String> {
-    let Some(rest) = key.strip_prefix(name) else {
+    let start = key.get(..name.len()).unwrap_or_default();
+    if !start.eq_ignore_ascii_case(name) {
         return Ok(None);
-    };
-    if rest.is_empty() {
-        return Ok(Some(ALL));
     }
-    let Some(ports) = rest.strip_prefix('.') else {
-        return Ok(None);
+    let forms = format!("{name}, {name}.8443, {name}.5353/udp or {name}.9000-9100");
+    let ports = match key.strip_prefix(name) {
+        Some("") => return Ok(Some(ALL)),
+        Some(rest) => rest.strip_prefix('.'),
+        None => None,
     };
-    let wrong = || {
-        format!(
-            "{ports:?} names no host port; write {name}, {name}.8443, {name}.5353/udp or {name}.9000-9100"
-        )
-    };
+    let ports = ports.ok_or_else(|| format!("netctl has no label of this name; write {forms}"))?;
+    let wrong = || format!("{ports:?} names no host port; write {forms}");
     let (ports, proto) = match ports.split_once('/') {
         None => (ports, None),
         Some((ports, proto)) => {
@@ -179,7 +178,7 @@ mod tests {
             ("netctl.allow.9001/udp", "eth7"),
             ("netctl.limit.9000", "5conn/s"),
             ("other", "x"),
-            ("netctl.allowed", "of somebody else"),
+            ("net.allowed", "of somebody else"),
         ];
         assert_eq!(
             shown(&labels, &port(80, 1)),
@@ -214,6 +213,16 @@ mod tests {
                 "none",
                 "\"80/icmp\" names no host port",
             ),
+            (
+                "netctl.allows",
+                "10.0.0.0/8",
+                "label netctl.allows=\"10.0.0.0/8\": netctl has no label of this name; write netctl.allow, netctl.allow.8443,",
+            ),
+            ("netctl.allow-8443", "any", "write netctl.allow, netctl"),
+            ("netctl.allowed", "any", "no label of this name"),
+            ("netctl.Allow", "any", "write netctl.allow, netctl"),
+            ("netctl.limits", "1conn/s", "write netctl.limit, netctl"),
+            ("netctl.limit:80", "1conn/s", "write netctl.limit, netctl"),
         ] {
             let error = rules(&[(key, value)]).unwrap_err();
             assert!(error.contains(says), "{key}={value}: {error}");
