@@ -37,8 +37,7 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
             });
         };
         for id in xdp(&mut netlink, *index)? {
-            let name = named(id)?;
-            if !is_ours(&name) {
+            if let Some(name) = named(id, program_name(id))?.filter(|name| !is_ours(name)) {
                 add("xdp".to_owned(), name);
             }
         }
@@ -51,8 +50,8 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
                 Direction::Egress => "egress",
             };
             for id in link::tcx_programs(*index, attach_type)? {
-                let name = named(id)?;
-                if !is_ours(&name) {
+                let name = named(id, program_name(id))?;
+                if let Some(name) = name.filter(|name| !is_ours(name)) {
                     add(format!("tcx {word}"), name);
                 }
             }
@@ -66,12 +65,14 @@ pub fn programs(interfaces: &[(u32, String)]) -> io::Result<Vec<Program>> {
     Ok(found)
 }
 
-fn named(id: u32) -> io::Result<String> {
-    let name = program_name(id)?;
-    Ok(match name.is_empty() {
-        true => format!("program {id}"),
-        false => name,
-    })
+/// What a program is called, by what the kernel answered; `None`: it has ended since it was listed.
+fn named(id: u32, answer: io::Result<String>) -> io::Result<Option<String>> {
+    match answer {
+        Ok(name) if name.is_empty() => Ok(Some(format!("program {id}"))),
+        Ok(name) => Ok(Some(name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Numbers of the interface's XDP programs: of the driver's, the generic and the device's slot.
@@ -103,4 +104,24 @@ fn xdp(netlink: &mut Netlink, index: u32) -> io::Result<Vec<u32>> {
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_ended_meanwhile_hides_no_other() {
+        let told = |answer: Result<&str, Errno>| {
+            let answer = answer.map(str::to_owned).map_err(io::Error::from);
+            named(7, answer).map_err(|error| error.raw_os_error())
+        };
+        assert_eq!(told(Ok("xdp_firewall")), Ok(Some("xdp_firewall".into())));
+        assert_eq!(told(Ok("")), Ok(Some("program 7".into())));
+        assert_eq!(told(Err(Errno::ENOENT)), Ok(None));
+        let perm = Errno::EPERM as i32;
+        assert_eq!(told(Err(Errno::EPERM)), Err(Some(perm)));
+    }
 }
