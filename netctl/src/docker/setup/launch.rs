@@ -10,6 +10,7 @@ use std::{
 use procfs::process::{Process, all_processes};
 
 use super::{below, settings};
+use crate::docker::read::is_false;
 
 /// An option of a command line, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,11 @@ impl Flag {
             Some(value) => format!("--{}={value}", self.name),
             None => format!("--{}", self.name),
         }
+    }
+
+    /// Whether it says no; an option without a value says yes.
+    pub fn is_off(&self) -> bool {
+        self.value.as_deref().is_some_and(is_false)
     }
 }
 
@@ -91,10 +97,12 @@ impl Launch {
         }
     }
 
-    /// Options that may not be in daemon.json as well.
+    /// Options that may not be in daemon.json as well, and the one that the Engine does not start
+    /// with when it makes no rules.
     pub fn conflicts(&self) -> impl Iterator<Item = &Flag> {
         let ours = |flag: &&Flag| {
-            settings::ENGINE_OFF.contains(&flag.name.as_str()) || flag.name == settings::ICC
+            settings::ENGINE_OFF.contains(&flag.name.as_str())
+                || (flag.name == settings::ICC && flag.is_off())
         };
         self.flags.iter().filter(ours)
     }

@@ -42,7 +42,7 @@ pub fn enable(places: &Places, launch: &Launch) -> Result<Plan, SetupError> {
     let by_flag = launch
         .flags
         .iter()
-        .any(|flag| flag.name == IP_MASQ && flag.value.as_deref() == Some("false"));
+        .any(|flag| flag.name == IP_MASQ && flag.is_off());
     if (by_flag || is_off(&object, IP_MASQ)) && toml.get(OWN_IP_MASQ) != Some(false) {
         toml.put(OWN_IP_MASQ, Some(false));
         told.push(format!("\"{IP_MASQ}\": false is also netctl's, docker.{OWN_IP_MASQ} = false: without iptables the Engine does not tell"));

@@ -250,7 +250,15 @@ fn options_of_dockerds_command_line_are_in_the_way() {
         other.contains("/srv/docker.json") && other.contains("--daemon-json"),
         "{other}"
     );
-    assert!(enable(&machine.places, &launch("log-level", "debug")).is_ok());
+    let icc = told(launch("icc", "false"));
+    assert!(icc.contains("--icc=false"), "{icc}");
+    // What says the default is in nobody's way.
+    for (name, value) in [("log-level", "debug"), ("icc", "true"), ("icc", "1")] {
+        let plan = enable(&machine.places, &launch(name, value));
+        assert!(plan.is_ok(), "--{name}={value}: {plan:?}");
+    }
+    let plan = enable(&machine.places, &launch("ip-masq", "0")).unwrap();
+    assert_eq!(plan.told.len(), 1, "{:?}", plan.told);
 }
 
 #[test]
