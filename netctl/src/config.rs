@@ -59,6 +59,7 @@ pub struct Daemon {
 pub struct Datapath {
     pub attach: AttachMode,
     pub redirect: RedirectMode,
+    pub xdp: XdpMode,
     /// IPv4 flows that there is room for.
     pub max_flows: u32,
     /// IPv6 flows that there is room for.
@@ -89,6 +90,17 @@ pub enum RedirectMode {
     Auto,
     Peer,
     Plain,
+}
+
+/// Whether uplinks get an XDP program while there are rules of published ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// In the driver where it can, else in the stack's receive path.
+    #[default]
+    Auto,
+    /// The TC program keeps the rules: slower to refuse, and free for everybody else.
+    Off,
 }
 
 /// An inclusive range, written `first-last`.

@@ -29,9 +29,8 @@ fn meet_by_published_ports_only(settings: &Value) {
     let engine = &driven.engine;
     engine.ok("network create -d netctl --subnet 172.28.0.0/24 net1");
     // A bridge whose name tells nothing.
-    engine.ok(
-        "network create --subnet 172.29.0.0/24 -o com.docker.network.bridge.name=custom0 shop",
-    );
+    engine
+        .ok("network create --subnet 172.29.0.0/24 -o com.docker.network.bridge.name=custom0 shop");
     let inner = driven.run(
         "inner",
         &format!("--network net1 --ip {INNER} -p 8080:80 -p 8080:80/udp"),

@@ -45,7 +45,10 @@ fn each_network<M: Mode>() {
         let subnets = format!("--subnet 172.{number}.0.0/24 --subnet fd00:{number}::/64");
         mode.network(&format!("net{number}"), &format!("--ipv6 {subnets}"));
     }
-    let web = mode.run("web", &format!("{} -p 8080:80 -p 8080:80/udp", options(28, 2)));
+    let web = mode.run(
+        "web",
+        &format!("{} -p 8080:80 -p 8080:80/udp", options(28, 2)),
+    );
     web.serve_all(80);
     web.serve_all6(80);
     let near = mode.run("near", &options(28, 3));
@@ -56,7 +59,11 @@ fn each_network<M: Mode>() {
     for round in ["first", "again"] {
         mode.engine().ok(&connect);
         mode.wait_networks("web", 2);
-        check(&format!("LAN, {round}"), mode.lab().lan(), &[LAN.into(), LAN6.into()]);
+        check(
+            &format!("LAN, {round}"),
+            mode.lab().lan(),
+            &[LAN.into(), LAN6.into()],
+        );
         check(&format!("near, {round}"), &near, &at(28, 3));
         check(&format!("far, {round}"), &far, &at(29, 3));
         check(&format!("beyond, {round}"), &beyond, &at(30, 3));

@@ -203,6 +203,29 @@ fn where_another_program_has_the_hook_the_rules_are_kept_all_the_same() {
 }
 
 #[test]
+fn an_operator_may_do_without_xdp() {
+    let usual = Usual::with_config(&format!("{CONFIG}xdp = \"off\"\n"));
+    let lab = &usual.lab;
+    lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
+        .ok();
+    kept_by(lab, "up0", "tc (datapath.xdp is off)");
+    for host in [IpAddr::from(HOST), HOST6.into()] {
+        let before = refused(lab, "not_allowed");
+        assert!(!lets_in(lab.lan(), Proto::Tcp, host), "{host}");
+        assert!(refused(lab, "not_allowed") > before);
+        assert!(lets_in(lab.lan(), Proto::Udp, host), "{host}");
+    }
+    let shown = lab.ip("-d link show up0");
+    assert!(!shown.contains("xdp"), "{shown}");
+    // By an operator who thinks better of it, on the run.
+    lab.kill_daemon();
+    std::fs::write(lab.config_path(), CONFIG).unwrap();
+    lab.start_daemon();
+    kept_by(lab, "up0", "xdp");
+    assert!(!lets_in(lab.lan(), Proto::Tcp, HOST));
+}
+
+#[test]
 fn tunnels_keep_rules_too() {
     let usual = Usual::start();
     let lab = &usual.lab;

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 
-use super::{AttachMode, Daemon, Datapath, Docker, Network, PortRange, RedirectMode, Timeouts};
+use super::{
+    AttachMode, Daemon, Datapath, Docker, Network, PortRange, RedirectMode, Timeouts, XdpMode,
+};
 use crate::model::ipam::Pool;
 
 /// Default of `daemon.state` and `--state`.
@@ -33,6 +35,7 @@ impl Default for Datapath {
         Self {
             attach: AttachMode::Auto,
             redirect: RedirectMode::Auto,
+            xdp: XdpMode::Auto,
             max_flows: 524_288,
             max_flows6: 65_536,
             max_endpoints: 16_384,

@@ -28,6 +28,7 @@ fn every_key_is_read() {
         [datapath]
         attach = "clsact"
         redirect = "plain"
+        xdp = "off"
         max_flows = 10
         max_flows6 = 11
         max_endpoints = 20
@@ -66,6 +67,7 @@ fn every_key_is_read() {
     assert_eq!(config.daemon.cgroup.as_deref(), Some(Path::new("/c")));
     assert_eq!(config.datapath.attach, AttachMode::Clsact);
     assert_eq!(config.datapath.redirect, RedirectMode::Plain);
+    assert_eq!(config.datapath.xdp, XdpMode::Off);
     assert_eq!(
         config.datapath.nat_ports,
         Some(PortRange {
@@ -219,5 +221,5 @@ fn the_sample_shows_the_defaults() {
         text.push('\n');
     }
     assert_eq!(parse(&text), Ok(Config::default()));
-    assert_eq!(keys, 27, "keys in the sample");
+    assert_eq!(keys, 28, "keys in the sample");
 }

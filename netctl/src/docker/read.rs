@@ -117,7 +117,10 @@ pub(super) fn bridge(answer: &Answer) -> Option<(String, String)> {
     if answer.driver.as_deref() != Some("bridge") {
         return None;
     }
-    let chosen = answer.options.as_ref().and_then(|all| all.get(option::BRIDGE));
+    let chosen = answer
+        .options
+        .as_ref()
+        .and_then(|all| all.get(option::BRIDGE));
     // The driver's own rule where nobody chose (libnetwork, drivers/bridge/bridge.go).
     let made = || format!("br-{}", id.get(..12).unwrap_or(id));
     Some((chosen.cloned().unwrap_or_else(made), name))

@@ -35,6 +35,8 @@ pub struct Host {
     pub local: BTreeMap<IpAddr, u32>,
     /// What has the XDP hook of an uplink with Ethernet frames; none: nothing has.
     pub xdp: BTreeMap<u32, XdpHolder>,
+    /// The operator wants no XDP program of ours.
+    pub no_xdp: bool,
     /// Parts of uplinks (a bond's, a bridge's): a native XDP program of the whole runs on each of
     /// them, and is told that one's index (of bonds from 5.15 on).
     pub parts: BTreeMap<u32, Vec<u32>>,
@@ -119,9 +121,8 @@ impl Host {
                 }
             };
             // Whom the administrator calls an uplink is one.
-            let is_other = is_dockers(link)
-                || link.name == SWARM
-                || choice.others.contains_key(&link.name);
+            let is_other =
+                is_dockers(link) || link.name == SWARM || choice.others.contains_key(&link.name);
             if !named && link.kind == Kind::Bridge && is_other {
                 host.isolated.insert(link.index);
             }

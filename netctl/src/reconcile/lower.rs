@@ -343,7 +343,10 @@ fn lower_host(state: &mut State, model: &Model, host: &Host) {
             addr6: uplink.address6.map(V6::from).unwrap_or_default(),
             mtu: uplink.mtu,
             flags: mac.map_or(uplink_flags::NO_ETHERNET, |_| 0)
-                | host.isolated.get(ifindex).map_or(0, |_| uplink_flags::ISOLATED)
+                | host
+                    .isolated
+                    .get(ifindex)
+                    .map_or(0, |_| uplink_flags::ISOLATED)
                 | shield::uplink_flags(model, host, *ifindex),
             mac: mac.copied().unwrap_or_default(),
             _pad: 0,

@@ -56,6 +56,8 @@ pub struct Options {
     pub adopt: bool,
     pub attach: Attach,
     pub redirect: Redirect,
+    /// Rules of published ports are kept without XDP.
+    pub no_xdp: bool,
     /// Flows that FLOW4 has room for.
     pub max_flows: u32,
     /// Flows that FLOW6 has room for.

@@ -1,7 +1,7 @@
 //! Rules of published ports as map entries, and where they are kept.
 //!
 //! Each uplink keeps them by XDP. Where that cannot be, since its frames have no Ethernet header or
-//! somebody else's program has the hook, the TC program does; and until our XDP program was seen
+//! somebody else's program has the hook, or is not wanted, the TC program does; and until our XDP program was seen
 //! there: no moment is without either. So it does where a VLAN that is an uplink itself is carried:
 //! generic XDP does not see the tag that the device took off, and would take the VLAN's packets for
 //! the carrier's.
@@ -128,9 +128,8 @@ pub(super) fn lower_host(state: &mut State, model: &Model, host: &Host) {
     for (word, bits) in words {
         state.entry(Table::ShieldPorts, &word, &bits);
     }
-    for ifindex in host.macs.keys() {
-        let is_others = matches!(host.xdp.get(ifindex), Some(XdpHolder::Other(_)));
-        if !is_others && !host.carriers.contains_key(ifindex) {
+    for ifindex in host.view.uplinks.keys() {
+        if without_xdp(host, *ifindex).is_none() {
             attach(state, Hook::XdpShield, *ifindex);
         }
     }
@@ -156,8 +155,27 @@ pub(super) fn settings_flags(model: &Model, host: &Host) -> u32 {
 }
 
 fn is_by_tc(host: &Host, ifindex: u32) -> bool {
-    let is_ours = matches!(host.xdp.get(&ifindex), Some(XdpHolder::Ours(_)));
-    !is_ours || host.carriers.contains_key(&ifindex)
+    let is_there = matches!(host.xdp.get(&ifindex), Some(XdpHolder::Ours(_)));
+    !is_there || without_xdp(host, ifindex).is_some()
+}
+
+/// Why an uplink is to have no XDP program of ours, for a person.
+fn without_xdp(host: &Host, ifindex: u32) -> Option<String> {
+    if !host.macs.contains_key(&ifindex) {
+        return Some("no Ethernet header".to_owned());
+    }
+    if host.no_xdp {
+        return Some("datapath.xdp is off".to_owned());
+    }
+    if let Some(vlan) = host.carriers.get(&ifindex) {
+        return Some(format!("carries {vlan}, an uplink itself"));
+    }
+    match host.xdp.get(&ifindex) {
+        Some(XdpHolder::Other(program)) => {
+            Some(format!("another XDP program, {program}, has the hook"))
+        }
+        Some(XdpHolder::Ours(_)) | None => None,
+    }
 }
 
 /// How each uplink keeps the rules, for a person; empty where there are none.
@@ -165,18 +183,12 @@ pub(super) fn kept(model: &Model, host: &Host) -> BTreeMap<String, String> {
     if !any(model) {
         return BTreeMap::new();
     }
-    let how = |ifindex: &u32| match host.xdp.get(ifindex) {
-        _ if !host.macs.contains_key(ifindex) => "tc (no Ethernet header)".to_owned(),
-        _ if let Some(vlan) = host.carriers.get(ifindex) => {
-            format!("tc (carries {vlan}, an uplink itself)")
-        }
-        Some(XdpHolder::Ours(XdpPlace::Driver)) => "xdp, native".to_owned(),
-        Some(XdpHolder::Ours(XdpPlace::Stack)) => "xdp, generic".to_owned(),
-        Some(XdpHolder::Ours(XdpPlace::Other)) => "xdp".to_owned(),
-        Some(XdpHolder::Other(program)) => {
-            format!("tc (another XDP program, {program}, has the hook)")
-        }
-        None => "tc (no XDP program yet)".to_owned(),
+    let how = |ifindex: &u32| match (without_xdp(host, *ifindex), host.xdp.get(ifindex)) {
+        (Some(why), _) => format!("tc ({why})"),
+        (None, Some(XdpHolder::Ours(XdpPlace::Driver))) => "xdp, native".to_owned(),
+        (None, Some(XdpHolder::Ours(XdpPlace::Stack))) => "xdp, generic".to_owned(),
+        (None, Some(XdpHolder::Ours(XdpPlace::Other))) => "xdp".to_owned(),
+        (None, Some(XdpHolder::Other(_)) | None) => "tc (no XDP program yet)".to_owned(),
     };
     let uplinks = host.view.uplinks.iter();
     uplinks

@@ -36,7 +36,11 @@ const CONTAINERS: [(&str, &str, &str); 10] = [
         "-p 127.0.0.1:8082:80/tcp -p 127.0.0.1:8082:80/udp",
     ),
     // On net2 as well.
-    ("both", "net1 --ip 172.28.0.5", "-p 8083:80/tcp -p 8083:80/udp"),
+    (
+        "both",
+        "net1 --ip 172.28.0.5",
+        "-p 8083:80/tcp -p 8083:80/udp",
+    ),
     ("other", "net2 --ip 172.29.0.2", ""),
     ("inside", "inner --ip 172.30.0.2", ""),
     ("beside", "inner --ip 172.30.0.3", ""),
