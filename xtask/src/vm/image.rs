@@ -26,7 +26,7 @@ use crate::{
 pub(super) const TESTS: &str = "/tests";
 
 /// Programs that tests run by name; a shell and a few small ones among them.
-const PROGRAMS: [&str; 15] = [
+const PROGRAMS: [&str; 16] = [
     "cat",
     "find",
     "grep",
@@ -35,6 +35,7 @@ const PROGRAMS: [&str; 15] = [
     "iptables-save",
     "mount",
     "nft",
+    "nstat",
     "rm",
     "sh",
     "sleep",

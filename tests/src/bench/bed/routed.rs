@@ -43,7 +43,7 @@ pub(super) fn bridged() -> Result<(Lab, Cast), String> {
              ip netns add $name
              ip link add v-$name type veth peer name eth0 netns $name
              ip link set v-$name master br0 up
-             bridge link set dev v-$name hairpin on
+             ip link set v-$name type bridge_slave hairpin on
              ip -n $name addr add 172.20.0.${end#*:}/16 dev eth0
              ip -n $name link set eth0 up
              ip -n $name link set lo up
