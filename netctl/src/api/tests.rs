@@ -189,7 +189,8 @@ async fn a_client_without_a_daemon_says_what_to_do() {
 
 #[tokio::test]
 async fn a_path_that_no_socket_can_have_is_refused() {
-    let run = tempfile::tempdir().unwrap().path().join("x".repeat(100));
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("x".repeat(100));
     std::fs::create_dir_all(&run).unwrap();
     let said = socket::listen(&run).unwrap_err().to_string();
     assert!(said.contains("choose a shorter one by --run"), "{said}");
