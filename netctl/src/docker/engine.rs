@@ -85,6 +85,7 @@ impl Engine {
             others: others.filter_map(read::bridge).collect(),
             adopted,
             driven: answers.iter().filter_map(read::driven).collect(),
+            pools: answers.iter().flat_map(read::pools).collect(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What the Engine says of its networks and containers, as far as it concerns us.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
@@ -32,6 +32,8 @@ pub(super) struct Networks {
     pub(super) adopted: BTreeMap<String, Network>,
     pub(super) driven: BTreeMap<String, String>,
     pub(super) others: BTreeMap<String, String>,
+    /// Subnets of those whose addresses are netctl's IPAM driver's to give, whatever made them.
+    pub(super) pools: BTreeSet<IpNet>,
 }
 
 /// A network of the driver `bridge`.

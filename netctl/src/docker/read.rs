@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use bollard::models::{
     ContainerInspectResponse, EndpointSettings, Network as Answer, NetworkInspect,
 };
+use ipnet::IpNet;
 
 use super::{
     driver,
@@ -69,7 +70,6 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         .get(option::DEFAULT)
         .is_some_and(|text| is_true(text));
     let is_on = |key: &str| !options.get(key).is_some_and(|text| is_false(text));
-    let configs = answer.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
     let is_served = |(key, value): &(&String, &String)| {
         let key = key.as_str();
         key == option::BRIDGE
@@ -87,9 +87,7 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
     let network = Network {
         bridge,
         name,
-        subnets: configs
-            .filter_map(|config| config.subnet.as_deref()?.parse().ok())
-            .collect(),
+        subnets: subnets(answer).collect(),
         internal: answer.internal.unwrap_or_default(),
         icc: if is_default {
             default.icc
@@ -130,6 +128,18 @@ pub(super) fn bridge(answer: &Answer) -> Option<(String, String)> {
 pub(super) fn driven(answer: &Answer) -> Option<(String, String)> {
     let is_ours = answer.driver.as_deref() == Some(driver::NAME);
     is_ours.then(|| answer.id.clone().zip(answer.name.clone()))?
+}
+
+fn subnets(answer: &Answer) -> impl Iterator<Item = IpNet> {
+    let configs = answer.ipam.iter().flat_map(|ipam| &ipam.config).flatten();
+    configs.filter_map(|config| config.subnet.as_deref()?.parse().ok())
+}
+
+/// Its subnets, if netctl's IPAM driver was asked for them.
+pub(super) fn pools(answer: &Answer) -> impl Iterator<Item = IpNet> {
+    let driver = answer.ipam.as_ref().and_then(|ipam| ipam.driver.as_deref());
+    let is_ours = driver == Some(driver::NAME);
+    subnets(answer).filter(move |_| is_ours)
 }
 
 /// As Go's strconv.ParseBool reads it.
@@ -249,7 +259,7 @@ fn endpoint(answer: &EndpointSettings) -> Option<Endpoint> {
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::{ContainerConfig, ContainerState, NetworkSettings};
+    use bollard::models::{ContainerConfig, ContainerState, Ipam, IpamConfig, NetworkSettings};
 
     use super::*;
 
@@ -289,6 +299,31 @@ mod tests {
         assert_eq!(idle(&answer).labels, read);
         answer.config = None;
         assert!(idle(&answer).labels.is_empty());
+    }
+
+    #[test]
+    fn subnets_of_our_ipam_driver_are_told_whatever_made_the_network() {
+        let subnet = |subnet: &str| IpamConfig {
+            subnet: Some(subnet.into()),
+            ..Default::default()
+        };
+        let network = |driver: &str, ipam: &str| Answer {
+            driver: Some(driver.into()),
+            ipam: Some(Ipam {
+                driver: Some(ipam.into()),
+                config: Some(vec![subnet("172.28.0.0/24"), subnet("fd00:28::/64")]),
+                options: None,
+            }),
+            ..Default::default()
+        };
+        for (driver, ipam, count) in [
+            ("netctl", "default", 0),
+            ("netctl", "netctl", 2),
+            ("bridge", "netctl", 2),
+        ] {
+            let found = pools(&network(driver, ipam)).count();
+            assert_eq!(found, count, "{driver} {ipam}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bollard::errors::Error as EngineError;
@@ -285,6 +285,7 @@ impl Session<'_> {
             adopted,
             driven,
             others,
+            pools: _,
         } = networks;
         self.facts.networks = adopted;
         self.facts.driven = driven;
@@ -295,7 +296,10 @@ impl Session<'_> {
     async fn list(&mut self, questions: &mut Questions) -> Result<(), EngineError> {
         let engine = questions.engine.clone();
         let known = self.service.driver_ids();
+        let asked_at = Instant::now();
         let networks = engine.networks().await?;
+        let pools = &networks.pools;
+        self.service.driver_release_unused(pools, asked_at).await;
         self.take_networks(networks);
         self.check_listed(&engine, known).await?;
         let ids: BTreeSet<String> = engine.containers().await?.into_iter().collect();

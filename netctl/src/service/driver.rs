@@ -9,11 +9,13 @@ mod endpoints;
 mod networks;
 mod pools;
 mod ports;
+mod unused;
 
 pub use self::{
     endpoints::{Created, Interface, Join},
     networks::NewNetwork,
     pools::NewPool,
+    unused::LastUse,
 };
 use std::{collections::BTreeSet, sync::Arc};
 

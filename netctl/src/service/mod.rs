@@ -67,7 +67,10 @@ pub struct Service {
     next_port: AtomicU16,
     /// The container engine whose networks are adopted, as last seen.
     engine_seen: RwLock<Option<view::Engine>>,
-    /// Told when Docker has made a network by the driver: from then on there are names to learn.
+    /// Of the pools of the IPAM driver.
+    pools_last_use: driver::LastUse,
+    /// Told when Docker has made a network by the driver, or asked for a pool: from then on there
+    /// is something to learn from it.
     pub driver_used: Notify,
 }
 
@@ -90,6 +93,7 @@ impl Service {
             purged: AsyncRwLock::new(false),
             next_port: AtomicU16::new(0),
             engine_seen: RwLock::default(),
+            pools_last_use: driver::LastUse::default(),
             driver_used: Notify::new(),
         }
     }

@@ -50,11 +50,11 @@ impl Service {
         model.driver_network(id)?.driver.as_ref()?.host_ip
     }
 
-    /// Whether Docker has made anything by the driver.
+    /// Whether Docker has made or asked for anything by the drivers.
     pub fn is_driver_used(&self) -> bool {
         let model = self.model();
         let mut networks = model.networks.values();
-        networks.any(|network| network.driver.is_some())
+        networks.any(|network| network.driver.is_some()) || !model.pools.is_empty()
     }
 
     fn add_driver_network(&self, model: &mut Model, new: NewNetwork) -> Result<()> {

@@ -30,30 +30,25 @@ impl Service {
     pub async fn driver_request_pool(self: &Arc<Self>, new: NewPool) -> Result<(String, IpNet)> {
         // What is free is a question to the host as well.
         let _open = self.enter().await?;
-        let add = move |service: &Self, model: &mut Model| match new.ipv6 {
-            false => service.add_pool::<Ipv4Addr>(model, &new, &service.options.pools),
-            true => {
-                let pools = service.pools6(model)?;
-                service.add_pool::<Ipv6Addr>(model, &new, &pools)
-            }
+        let add = move |service: &Self, model: &mut Model| {
+            let pool = match new.ipv6 {
+                false => service.add_pool::<Ipv4Addr>(model, &new, &service.options.pools),
+                true => {
+                    let pools = service.pools6(model)?;
+                    service.add_pool::<Ipv6Addr>(model, &new, &pools)
+                }
+            }?;
+            service.pools_last_use.note(&pool.0);
+            Ok(pool)
         };
         let (pool, _change) = self.change(add).await?;
+        self.driver_used.notify_one();
         Ok(pool)
     }
 
     pub async fn driver_release_pool(self: &Arc<Self>, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.fact(move |_, model| {
-            // Two who asked for one subnet at once have one pool; the later one's network was
-            // refused, and it gives back what the first one needs.
-            let subnet = model.pools.get(&id).map(|pool| pool.subnet);
-            let mut networks = model.networks.values().filter(|n| n.driver.is_some());
-            let is_used = networks.any(|n| n.subnets().any(|own| Some(own) == subnet));
-            if !is_used {
-                model.pools.remove(&id);
-            }
-        })
-        .await
+        self.fact(move |_, model| release(model, &id)).await
     }
 
     /// An address with the length of its subnet's prefix. `gateway`: it is to be the host's own.
@@ -135,6 +130,17 @@ impl Service {
         };
         model.pools.insert(id.clone(), pool.into());
         Ok((id, subnet))
+    }
+}
+
+/// Two who asked for one subnet at once have one pool; the later one's network was refused, and it
+/// gives back what the first one needs.
+pub(super) fn release(model: &mut Model, id: &str) {
+    let subnet = model.pools.get(id).map(|pool| pool.subnet);
+    let mut networks = model.networks.values().filter(|n| n.driver.is_some());
+    let is_used = networks.any(|n| n.subnets().any(|own| Some(own) == subnet));
+    if !is_used {
+        model.pools.remove(id);
     }
 }
 

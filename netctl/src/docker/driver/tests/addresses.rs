@@ -1,5 +1,7 @@
 //! The IPAM driver.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 impl Docker {
@@ -168,4 +170,55 @@ async fn what_docker_does_not_have_any_more_is_free() {
     forget(NET).await.unwrap();
     let fresh = docker.pool("172.20.0.0/16", "", false).await;
     assert_eq!(fresh["Pool"], "172.20.0.0/16", "{fresh}");
+}
+
+/// Docker ended between its questions for a pool and its network.
+#[tokio::test]
+async fn a_pool_of_no_network_is_released_after_a_while() {
+    let docker = start();
+    let service = &docker.service;
+    let leaked = docker.pool("172.28.0.0/24", "", false).await;
+    docker.address(&leaked, "", GATEWAY).await;
+    docker.pool("172.29.0.0/24", "", false).await;
+    let known = || -> Vec<String> {
+        let model = service.model();
+        model.pools.values().map(|p| p.subnet.to_string()).collect()
+    };
+    assert_eq!(known().len(), 2);
+    let used = |subnets: &[&str]| subnets.iter().map(|text| text.parse().unwrap()).collect();
+    let begin = Instant::now();
+    let minutes = |count| begin + Duration::from_mins(count);
+    // It may be just being made.
+    let both = used(&["172.29.0.0/24"]);
+    for minute in [0, 1, 4] {
+        service.driver_release_unused(&both, minutes(minute)).await;
+        assert_eq!(known().len(), 2, "after {minute} minutes");
+    }
+    service.driver_release_unused(&both, minutes(6)).await;
+    assert_eq!(known(), ["172.29.0.0/24"]);
+    // The time counts from when it was seen last.
+    service.driver_release_unused(&used(&[]), minutes(10)).await;
+    assert_eq!(known(), ["172.29.0.0/24"]);
+    service.driver_release_unused(&used(&[]), minutes(12)).await;
+    assert_eq!(known(), [""; 0]);
+    // One of a network of the driver stays, whatever is listed.
+    docker.pool("172.20.0.0/16", "", false).await;
+    docker.network(json!({})).await;
+    service.driver_release_unused(&used(&[]), minutes(60)).await;
+    assert_eq!(known(), ["172.20.0.0/16"]);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_asked_for_again_is_none_of_those() {
+    let docker = start();
+    let service = &docker.service;
+    docker.pool("172.28.0.0/24", "", false).await;
+    let begin = Instant::now() - Duration::from_mins(10);
+    let unused = Default::default();
+    // The Engine was asked before it asked for this one.
+    service.driver_release_unused(&unused, begin).await;
+    docker.pool("172.28.0.0/24", "", false).await;
+    let soon = Instant::now() + Duration::from_mins(4);
+    service.driver_release_unused(&unused, soon).await;
+    assert_eq!(service.model().pools.len(), 1);
 }
