@@ -16,8 +16,9 @@ use crate::{
     view::PortCounters,
 };
 
-/// A container's id is none of them: with it each `docker compose up` would begin new series.
-const PORT: &[&str] = &[
+/// Of a port whose packets were refused. A container's id is none of them: with it each `docker
+/// compose up` would begin new series.
+const PORT_AND_REASON: &[&str] = &[
     "network",
     "ns",
     "container",
@@ -26,7 +27,11 @@ const PORT: &[&str] = &[
     "host_ip",
     "host_port",
     "protocol",
+    "reason",
 ];
+
+/// Of a port.
+const PORT: &[&str] = PORT_AND_REASON.split_at(PORT_AND_REASON.len() - 1).0;
 
 const fn port(name: &'static str, kind: Kind, help: &'static str) -> Family {
     Family {
@@ -105,17 +110,7 @@ const REFUSED: Family = Family {
     name: "netctl_port_refused_packets_total",
     help: "Packets that the rules of a published port refused, by reason.",
     kind: Kind::Counter,
-    labels: &[
-        "network",
-        "ns",
-        "container",
-        "compose_project",
-        "compose_service",
-        "host_ip",
-        "host_port",
-        "protocol",
-        "reason",
-    ],
+    labels: PORT_AND_REASON,
 };
 /// In the order of `netctl_common::shield::refused`.
 const REFUSALS: [DropReason; refused::KINDS] = [

@@ -1,4 +1,4 @@
-use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt};
+use std::{net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path};
 
 use super::*;
 use crate::model::{Filtering, Netns, Proto, Rules, Subnet, ipam};
@@ -202,16 +202,11 @@ fn a_foreign_file_is_refused_unchanged() {
 #[test]
 fn a_newer_file_is_refused_unchanged() {
     let dir = filled();
-    let path = dir.path().join(FILE);
-    let db = Database::open(&path).unwrap();
-    let txn = db.begin_write().unwrap();
-    txn.open_table(NUMBERS)
-        .unwrap()
-        .insert("version", VERSION + 1)
-        .unwrap();
-    txn.commit().unwrap();
-    drop(db);
-    let error = refused(&fs::read(&path).unwrap());
+    write(dir.path(), |txn| {
+        let mut numbers = txn.open_table(NUMBERS).unwrap();
+        numbers.insert("version", VERSION + 1).unwrap();
+    });
+    let error = refused(&fs::read(dir.path().join(FILE)).unwrap());
     assert!(
         error
             .to_string()
@@ -220,52 +215,69 @@ fn a_newer_file_is_refused_unchanged() {
     );
 }
 
+/// Writes into a state file as another version would.
+fn write(folder: &Path, rows: impl FnOnce(&redb::WriteTransaction)) {
+    let db = Database::open(folder.join(FILE)).unwrap();
+    let txn = db.begin_write().unwrap();
+    rows(&txn);
+    txn.commit().unwrap();
+}
+
+/// What a state file of an older version holds, which is written anew as of this one.
+#[track_caller]
+fn read_twice(folder: &Path) -> Model {
+    let (store, read) = Store::open(folder).unwrap();
+    drop(store);
+    let (store, again) = Store::open(folder).unwrap();
+    assert_eq!(again, read);
+    let txn = store.db.begin_read().unwrap();
+    let numbers = txn.open_table(NUMBERS).unwrap();
+    assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
+    read
+}
+
 /// As version 1 wrote it, to the letter.
 #[test]
 fn a_file_of_version_1_is_read_and_written_anew() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(FILE);
     drop(Store::open(dir.path()).unwrap());
-    let db = Database::open(&path).unwrap();
-    let txn = db.begin_write().unwrap();
-    let row = |definition: ById, id: u32, json: &'static str| {
-        txn.open_table(definition)
+    write(dir.path(), |txn| {
+        let row = |definition: ById, id: u32, json: &'static str| {
+            txn.open_table(definition)
+                .unwrap()
+                .insert(id, json)
+                .unwrap();
+        };
+        row(
+            NETWORKS,
+            1,
+            r#"{"id":1,"name":"net","subnet":"10.1.2.0/24","gateway":"10.1.2.1","ip_range":null,"mtu":null,"mac":"02:6e:0a:01:02:01","internal":false,"masquerade":true,"icc":true}"#,
+        );
+        row(
+            ENDPOINTS,
+            7,
+            r#"{"id":7,"network":1,"sandbox":"web","ifname":"eth0","mac":"02:6e:0a:01:02:02","addr":"10.1.2.2"}"#,
+        );
+        row(
+            PORTS,
+            3,
+            r#"{"id":3,"sandbox":"web","host_ip":"0.0.0.0","host_port":8080,"container_port":80,"count":1,"proto":"tcp"}"#,
+        );
+        row(
+            PORTS,
+            4,
+            r#"{"id":4,"sandbox":"web","host_ip":"127.0.0.1","host_port":9,"container_port":9,"count":1,"proto":"udp"}"#,
+        );
+        txn.open_table(SANDBOXES)
             .unwrap()
-            .insert(id, json)
+            .insert("web", r#"{"name":"web","netns":{"kind":"named"}}"#)
             .unwrap();
-    };
-    row(
-        NETWORKS,
-        1,
-        r#"{"id":1,"name":"net","subnet":"10.1.2.0/24","gateway":"10.1.2.1","ip_range":null,"mtu":null,"mac":"02:6e:0a:01:02:01","internal":false,"masquerade":true,"icc":true}"#,
-    );
-    row(
-        ENDPOINTS,
-        7,
-        r#"{"id":7,"network":1,"sandbox":"web","ifname":"eth0","mac":"02:6e:0a:01:02:02","addr":"10.1.2.2"}"#,
-    );
-    row(
-        PORTS,
-        3,
-        r#"{"id":3,"sandbox":"web","host_ip":"0.0.0.0","host_port":8080,"container_port":80,"count":1,"proto":"tcp"}"#,
-    );
-    row(
-        PORTS,
-        4,
-        r#"{"id":4,"sandbox":"web","host_ip":"127.0.0.1","host_port":9,"container_port":9,"count":1,"proto":"udp"}"#,
-    );
-    txn.open_table(SANDBOXES)
-        .unwrap()
-        .insert("web", r#"{"name":"web","netns":{"kind":"named"}}"#)
-        .unwrap();
-    for (name, number) in [("version", 1), ("last_endpoint", 9), ("last_port", 5)] {
-        let mut numbers = txn.open_table(NUMBERS).unwrap();
-        numbers.insert(name, number).unwrap();
-    }
-    txn.commit().unwrap();
-    drop(db);
-
-    let (store, read) = Store::open(dir.path()).unwrap();
+        for (name, number) in [("version", 1), ("last_endpoint", 9), ("last_port", 5)] {
+            let mut numbers = txn.open_table(NUMBERS).unwrap();
+            numbers.insert(name, number).unwrap();
+        }
+    });
+    let read = read_twice(dir.path());
     let network = read.networks[&1].ipv4.unwrap();
     assert_eq!(network.gateway, Ipv4Addr::new(10, 1, 2, 1));
     assert_eq!(read.networks[&1].ipv6, None);
@@ -275,58 +287,36 @@ fn a_file_of_version_1_is_read_and_written_anew() {
     assert_eq!(read.ports[&4].to_string(), "127.0.0.1:9:9/udp");
     assert_eq!(read.sandboxes["web"].netns, Netns::Named);
     assert_eq!((read.last_endpoint, read.last_port), (9, 5));
-    drop(store);
-    let (store, again) = Store::open(dir.path()).unwrap();
-    assert_eq!(again, read);
-    let txn = store.db.begin_read().unwrap();
-    let numbers = txn.open_table(NUMBERS).unwrap();
-    assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
 }
 
 /// As version 3 wrote it, to the letter: a container had an id and nothing else.
 #[test]
 fn a_container_of_version_3_is_read_and_written_anew() {
     let dir = filled();
-    let path = dir.path().join(FILE);
-    let db = Database::open(&path).unwrap();
-    let txn = db.begin_write().unwrap();
     let old = r#"{"name":"web","netns":{"kind":"path","path":"/run/netns/x","inode":4},"adopted":{"id":"0123"}}"#;
-    txn.open_table(SANDBOXES)
-        .unwrap()
-        .insert("web", old)
-        .unwrap();
-    txn.open_table(NUMBERS)
-        .unwrap()
-        .insert("version", 3)
-        .unwrap();
-    txn.commit().unwrap();
-    drop(db);
-    let (store, read) = Store::open(dir.path()).unwrap();
+    write(dir.path(), |txn| {
+        let mut sandboxes = txn.open_table(SANDBOXES).unwrap();
+        sandboxes.insert("web", old).unwrap();
+        let mut numbers = txn.open_table(NUMBERS).unwrap();
+        numbers.insert("version", 3).unwrap();
+    });
+    let read = read_twice(dir.path());
     let container = read.sandboxes["web"].adopted.clone().unwrap();
     assert_eq!(
         (container.id.as_deref(), &*container.name),
         (Some("0123"), "")
     );
     assert_eq!(container.compose, None);
-    drop(store);
-    let (store, again) = Store::open(dir.path()).unwrap();
-    assert_eq!(again, read);
-    let txn = store.db.begin_read().unwrap();
-    let numbers = txn.open_table(NUMBERS).unwrap();
-    assert_eq!(numbers.get("version").unwrap().unwrap().value(), VERSION);
 }
 
 /// As one of before the network driver wrote it: without its tables.
 #[test]
 fn a_file_without_the_drivers_tables_is_read() {
     let dir = filled();
-    let path = dir.path().join(FILE);
-    let db = Database::open(&path).unwrap();
-    let txn = db.begin_write().unwrap();
-    txn.delete_table(MEMBERS).unwrap();
-    txn.delete_table(POOLS).unwrap();
-    txn.commit().unwrap();
-    drop(db);
+    write(dir.path(), |txn| {
+        txn.delete_table(MEMBERS).unwrap();
+        txn.delete_table(POOLS).unwrap();
+    });
     let (store, read) = Store::open(dir.path()).unwrap();
     let expected = Model {
         members: Default::default(),
