@@ -5,12 +5,11 @@ use std::{net::Ipv4Addr, time::Duration};
 use netctl_tests::{
     agent::Agent,
     eventually::{eventually, wait_for},
-    lab::{
-        Lab, Snapshot,
-        docker::{self, Engine},
-    },
+    lab::{Lab, Snapshot, docker::Engine},
 };
 use serde_json::{Value, json};
+
+use crate::mode::{engine, settings};
 
 /// Command of a container that answers a line to TCP port 80 by an address, from its first moment.
 pub(crate) const ANSWERS: &str =
@@ -51,15 +50,12 @@ impl Adopted {
 
     #[track_caller]
     fn with_settings(settings: &Value, is_stock: bool) -> Self {
-        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
         let lab = Lab::bare();
         // As on a host that nobody made a router: the Engine then does, and its rules refuse to
         // forward what they do not know.
         lab.sh(&["sysctl", "-qw", "net.ipv4.ip_forward=0"]);
-        let engine =
-            Engine::start(&lab, settings, &tools).unwrap_or_else(|error| panic!("{error}"));
         Self {
-            engine,
+            engine: engine(&lab, settings),
             lab,
             is_stock,
         }
@@ -80,12 +76,7 @@ impl Adopted {
     /// not started.
     #[track_caller]
     pub(crate) fn engine_only(more: &Value) -> Self {
-        let mut settings: Value =
-            serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
-        let both = settings.as_object_mut().zip(more.as_object());
-        let (settings_of, more) = both.unwrap();
-        settings_of.extend(more.clone());
-        let adopted = Self::with_settings(&settings, false);
+        let adopted = Self::with_settings(&settings(more), false);
         adopted.configure("[docker]\nadopt = true\n");
         adopted
     }
@@ -109,10 +100,7 @@ impl Adopted {
     /// Runs a container and waits until netctl serves it; an agent inside.
     #[track_caller]
     pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
-        let options: Vec<&str> = options.split_whitespace().collect();
-        self.engine
-            .run(name, &options)
-            .unwrap_or_else(|error| panic!("{error}"));
+        self.engine.run_ok(name, options);
         self.wait_served(name);
         self.agent(name)
     }

@@ -3,14 +3,14 @@
 use netctl_tests::{
     agent::Agent,
     eventually::wait_for,
-    lab::{
-        Lab,
-        docker::{self, Engine},
-    },
+    lab::{Lab, docker::Engine},
 };
 use serde_json::{Value, json};
 
-use crate::adopted::SOON;
+use crate::{
+    adopted::SOON,
+    mode::{engine, settings},
+};
 
 pub(crate) struct Driven {
     // Before the lab: its containers end first.
@@ -23,6 +23,14 @@ impl Driven {
     #[track_caller]
     pub(crate) fn start() -> Self {
         Self::with(&json!({}))
+    }
+
+    /// Both, and a network "net1" of the driver.
+    #[track_caller]
+    pub(crate) fn with_network() -> Self {
+        let driven = Self::start();
+        driven.engine.ok("network create -d netctl net1");
+        driven
     }
 
     /// The Engine with these settings besides those of deploy/daemon.json.
@@ -46,24 +54,14 @@ impl Driven {
     /// Starts the Engine there.
     #[track_caller]
     pub(crate) fn engine(lab: Lab, more: &Value) -> Self {
-        let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
-        let mut settings: Value =
-            serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
-        let both = settings.as_object_mut().zip(more.as_object());
-        let (settings_of, more) = both.unwrap();
-        settings_of.extend(more.clone());
-        let engine =
-            Engine::start(&lab, &settings, &tools).unwrap_or_else(|error| panic!("{error}"));
+        let engine = engine(&lab, &settings(more));
         Self { engine, lab }
     }
 
     /// Runs a container; an agent inside. What `docker run` has answered is served.
     #[track_caller]
     pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
-        let options: Vec<&str> = options.split_whitespace().collect();
-        self.engine
-            .run(name, &options)
-            .unwrap_or_else(|error| panic!("{error}"));
+        self.engine.run_ok(name, options);
         self.agent(name)
     }
 

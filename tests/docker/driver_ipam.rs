@@ -101,8 +101,7 @@ fn what_a_user_asks_for_is_kept() {
 /// Docker's own DNS, 127.0.0.11, of a network that is not Docker's own.
 #[test]
 fn containers_find_each_other_by_name() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
+    let driven = Driven::with_network();
     driven.run("web", "--network net1 --network-alias shop");
     driven.run("client", "--network net1");
     for name in ["web", "shop"] {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use netctl_tests::{
-    agent::{Connect, Proto},
+    agent::{Agent, Connect, Proto},
     eventually::wait_for,
     lab::{HOST, LAN},
 };
@@ -30,8 +30,7 @@ fn host_ports(driven: &Driven, name: &str, container_port: u16) -> Vec<u16> {
 
 #[test]
 fn every_form_of_a_port_by_the_driver() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
+    let driven = Driven::with_network();
     let web = driven.run(
         "web",
         "--network net1 -p 8080:80 -p 8080:80/udp -p 8443:80 -p 127.0.0.1:8081:80 \
@@ -74,8 +73,7 @@ fn every_form_of_a_port_by_the_driver() {
 
 #[test]
 fn a_port_that_is_taken_is_refused_and_nothing_left() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
+    let driven = Driven::with_network();
     driven.run("web", "--network net1 -p 8080:80");
     let late = driven
         .engine
@@ -153,13 +151,18 @@ fn ports_move_with_the_way_out() {
     driven.wait_idle();
 }
 
+/// A container "web" with these options, which netctl knows by its name.
+fn named(options: &str) -> (Driven, Agent) {
+    let driven = Driven::with_network();
+    let web = driven.run("web", &format!("--network net1 {options}"));
+    driven.wait_named("web");
+    (driven, web)
+}
+
 #[test]
 fn a_user_adds_a_port_to_a_container() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
-    let web = driven.run("web", "--network net1 -p 8081:80");
+    let (driven, web) = named("-p 8081:80");
     web.serve_all(80);
-    driven.wait_named("web");
     let lab = &driven.lab;
     lab.netctl("port add web 8080:80").ok();
     let added = || reaches(lab.lan(), Proto::Tcp, (HOST, 8080));
@@ -182,10 +185,7 @@ fn a_user_adds_a_port_to_a_container() {
 
 #[test]
 fn what_docker_made_by_the_driver_is_left_to_docker() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
-    driven.run("web", "--network net1");
-    driven.wait_named("web");
+    let (driven, _web) = named("");
     let lab = &driven.lab;
     lab.netctl("network rm net1")
         .fails_with(1, &["net1", "docker network rm"]);

@@ -75,8 +75,7 @@ fn netctl_ends_and_comes_back_with_the_driver() {
 /// Docker's calls wait for a netctl that comes back, and containers that start meanwhile start.
 #[test]
 fn netctl_is_killed_while_containers_come_and_go() {
-    let driven = Driven::start();
-    driven.engine.ok("network create -d netctl net1");
+    let driven = Driven::with_network();
     let done = AtomicU32::new(0);
     std::thread::scope(|scope| {
         let (engine, done) = (&driven.engine, &done);

@@ -3,13 +3,35 @@
 use netctl_tests::{
     agent::Agent,
     eventually::wait_for,
-    lab::{Lab, docker::Engine},
+    lab::{
+        Lab,
+        docker::{self, Engine},
+    },
 };
+use serde_json::Value;
 
 use crate::{
     adopted::{Adopted, SOON},
     driven::Driven,
 };
+
+/// Those of deploy/daemon.json, and more.
+#[track_caller]
+pub(crate) fn settings(more: &Value) -> Value {
+    let mut settings: Value =
+        serde_json::from_str(include_str!("../../deploy/daemon.json")).unwrap();
+    let both = settings.as_object_mut().zip(more.as_object());
+    let (settings_of, more) = both.unwrap();
+    settings_of.extend(more.clone());
+    settings
+}
+
+/// The Engine with these settings.
+#[track_caller]
+pub(crate) fn engine(lab: &Lab, settings: &Value) -> Engine {
+    let tools = docker::tools().unwrap_or_else(|error| panic!("{error}"));
+    Engine::start(lab, settings, &tools).unwrap_or_else(|error| panic!("{error}"))
+}
 
 pub(crate) trait Mode: Sized {
     /// Of `docker network create`.

@@ -174,6 +174,14 @@ impl Engine {
         self.docker(&["import", &archive, IMAGE]).map(drop)
     }
 
+    /// As [`Self::run`], which must work; words apart by blanks.
+    #[track_caller]
+    pub fn run_ok(&self, name: &str, options: &str) {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        self.run(name, &options)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// Runs a container that sleeps, with these options.
     pub fn run(&self, name: &str, options: &[&str]) -> Result<(), String> {
         let mut words = vec!["run", "-d", "--name", name];
