@@ -55,6 +55,15 @@ pub mod flags {
     /// A mapping takes packets from every port of an address that the container has sent to
     /// (address-dependent filtering).
     pub const FILTER_BY_ADDRESS: u32 = 1 << 5;
+    /// IPv4 is routed: nothing takes the uplink's address, and published ports are reached by the
+    /// members' own addresses, which PUBLISHED has.
+    pub const ROUTED4: u32 = 1 << 6;
+    /// The same of IPv6.
+    pub const ROUTED6: u32 = 1 << 7;
+    /// Every port of a member is reached from outside by its own IPv4 address.
+    pub const OPEN4: u32 = 1 << 8;
+    /// The same of IPv6.
+    pub const OPEN6: u32 = 1 << 9;
 }
 
 pod!(Network);

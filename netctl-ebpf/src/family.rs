@@ -10,7 +10,7 @@ use netctl_common::{
     endpoint::Endpoint,
     host::Uplink,
     jump,
-    network::Network,
+    network::{Network, flags},
     packet::{ethertype, icmp, icmpv6, proto},
     wire::{Address, V4, V6},
 };
@@ -56,6 +56,9 @@ pub(crate) trait Family: Tables {
     const ETHERTYPE: u16;
     /// AF_INET or AF_INET6.
     const AF: u8;
+    /// Flags of networks that are about one family.
+    const ROUTED: u32 = own::<Self>(flags::ROUTED4, flags::ROUTED6);
+    const OPEN: u32 = own::<Self>(flags::OPEN4, flags::OPEN6);
     /// The family's ICMP, and its echo types.
     const ICMP: u8;
     const ECHO: u8;

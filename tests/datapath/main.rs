@@ -31,6 +31,7 @@ mod protocols;
 mod publish;
 mod race;
 mod range;
+mod routed;
 mod sctp;
 mod shield;
 mod snat;

@@ -16,6 +16,7 @@ mod driver_ports;
 mod driver_restarts;
 mod exposure;
 mod faults;
+mod gateway_modes;
 mod gone;
 mod mode;
 mod names;

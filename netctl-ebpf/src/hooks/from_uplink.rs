@@ -97,8 +97,13 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
         }
         return forward::by_flow(packet, flow, Hook::Ingress);
     }
-    untracked(packet)?;
     let dst = packet.dst();
+    if host::network_of(packet.src()).is_some() {
+        return Err(DropReason::SpoofedSource);
+    }
+    if let Some(id) = host::network_of(dst) {
+        return to_member(packet, id, known);
+    }
     if packet.proto == A::ICMP || !host::is_local(dst) {
         return Ok(verdict::NEXT);
     }
@@ -128,6 +133,32 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     open(packet, target)
 }
 
+/// To a container's own address: for a network that the outside reaches by routing.
+#[inline(always)]
+fn to_member<A: Family>(packet: &mut Packet<A>, id: u32, known: bool) -> Result<i32, DropReason> {
+    let network = host::network(id).ok_or(DropReason::FromOutside)?;
+    if network.flags & (A::ROUTED | A::OPEN) == 0 || host::is_isolated(packet.ifindex()) {
+        return untracked(packet);
+    }
+    if !known || packet.is_later_fragment() {
+        return Err(DropReason::Fragment);
+    }
+    if network.flags & A::OPEN == 0 && packet.proto != A::ICMP {
+        let (dst, dport) = (packet.dst(), packet.dport);
+        let published = publish::lookup(dst, dport, packet.proto, Match::Exact);
+        let published = published.filter(|_| packet.has_l4);
+        return open(
+            packet,
+            Target::Published(published.ok_or(DropReason::FromOutside)?),
+        );
+    }
+    if packet.is_icmp_message() {
+        return Err(DropReason::IcmpUnsupported);
+    }
+    let member = host::neighbour(id, packet.dst()).ok_or(DropReason::UnknownDestination)?;
+    open(packet, Target::Member(member.ifindex))
+}
+
 /// The stack's, unless it claims to be a container's, or is for one.
 #[inline(always)]
 pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason> {
@@ -149,16 +180,23 @@ fn may_answer<A: Family>(packet: &Packet<A>) -> bool {
 }
 
 /// Whether the packet has its ports or they are known. A fragment is looked at only if it is for the
-/// host: what goes elsewhere is none of ours, in whatever order.
+/// host, or for a network that is reached by routing: what goes elsewhere is none of ours, in whatever
+/// order.
 #[inline(always)]
 fn ports_known<A: Family>(packet: &mut Packet<A>) -> Result<bool, DropReason> {
     if !packet.is_fragment() {
         return Ok(true);
     }
-    if !host::is_local(packet.dst()) {
+    if !host::is_local(packet.dst()) && !is_routed(packet.dst()) {
         return Ok(false);
     }
     fragment::track(packet, side::OUTSIDE, Some(A::FROM_UPLINK))
+}
+
+#[inline(always)]
+fn is_routed<A: Family>(dst: A) -> bool {
+    let network = host::network_of(dst).and_then(host::network);
+    network.is_some_and(|network| network.flags & (A::ROUTED | A::OPEN) != 0)
 }
 
 /// Nobody outside has such an address.
@@ -183,6 +221,8 @@ pub(super) enum Target<A: Family> {
     Published(&'static Published<A>),
     /// A port that a container sends from.
     Mapped(Mapping<A>),
+    /// The container behind that interface, by its own address.
+    Member(u32),
 }
 
 /// First packet of a flow that the outside opens: the client's address is kept.
@@ -230,6 +270,12 @@ pub(super) fn lead_in<A: Family>(
     let (ifindex, to, back) = match target {
         Target::Published(published) => (published.endpoint, flags::PORT_RX, flags::PORT_TX),
         Target::Mapped(mapping) => (mapping.endpoint, flags::MAPPED, flags::MAPPED),
+        Target::Member(ifindex) => (ifindex, 0, 0),
+    };
+    let kind = if matches!(target, Target::Member(_)) {
+        flags::IDENTITY
+    } else {
+        flags::DNAT
     };
     let endpoint = host::endpoint(ifindex).ok_or(DropReason::NoEndpoint)?;
     let network = host::network(endpoint.network).ok_or(DropReason::NoEndpoint)?;
@@ -240,7 +286,7 @@ pub(super) fn lead_in<A: Family>(
         out_ifindex: ifindex,
         endpoint: ifindex,
         generation: endpoint.generation,
-        flags: flags::TO_CONTAINER | flags::ROUTED | flags::DNAT | to,
+        flags: flags::TO_CONTAINER | flags::ROUTED | kind | to,
         smac: network.mac,
         dmac: endpoint.mac,
     };
@@ -252,11 +298,12 @@ pub(super) fn lead_in<A: Family>(
             (draft.reply.src, draft.reply.sport) = (mapping.addr, mapping.port);
             draft.keep = Keep::Only;
         }
+        Target::Member(_) => draft.keep = Keep::Only,
     }
     draft.forward_leg = leg;
     draft.reply_leg = Leg {
         out_ifindex: 0,
-        flags: flags::ROUTED | flags::DNAT | back,
+        flags: flags::ROUTED | kind | back,
         smac: packet.headers.dmac,
         dmac: packet.headers.smac,
         ..leg

@@ -65,7 +65,7 @@ pub(crate) fn to_outside<A: Family>(
         return Err(DropReason::NetworkIsolated);
     }
     draft.begin(packet, side::INSIDE, side::OUTSIDE);
-    let kind = if network.flags & network_flags::MASQUERADE != 0 {
+    let kind = if masquerades::<A>(network) {
         masquerade(packet, network, A::of_uplink(uplink), draft)?
     } else {
         flags::IDENTITY
@@ -88,12 +88,18 @@ pub(crate) fn to_outside<A: Family>(
     Ok(())
 }
 
+/// Whether what leaves the network by an uplink takes the uplink's address.
+#[inline(always)]
+fn masquerades<A: Family>(network: &Network) -> bool {
+    network.flags & (network_flags::MASQUERADE | A::ROUTED) == network_flags::MASQUERADE
+}
+
 /// Whether the packet, for an address of the host, opens a connection to a port that a container is
 /// masqueraded by, and no process of the host has.
 #[inline(always)]
 pub(crate) fn is_for_mapping<A: Family>(packet: &Packet<A>, network: &Network) -> bool {
     let (src, dst) = ((packet.src(), packet.sport), (packet.dst(), packet.dport));
-    network.flags & network_flags::MASQUERADE != 0
+    masquerades::<A>(network)
         && packet.has_l4
         && from_uplink::opens(packet)
         && mapping::behind(dst.0, dst.1, packet.proto).is_some()

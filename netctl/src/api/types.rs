@@ -12,7 +12,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    model::{EndpointId, Filtering, Mapping, NetworkId, PortId, Proto},
+    model::{EndpointId, Filtering, Mapping, Modes, NetworkId, PortId, Proto},
     view,
 };
 
@@ -149,6 +149,7 @@ pub struct Network {
     pub internal: bool,
     pub masquerade: bool,
     pub icc: bool,
+    pub gateway_modes: Modes,
     pub nat_mapping: Mapping,
     pub nat_filtering: Filtering,
     /// The host's own interface in it.

@@ -168,6 +168,7 @@ fn inspect(network: &Network) -> String {
         ("Internal", yes_no(n.internal).to_owned()),
         ("Masquerade", yes_no(n.masquerade).to_owned()),
         ("ICC", yes_no(n.icc).to_owned()),
+        ("Gateway mode", gateway_modes(n)),
         ("NAT mapping", word(n.nat_mapping)),
         ("NAT filtering", word(n.nat_filtering)),
         ("Members", n.endpoints.len().to_string()),
@@ -187,4 +188,13 @@ fn inspect(network: &Network) -> String {
     });
     let members = table(["NS", "ADDRESS", "MAC", "IFNAME", "HOST INTERFACE"], rows);
     format!("{head}\n\n{members}")
+}
+
+/// One word where both families have the same.
+fn gateway_modes(n: &Network) -> String {
+    let (v4, v6) = (word(n.gateway_modes.v4), word(n.gateway_modes.v6));
+    match v4 == v6 {
+        true => v4,
+        false => format!("{v4}, of IPv6 {v6}"),
+    }
 }

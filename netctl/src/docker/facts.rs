@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 use netctl_common::wire::Mac;
 
-use crate::model::PortRow;
+use crate::model::{Modes, PortRow};
 
 /// Networks and containers by the Engine's ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(super) struct Network {
     pub(super) internal: bool,
     pub(super) icc: bool,
     pub(super) masquerade: bool,
+    pub(super) modes: Modes,
     pub(super) mtu: Option<u32>,
     /// Where ports are published that name no host address.
     pub(super) host_ip: Ipv4Addr,
@@ -71,6 +72,7 @@ pub(super) struct Container {
     /// File of its network namespace; `None` while it is started.
     pub(super) sandbox: Option<PathBuf>,
     pub(super) endpoints: Vec<Endpoint>,
+    /// A host port 0: none, in a network that is reached by routing.
     pub(super) ports: Vec<PortRow>,
     /// Its labels that mean something here: `netctl.*` and `com.docker.compose.*`. What others
     /// are there are as many and as long as their author likes. `None`: the Engine has not told yet.

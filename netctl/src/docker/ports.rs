@@ -59,6 +59,9 @@ pub(super) fn asked(map: &PortMap) -> Vec<PortRow> {
             let Some(((proto, host_port, container_port), _)) = pair(inner, host, ip) else {
                 continue;
             };
+            if host_port == 0 {
+                continue;
+            }
             singles.push(PortRow {
                 proto,
                 host_ip: ip.parse().ok(),
@@ -82,7 +85,12 @@ fn pair(inner: &str, host: &str, ip: &str) -> Option<(Pair, Vec<IpAddr>)> {
         "" => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
         given => vec![given.parse().ok()?],
     };
-    Some(((proto, number(host)?, number(port)?), ips))
+    // The Engine gives none in a network that is reached by routing (since 27).
+    let host = match host {
+        "" | "0" => 0,
+        given => number(given)?,
+    };
+    Some(((proto, host, number(port)?), ips))
 }
 
 /// `-p 8000-8100:8000-8100` arrives as 101 ports and is one to the datapath.

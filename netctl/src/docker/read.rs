@@ -12,7 +12,7 @@ use super::{
     facts::{Container, Endpoint, Idle, Network},
     ports,
 };
-use crate::model::{adopted::Compose, mac};
+use crate::model::{GatewayMode, Modes, adopted::Compose, mac};
 
 /// Options of the bridge driver (libnetwork, drivers/bridge/labels.go and netlabel/labels.go).
 pub(super) mod option {
@@ -34,7 +34,7 @@ pub(super) mod option {
         PREFIX,
         "com.docker.network.bridge.inhibit_ipv4",
     ];
-    /// Gateway modes, of which only translation is served.
+    /// Gateway modes, of IPv4 and of IPv6.
     pub(in crate::docker) const MODES: [&str; 2] = [
         "com.docker.network.bridge.gateway_mode_ipv4",
         "com.docker.network.bridge.gateway_mode_ipv6",
@@ -70,12 +70,16 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
         .get(option::DEFAULT)
         .is_some_and(|text| is_true(text));
     let is_on = |key: &str| !options.get(key).is_some_and(|text| is_false(text));
+    let mode = |key: &str| {
+        let mode = options.get(key).and_then(|text| gateway_mode(text));
+        mode.unwrap_or_default()
+    };
     let is_served = |(key, value): &(&String, &String)| {
         let key = key.as_str();
         key == option::BRIDGE
             || option::SERVED.contains(&key)
             || option::ENGINES.contains(&key)
-            || (option::MODES.contains(&key) && *value == option::NAT)
+            || (option::MODES.contains(&key) && gateway_mode(value).is_some())
             || !key.starts_with(option::DOCKERS)
     };
     let mut unserved: Vec<String> = options
@@ -103,6 +107,10 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
             .get(option::HOST_IP)
             .and_then(|ip| ip.parse().ok())
             .unwrap_or(Ipv4Addr::UNSPECIFIED),
+        modes: Modes {
+            v4: mode(option::MODES[0]),
+            v6: mode(option::MODES[1]),
+        },
         mtu: options.get(option::MTU).and_then(|mtu| mtu.parse().ok()),
         unserved,
     };
@@ -140,6 +148,16 @@ pub(super) fn pools(answer: &Answer) -> impl Iterator<Item = IpNet> {
     let driver = answer.ipam.as_ref().and_then(|ipam| ipam.driver.as_deref());
     let is_ours = driver == Some(driver::NAME);
     subnets(answer).filter(move |_| is_ours)
+}
+
+/// `None`: not served.
+pub(super) fn gateway_mode(text: &str) -> Option<GatewayMode> {
+    match text {
+        option::NAT => Some(GatewayMode::Nat),
+        "routed" => Some(GatewayMode::Routed),
+        "nat-unprotected" => Some(GatewayMode::NatUnprotected),
+        _ => None,
+    }
 }
 
 /// As Go's strconv.ParseBool reads it.

@@ -26,7 +26,7 @@ use netctl_common::wire::Mac;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    network::{Filtering, MIN_MTU6, Mapping, Network, Subnet},
+    network::{Filtering, GatewayMode, MIN_MTU6, Mapping, Modes, Network, Subnet},
     port::{Proto, PublishedPort, Way},
     row::PortRow,
     shield::Rules,

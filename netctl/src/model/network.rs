@@ -34,6 +34,9 @@ pub struct Network {
     pub mapping: Option<Mapping>,
     /// None: as the configuration says.
     pub filtering: Option<Filtering>,
+    /// How the outside and the members reach each other.
+    #[serde(default, skip_serializing_if = "Modes::are_nat")]
+    pub modes: Modes,
     /// The host's interface in it, if another engine made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<adopted::Bridge>,
@@ -74,6 +77,42 @@ pub enum Filtering {
     AddressDependent,
     #[default]
     AddressAndPortDependent,
+}
+
+/// Of each family, as an engine was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modes {
+    pub v4: GatewayMode,
+    pub v6: GatewayMode,
+}
+
+impl Modes {
+    fn are_nat(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// That of an address's family.
+    pub const fn of(self, addr: IpAddr) -> GatewayMode {
+        match addr {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) => self.v6,
+        }
+    }
+}
+
+/// Docker's `gateway_mode` (libnetwork, drivers/bridge, since Engine 27).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum GatewayMode {
+    /// Masquerade, and published ports by the host's addresses.
+    #[default]
+    Nat,
+    /// Neither: members have their own addresses outside as well, and are reached at the container
+    /// ports that are published.
+    Routed,
+    /// As [`Self::Nat`], and members are reached at every port by their own addresses.
+    NatUnprotected,
 }
 
 impl Network {

@@ -19,7 +19,7 @@ use crate::{
         state::{Anchor, Hook, Key, Object, State},
         tables::{Table, lpm_key},
     },
-    model::{Filtering, Mapping, Network},
+    model::{Filtering, GatewayMode, Mapping, Network},
 };
 
 /// MTU where there is no uplink to follow.
@@ -125,6 +125,16 @@ fn network_flags(network: &Network, nat: Nat) -> u32 {
         (
             filtering == Filtering::AddressDependent,
             flags::FILTER_BY_ADDRESS,
+        ),
+        (network.modes.v4 == GatewayMode::Routed, flags::ROUTED4),
+        (network.modes.v6 == GatewayMode::Routed, flags::ROUTED6),
+        (
+            network.modes.v4 == GatewayMode::NatUnprotected,
+            flags::OPEN4,
+        ),
+        (
+            network.modes.v6 == GatewayMode::NatUnprotected,
+            flags::OPEN6,
         ),
     ];
     let set = all.into_iter().filter(|(on, _)| *on);

@@ -94,6 +94,7 @@ impl Service {
             mapping: *nat_mapping,
             filtering: *nat_filtering,
             driver: None,
+            modes: Default::default(),
             adopted: None,
         };
         insert_network(model, network)

@@ -48,6 +48,7 @@ impl Service {
             icc,
             mapping,
             filtering,
+            modes,
             adopted: _,
             driver: _,
         } = network;
@@ -66,6 +67,7 @@ impl Service {
             internal: *internal,
             masquerade: *masquerade,
             icc: *icc,
+            gateway_modes: *modes,
             nat_mapping: mapping.unwrap_or(self.options.nat.mapping),
             nat_filtering: filtering.unwrap_or(self.options.nat.filtering),
             interface: names::anchor_label(network),

@@ -27,6 +27,7 @@ fn model() -> Model {
         mapping: None,
         filtering: Some(Filtering::AddressDependent),
         driver: None,
+        modes: Default::default(),
         adopted: None,
     };
     let sandbox = Sandbox {

@@ -42,6 +42,7 @@ impl From<Network> for model::Network {
             icc: old.icc,
             mapping: None,
             filtering: None,
+            modes: model::Modes::default(),
             driver: None,
             adopted: None,
         }

@@ -142,6 +142,13 @@ pub(super) const INTENDED: &[Intended] = &[
         netctl: "listen tcp4 0.0.0.0:7100: bind: address already in use.",
     },
     Intended {
+        // This Engine does not know the option, and serves the network as any other.
+        name: "`gateway_mode=routed` (Engine 20.10)",
+        asked: &["gateway_mode_ipv4=routed: LAN -> 198.51.100.1 8130/tcp"],
+        stock: "answered, seen as LAN",
+        netctl: "silence",
+    },
+    Intended {
         // docker-proxy ends with it (live-restore keeps the containers only).
         name: "published ports while dockerd is not there",
         asked: &[

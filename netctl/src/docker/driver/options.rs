@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::wire::{CreateNetwork, IpamData, Options};
 use crate::{
-    docker::read::{is_false, is_true, option},
-    model::{Subnet, driver, family::Family, ipam},
+    docker::read::{gateway_mode, is_false, is_true, option},
+    model::{GatewayMode, Modes, Subnet, driver, family::Family, ipam},
     service::{Error, Result, driver::NewNetwork},
 };
 
@@ -61,6 +61,10 @@ pub(super) fn network(request: CreateNetwork) -> Result<NewNetwork> {
         internal,
         masquerade: given.is_on(option::MASQUERADE)?,
         icc: given.is_on(option::ICC)?,
+        modes: Modes {
+            v4: given.mode(option::MODES[0]),
+            v6: given.mode(option::MODES[1]),
+        },
         driver: driver::Network {
             host_ip: given.parse(option::HOST_IP, "an address of this host")?,
             prefix: given.text(option::PREFIX).unwrap_or(PREFIX).to_owned(),
@@ -111,6 +115,12 @@ impl Given<'_> {
         }
     }
 
+    /// One that is not served is named in the log.
+    fn mode(&self, key: &str) -> GatewayMode {
+        let mode = self.text(key).and_then(gateway_mode);
+        mode.unwrap_or_default()
+    }
+
     fn log_unserved<'d>(&self, labels: &Options, data: impl Iterator<Item = &'d IpamData>) {
         let network = self.network;
         let labels = labels.iter().filter(|(key, _)| {
@@ -122,7 +132,8 @@ impl Given<'_> {
             let is_served = option::SERVED.contains(&key)
                 || [option::HOST_IP, option::PREFIX].contains(&key)
                 || FAMILIES.contains(&key)
-                || (option::MODES.contains(&key) && value == option::NAT);
+                || (option::MODES.contains(&key)
+                    && self.text(key).and_then(gateway_mode).is_some());
             if is_served {
                 continue;
             }

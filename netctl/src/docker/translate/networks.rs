@@ -119,7 +119,7 @@ fn network(fact: &facts::Network, id: &str, bridge: &Bridge) -> Result<Network, 
     });
     if v4.is_none() && v6.is_none() {
         return Err(format!(
-            "docker network {:?} is not served: its bridge {} has no address in any of its subnets; take the option inhibit_ipv4 away, or give the bridge its gateway address",
+            "docker network {:?} is not served: its bridge {} has no address in any of its subnets; take the option inhibit_ipv4 or gateway_mode=isolated away, or give the bridge its gateway address",
             fact.name, fact.bridge
         ));
     }
@@ -135,6 +135,7 @@ fn network(fact: &facts::Network, id: &str, bridge: &Bridge) -> Result<Network, 
         icc: fact.icc,
         mapping: None,
         filtering: None,
+        modes: fact.modes,
         driver: None,
         adopted: Some(adopted::Bridge {
             id: id.to_owned(),

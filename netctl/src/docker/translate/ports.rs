@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::Translation;
 use crate::{
     docker::{facts, labels},
-    model::{PortRow, Proto, PublishedPort, Rules, adopted::Unclear, shield::Shield},
+    model::{
+        Endpoint, GatewayMode, PortRow, Proto, PublishedPort, Rules, adopted::Unclear,
+        shield::Shield,
+    },
 };
 
 impl Translation<'_> {
@@ -31,15 +34,26 @@ impl Translation<'_> {
                 ));
             }
         };
+        // One without a host port is reached at the container's own address and number.
+        let number = |row: &PortRow| PortRow {
+            host_port: match row.host_port {
+                0 => row.container_port,
+                given => given,
+            },
+            ..*row
+        };
+        let now: Vec<PortRow> = container.ports.iter().map(number).collect();
         // Of one that is being started not all ports are known.
         if container.sandbox.is_some() {
-            for unused in rules.unused(&container.ports) {
+            for unused in rules.unused(&now) {
                 self.problem(format!("container {name:?}: {unused}"));
             }
         }
-        for row in &container.ports {
+        for (row, told) in now.iter().zip(&container.ports) {
             let labels = |port| rules.of(port);
-            for (row, rules) in self.ruled(sandbox, *row, &container.ports, labels) {
+            let is_bare = told.host_port == 0;
+            for (row, rules) in self.ruled(sandbox, *row, &now, labels) {
+                let row = (row, is_bare);
                 match self.put_port(sandbox, container, row, rules, published) {
                     Ok(number) => drop(published.insert(number)),
                     Err(problem) => self.problem(problem),
@@ -131,12 +145,36 @@ impl Translation<'_> {
         }
     }
 
-    /// Its number. `taken`: those of other ports of the Engine.
+    /// Whether the port can be served where its network is reached by routing, and it is if it must.
+    fn check_routed(&self, name: &str, is_bare: bool, port: &PublishedPort) -> Result<(), String> {
+        let way = self.model.published_endpoints(&port.sandbox);
+        let is_routed = |addr, endpoint: &Endpoint| {
+            let network = self.model.networks.get(&endpoint.network);
+            network.is_some_and(|network| network.modes.of(addr) == GatewayMode::Routed)
+        };
+        let mut targets = port.targets(way);
+        if is_bare && !targets.all(|(_, addr, endpoint)| is_routed(addr, endpoint)) {
+            return Err(format!(
+                "container {name:?}: published port {}/{} is not served: it has no host port, and its network is not reached by routing",
+                port.container_port,
+                port.proto.name()
+            ));
+        }
+        let mut targets = port.targets(way);
+        if port.rules.in_force().is_some() && targets.any(|(_, addr, e)| is_routed(addr, e)) {
+            return Err(format!(
+                "container {name:?}: published port {port} is not served: rules are kept for ports of the host, and its network is reached by routing; take the rules off, or let the router have them"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Its number. `is_bare`: the Engine tells no host port. `taken`: those of other ports of the Engine.
     fn put_port(
         &mut self,
         sandbox: &str,
         container: &facts::Container,
-        row: PortRow,
+        (row, is_bare): (PortRow, bool),
         rules: Rules,
         taken: &BTreeSet<u32>,
     ) -> Result<u32, String> {
@@ -158,6 +196,7 @@ impl Translation<'_> {
                 "container {name:?}: published port {port} is not served: an sctp port cannot be translated to another number, since its checksum covers the whole packet; publish it under its own number"
             ));
         }
+        self.check_routed(name, is_bare, &port)?;
         let ports = &mut self.model.ports;
         // The same port: on which addresses may only be known when the container is started.
         let same = |old: &PublishedPort| {

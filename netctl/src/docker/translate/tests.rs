@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     docker::facts::{Container, Idle, Network},
     kernel::adopted::{Bridge, Sandbox},
-    model::{PortRow, Proto, PublishedPort, Rules},
+    model::{GatewayMode, PortRow, Proto, PublishedPort, Rules},
 };
 
 mod rules;
@@ -25,6 +25,7 @@ fn network() -> Network {
         internal: false,
         icc: true,
         masquerade: true,
+        modes: Default::default(),
         mtu: None,
         host_ip: Ipv4Addr::UNSPECIFIED,
         unserved: Vec::new(),
@@ -293,4 +294,29 @@ fn a_users_port_stays_with_the_container_and_goes_with_it() {
     translate(&mut model, &facts, &found, 100);
     assert_eq!(numbers(&model), (vec![], vec![]));
     assert!(model.sandboxes.is_empty());
+}
+
+/// As Engine 27 tells of it.
+#[test]
+fn a_port_without_a_host_port_is_for_a_routed_network() {
+    let (mut facts, found) = scene(&[("1", container("web", 2, &[(0, 80)]))]);
+    let mut model = Model::default();
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert!(model.ports.is_empty());
+    assert!(outcome.problems[0].contains("80/tcp"), "{outcome:?}");
+    let network = facts.networks.get_mut("net").unwrap();
+    network.modes.v4 = GatewayMode::Routed;
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert_eq!(outcome, Outcome::default());
+    assert_eq!(
+        (model.ports[&1].host_port, model.ports[&1].container_port),
+        (80, 80)
+    );
+    // Rules are kept for ports of the host.
+    let web = facts.containers.get_mut("1").unwrap();
+    let allow = ("netctl.allow".to_owned(), "10.0.0.0/8".to_owned());
+    web.labels = Some([allow].into());
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert!(model.ports.is_empty());
+    assert!(outcome.problems[0].contains("routing"), "{outcome:?}");
 }

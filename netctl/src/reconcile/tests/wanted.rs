@@ -83,6 +83,7 @@ pub(super) fn network(id: u32) -> Network {
         internal: id.is_multiple_of(3),
         masquerade: true,
         icc: true,
+        modes: Default::default(),
         mapping: None,
         filtering: Some(Filtering::EndpointIndependent),
         // One that Docker asked for, and one that it made itself.

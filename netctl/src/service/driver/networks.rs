@@ -10,7 +10,7 @@ use netctl_common::wire::Mac;
 
 use super::short;
 use crate::{
-    model::{Model, Network, Subnet, driver, ipam},
+    model::{Model, Modes, Network, Subnet, driver, ipam},
     service::{Error, Result, Service, networks::insert_network, occupied},
 };
 
@@ -23,6 +23,7 @@ pub struct NewNetwork {
     pub internal: bool,
     pub masquerade: bool,
     pub icc: bool,
+    pub modes: Modes,
     pub driver: driver::Network,
 }
 
@@ -65,6 +66,7 @@ impl Service {
             internal,
             masquerade,
             icc,
+            modes,
             driver,
         } = new;
         let name = short(&driver.id).to_owned();
@@ -80,6 +82,7 @@ impl Service {
             icc,
             mapping: None,
             filtering: None,
+            modes,
             adopted: None,
             driver: Some(driver),
         };

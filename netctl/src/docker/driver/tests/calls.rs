@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{kernel::names, reconcile::controller::Scope, service::fake::reopen};
+use crate::{
+    kernel::names, model::GatewayMode, reconcile::controller::Scope, service::fake::reopen,
+};
 
 #[tokio::test]
 async fn every_call_in_dockers_order() {
@@ -243,7 +245,8 @@ async fn a_networks_options() {
             "com.docker.network.bridge.host_binding_ipv4": "127.0.0.1",
             "com.docker.network.container_iface_prefix": "lan",
             "com.docker.network.bridge.name": "br0",
-            "com.docker.network.bridge.gateway_mode_ipv4": "routed",
+            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected",
+            "com.docker.network.bridge.gateway_mode_ipv6": "isolated",
             "com.docker.network.bridge.inhibit_ipv4": "true",
             "mine": "theirs",
         }))
@@ -254,6 +257,8 @@ async fn a_networks_options() {
         (made.mtu, made.icc, made.masquerade, made.internal),
         (Some(1400), false, false, false)
     );
+    assert_eq!(made.modes.v4, GatewayMode::NatUnprotected);
+    assert_eq!(made.modes.v6, GatewayMode::Nat, "named in the log");
     let joined = docker.joined(EP, "172.20.0.5/16", "/ns/a").await;
     assert_eq!(joined["InterfaceName"]["DstPrefix"], "lan");
     docker
