@@ -17,8 +17,8 @@ use crate::usual::{PUBLISHED, PUBLISHED_HTTP, Usual, WEB};
 
 const ROUNDS: usize = 20;
 
-/// Hundreds of connections a second need room: closed ones stay for two minutes.
-const CONFIG: &str = "[daemon]\nresync_seconds = 2\n";
+/// Hundreds of connections a second need room: closed ones stay for two minutes, those of IPv6, too.
+const CONFIG: &str = "[daemon]\nresync_seconds = 2\n[datapath]\nmax_flows6 = 524288\n";
 
 /// HTTP with kept and with new connections from everywhere, and two UDP probes at 1 kHz.
 fn start_load(usual: &Usual) {
@@ -68,6 +68,7 @@ fn stop_load(usual: &Usual) {
     for (name, report) in &reports {
         println!("{name}: {report:?}");
     }
+    println!("{}", usual.lab.netctl("drops").ok().stdout);
     for (name, report) in &reports {
         assert!(report.is_clean(), "{name}: {report:?}");
         assert!(report.requests > 100, "{name}: {report:?}");
