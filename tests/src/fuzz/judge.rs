@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use netctl_common::network::flags::{INTERNAL, MASQUERADE};
+use netctl_common::network::flags::INTERNAL;
 
 use super::{
     scene::{Facts, Member, Seed},
@@ -294,7 +294,8 @@ fn leaves(facts: &Facts, own: &Member, case: &Case<'_>, (before, after): (&Ip, &
         "nothing leaves an internal network",
     )?;
     let translated = facts.uplinks.contains(&after.src);
-    let plain = own.net.flags & MASQUERADE == 0 && own.addrs.contains(&after.src);
+    let may_be_seen = !own.net.is_masqueraded() || own.net.is_open();
+    let plain = may_be_seen && own.addrs.contains(&after.src);
     require(
         translated || plain,
         "no untranslated private source goes out by an uplink",
@@ -349,8 +350,8 @@ fn by_uplink(facts: &Facts, case: &Case<'_>, before: &Ip, after: &Ip) -> Ruling 
     )?;
     require(
         facts.is_local(before.dst)
-            || (member.has(before.dst) && member.net.flags & MASQUERADE == 0),
-        "containers are reached by the host's addresses only",
+            || (member.has(before.dst) && (!member.net.is_masqueraded() || member.net.is_open())),
+        "containers are reached by the host's addresses, or by routing where that is wanted",
     )?;
     require(
         member.net.flags & INTERNAL == 0,

@@ -1,12 +1,16 @@
 //! What the fuzzed programs find: networks of every kind, members, published ports, live flows;
 //! and the facts about them that the judge goes by.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::{
     network::flags::{
-        FILTER_BY_ADDRESS, FILTER_NONE, ICC, INTERNAL, MAPPING_BY_DESTINATION, MASQUERADE,
+        FILTER_BY_ADDRESS, FILTER_NONE, ICC, INTERNAL, MAPPING_BY_DESTINATION, MASQUERADE, OPEN4,
+        OPEN6, ROUTED4, ROUTED6,
     },
     settings,
     wire::Mac,
@@ -14,6 +18,7 @@ use netctl_common::{
 
 use super::{random::Random, seeds};
 use crate::{
+    eventually::wait_for,
     packet::frame::proto,
     prog::{
         ANCHOR, Bench, Endpoint, Network, Program, UPLINK, UPLINK_ADDR, UPLINK_ADDR6, addr6,
@@ -31,6 +36,18 @@ pub(super) struct Net {
     pub(super) id: u32,
     pub(super) flags: u32,
     pub(super) mac: [u8; 6],
+}
+
+impl Net {
+    /// Whether what leaves it takes the uplink's address, unless the outside asked first.
+    pub(super) fn is_masqueraded(&self) -> bool {
+        self.flags & (MASQUERADE | ROUTED4 | ROUTED6) == MASQUERADE
+    }
+
+    /// Whether the outside reaches all its ports by routing.
+    pub(super) fn is_open(&self) -> bool {
+        self.flags & (OPEN4 | OPEN6) != 0
+    }
 }
 
 /// A container.
@@ -127,7 +144,7 @@ pub(super) struct Scene {
 }
 
 /// Name, network, last number of the address.
-const MEMBERS: [(u32, u32, &str); 7] = [
+const MEMBERS: [(u32, u32, &str); 9] = [
     (1, 1, "web"),
     (2, 1, "cli"),
     (3, 2, "far"),
@@ -135,17 +152,22 @@ const MEMBERS: [(u32, u32, &str); 7] = [
     (5, 4, "plain"),
     (6, 5, "open"),
     (7, 6, "strict"),
+    (8, 7, "led"),
+    (9, 8, "bare"),
 ];
 
 /// Networks: usual, another usual one without direct traffic, internal, not masqueraded; with
-/// mappings that strangers may use, with a port for each destination.
-const NETS: [(u32, u32); 6] = [
+/// mappings that strangers may use, with a port for each destination; reached by routing, by
+/// published ports and by all.
+const NETS: [(u32, u32); 8] = [
     (1, ICC | MASQUERADE),
     (2, MASQUERADE | FILTER_BY_ADDRESS),
     (3, ICC | MASQUERADE | INTERNAL),
     (4, ICC),
     (5, ICC | MASQUERADE | FILTER_NONE),
     (6, ICC | MASQUERADE | MAPPING_BY_DESTINATION),
+    (7, ICC | MASQUERADE | ROUTED4 | ROUTED6),
+    (8, ICC | MASQUERADE | OPEN4 | OPEN6),
 ];
 
 impl Scene {
@@ -184,7 +206,9 @@ impl Scene {
             .with("gw3", Mac(facts.nets[2].mac))
             .with("gw4", Mac(facts.nets[3].mac))
             .with("gw5", Mac(facts.nets[4].mac))
-            .with("gw6", Mac(facts.nets[5].mac));
+            .with("gw6", Mac(facts.nets[5].mac))
+            .with("gw7", Mac(facts.nets[6].mac))
+            .with("gw8", Mac(facts.nets[7].mac));
         for (id, network, name) in MEMBERS {
             let last = if id == 2 { 3 } else { 2 };
             let addr = Ipv4Addr::new(172, 17 + network as u8, 0, last);
@@ -229,8 +253,12 @@ impl Scene {
         });
         self.bench.forget_flows();
         for seed in &self.opening {
-            self.bench
-                .test_run(seed.program, seed.ifindex(), &seed.bytes, None, 1);
+            let (program, ifindex) = (seed.program, seed.ifindex());
+            // A range that the last epoch has filled is not searched again for a tenth of a second.
+            wait_for("a flow that is opened", Duration::from_secs(5), || {
+                let outcome = self.bench.run_bytes(program, ifindex, &seed.bytes, None);
+                outcome.drops.is_empty()
+            });
         }
         let (flows, flows6) = (self.bench.flows(), self.bench.flows6());
         let entries = flows.len() + flows6.len();
@@ -281,6 +309,10 @@ fn publish(bench: &mut Bench) {
         (UPLINK_ADDR6, 10_000, 10_099),
         (3, far, 20_000),
     );
+    let led = Ipv4Addr::new(172, 24, 0, 2);
+    bench.publish(9, proto::TCP, (led, 80, 80), (8, led, 80));
+    let led = addr6(7, led);
+    bench.publish(10, proto::TCP, (led, 80, 80), (8, led, 80));
 }
 
 fn words(facts: &Facts) -> Dictionary {

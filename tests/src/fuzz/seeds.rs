@@ -47,6 +47,11 @@ const OPENING: &[Line] = &[
     uplink("lan>up udp 203.0.113.9:5000>198.51.100.1:10005 len=9"),
     uplink("lan>up udp 203.0.113.9:5001>198.51.100.1:5353 id=5 frag=0+ len=16"),
     host("gw>web tcp 127.0.0.1:41000>172.18.0.2:80 flags=S"),
+    container(8, "led>gw7 udp 172.24.0.2:4400>203.0.113.9:53 len=20"),
+    uplink("lan>up tcp 203.0.113.9:5002>172.24.0.2:80 flags=S"),
+    container(9, "bare>gw8 udp 172.25.0.2:4500>203.0.113.9:53 len=20"),
+    uplink("lan>up udp 203.0.113.9:5003>172.25.0.2:7 len=9"),
+    uplink("lan>up udp 203.0.113.9:5004>172.25.0.2:7 id=6 frag=0+ len=16"),
 ];
 
 /// The same of IPv6.
@@ -93,6 +98,16 @@ const OPENING6: &[Line] = &[
     uplink("lan>up tcp [2001:db8::9]:5000>[2001:db8:100::1]:8080 flags=S"),
     uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:5353 len=9"),
     uplink("lan>up udp [2001:db8::9]:5000>[2001:db8:100::1]:10005 len=9"),
+    container(
+        8,
+        "led>gw7 udp [fd00:0:0:7::2]:4400>[2001:db8::9]:53 len=20",
+    ),
+    uplink("lan>up tcp [2001:db8::9]:5002>[fd00:0:0:7::2]:80 flags=S"),
+    container(
+        9,
+        "bare>gw8 udp [fd00:0:0:8::2]:4500>[2001:db8::9]:53 len=20",
+    ),
+    uplink("lan>up udp [2001:db8::9]:5003>[fd00:0:0:8::2]:7 len=9"),
 ];
 
 /// What mutations start from beside those.
