@@ -157,7 +157,9 @@ fn whoever_parts_them_they_arrive() {
 fn datagrams_arrive_whoever_parts_them() {
     // Before 10154dbded6d a socket is refused them (EIO) where the device makes no checksums.
     since((6, 11), "UDP segments of sockets by any device");
-    by_each_device(|path, device| drop(udp(path, device)));
+    by_each_device(|path, device| {
+        udp(path, device);
+    });
 }
 
 /// One device after the other makes checksums and segments in software.
