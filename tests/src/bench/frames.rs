@@ -28,6 +28,8 @@ const ETHERNET: usize = 14;
 const IPV4: usize = 20;
 /// Frames for each system call, of which some set-up is part.
 const AT_ONCE: u32 = 1 << 14;
+/// Half of veth's ring (VETH_RING_SIZE).
+const FEW: u32 = 128;
 /// Nobody else's in a lab.
 pub const SOURCE_PORT: u16 = 1024;
 
@@ -38,14 +40,28 @@ pub fn send(interface: &str, target: SocketAddr, time: Duration) -> io::Result<(
     let (start, clock) = (Instant::now(), TaskClock::start()?);
     let mut sent = 0;
     loop {
-        frames.send(AT_ONCE).map_err(|error| {
-            io::Error::other(format!("XDP frames by {interface} (Linux 5.18): {error}"))
-        })?;
+        frames
+            .send(AT_ONCE)
+            .map_err(|error| cannot(interface, &error))?;
         sent += u64::from(AT_ONCE);
         if start.elapsed() >= time {
             return Ok((sent, clock.elapsed()?));
         }
     }
+}
+
+/// Sends as many as the receiving end has room for while it does not get to them: it may be called
+/// later, on a busy machine.
+pub fn send_few(interface: &str, target: SocketAddr) -> io::Result<u64> {
+    let frames = Frames::new(if_nametoindex(interface)?, frame(target)?)?;
+    frames
+        .send(FEW)
+        .map_err(|error| cannot(interface, &error))?;
+    Ok(u64::from(FEW))
+}
+
+fn cannot(interface: &str, error: &io::Error) -> io::Error {
+    io::Error::other(format!("XDP frames by {interface} (Linux 5.18): {error}"))
 }
 
 /// A datagram of UDP from the neighbour to the host, padded.
