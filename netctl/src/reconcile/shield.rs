@@ -1,10 +1,10 @@
 //! Rules of published ports as map entries, and where they are kept.
 //!
 //! Each uplink keeps them by XDP. Where that cannot be, since its frames have no Ethernet header or
-//! somebody else's program has the hook, or is not wanted, the TC program does; and until our XDP program was seen
-//! there: no moment is without either. So it does where a VLAN that is an uplink itself is carried:
-//! generic XDP does not see the tag that the device took off, and would take the VLAN's packets for
-//! the carrier's.
+//! somebody else's program has the hook, or where it is not wanted, the TC program does; and until
+//! our XDP program was seen there: no moment is without either. So it does where a VLAN that is an
+//! uplink itself is carried: generic XDP does not see the tag that the device took off, and would
+//! take the VLAN's packets for the carrier's.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -77,6 +77,8 @@ impl Step {
             Self::DeleteEntry { table, .. } if table.lets_in() => 17,
             Self::DeleteEntry { .. } => 2,
             Self::RemoveNeighbour(..) | Self::RemoveLink(_) | Self::RemoveEveryLink => 3,
+            // Once the TC programs keep the rules (`UPLINK`, `SETTINGS`).
+            Self::Detach(Hook::XdpShield, _) => 13,
             Self::Detach(..) => 4,
             Self::RemoveNetns(_) => 5,
             Self::UnpinMap(_) => 6,

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod families;
+mod shield;
 mod wanted;
 
 use std::collections::BTreeSet;
