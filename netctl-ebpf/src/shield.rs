@@ -32,9 +32,12 @@ pub(crate) struct Arrival {
 }
 
 /// Refuses what the rules of a published port do not let in, and counts it for the port. `key`: the
-/// tuple as it came, from outside.
+/// tuple as it came, from outside. `arrival` is asked for only where there are rules.
 #[inline(always)]
-pub(crate) fn judge<A: Family>(key: &FlowKey<A>, arrival: Arrival) -> Result<(), DropReason> {
+pub(crate) fn judge<A: Family>(
+    key: &FlowKey<A>,
+    arrival: impl FnOnce() -> Arrival,
+) -> Result<(), DropReason> {
     if !has_rules(key.proto, key.dport) || !host::is_local(key.dst) {
         return Ok(());
     }
@@ -47,6 +50,7 @@ pub(crate) fn judge<A: Family>(key: &FlowKey<A>, arrival: Arrival) -> Result<(),
     };
     // SAFETY: the daemon replaces entries whole.
     let rules = unsafe { &*rules };
+    let arrival = arrival();
     if rules.flags & flags::LISTED != 0 && !is_listed(published, key.src, arrival.ifindex) {
         refuse(published, key.dport, refused::SOURCE, arrival);
         return Err(DropReason::NotAllowed);

@@ -138,7 +138,7 @@ fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
 fn to_member<A: Family>(packet: &mut Packet<A>, id: u32, known: bool) -> Result<i32, DropReason> {
     let network = host::network(id).ok_or(DropReason::FromOutside)?;
     if network.flags & (A::ROUTED | A::OPEN) == 0 || host::is_isolated(packet.ifindex()) {
-        return untracked(packet);
+        return answered_elsewhere(packet);
     }
     if !known || packet.is_later_fragment() {
         return Err(DropReason::Fragment);
@@ -165,18 +165,21 @@ pub(crate) fn untracked<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason
     if host::network_of(packet.src()).is_some() {
         return Err(DropReason::SpoofedSource);
     }
-    if host::network_of(packet.dst()).is_some() && !may_answer(packet) {
-        return Err(DropReason::FromOutside);
+    if host::network_of(packet.dst()).is_some() {
+        return answered_elsewhere(packet);
     }
     Ok(verdict::NEXT)
 }
 
-/// Whether the packet, from another engine's container to one of ours, may be an answer of a port that
-/// this engine publishes by netfilter: the stack knows. Only TCP tells answers from questions, whatever
-/// address netfilter then gives them.
+/// For a container that nobody outside reaches by its own address. What comes from another engine's
+/// container may be an answer of a port that this engine publishes by netfilter: the stack knows. Only
+/// TCP tells answers from questions, whatever address netfilter then gives them.
 #[inline(always)]
-fn may_answer<A: Family>(packet: &Packet<A>) -> bool {
-    packet.proto == proto::TCP && !opens(packet) && host::is_isolated(packet.ifindex())
+fn answered_elsewhere<A: Family>(packet: &Packet<A>) -> Result<i32, DropReason> {
+    if packet.proto == proto::TCP && !opens(packet) && host::is_isolated(packet.ifindex()) {
+        return Ok(verdict::NEXT);
+    }
+    Err(DropReason::FromOutside)
 }
 
 /// Whether the packet has its ports or they are known. A fragment is looked at only if it is for the

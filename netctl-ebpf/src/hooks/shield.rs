@@ -71,10 +71,9 @@ fn examine<A: Family>(packet: &mut Packet<A>) -> Result<(), DropReason> {
     if !packet.has_l4 || packet.proto == A::ICMP {
         return Ok(());
     }
-    let arrival = Arrival {
+    shield::judge(&packet.key(side::OUTSIDE), || Arrival {
         ifindex: packet.ifindex(),
         tcp_flags: packet.tcp_flags,
         packets: packet.segments(),
-    };
-    shield::judge(&packet.key(side::OUTSIDE), arrival)
+    })
 }

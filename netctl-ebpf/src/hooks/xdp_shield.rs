@@ -174,13 +174,12 @@ fn walk<A: Family>(
         }
         Some(l4) => ports(frame, l4, &mut key, &mut tcp_flags),
     };
-    let arrival = Arrival {
-        ifindex: frame.ifindex(),
-        tcp_flags,
-        packets: frame.packets(),
-    };
     let verdict = if seen {
-        shield::judge(&key, arrival)
+        shield::judge(&key, || Arrival {
+            ifindex: frame.ifindex(),
+            tcp_flags,
+            packets: frame.packets(),
+        })
     } else if host::is_local(key.dst) {
         // The stack, which sees all of it, would find a port that may have rules.
         Err(DropReason::Malformed)
@@ -191,7 +190,7 @@ fn walk<A: Family>(
         Ok(()) => xdp_action::XDP_PASS,
         Err(reason) => {
             if drop::count(reason) {
-                show(headers, &key, arrival, reason);
+                show(frame, headers, &key, reason);
             }
             xdp_action::XDP_DROP
         }
@@ -229,9 +228,9 @@ const _: () = assert!(offset_of!(TcpStart, flags) == 13);
 /// Shows the daemon a packet that was dropped and counted.
 #[inline(always)]
 fn show<A: Family>(
+    frame: &Frame,
     headers: &Headers<A::Header>,
     key: &FlowKey<A>,
-    arrival: Arrival,
     reason: DropReason,
 ) {
     let Some(mut entry) = EVENTS.reserve::<DropEvent>(0) else {
@@ -239,7 +238,7 @@ fn show<A: Family>(
     };
     entry.write(DropEvent {
         reason: reason as u32,
-        ifindex: arrival.ifindex,
+        ifindex: frame.ifindex(),
         src: key.src.mapped(),
         dst: key.dst.mapped(),
         sport: key.sport,
