@@ -63,7 +63,7 @@ pub(crate) fn judge<A: Family>(
 
 /// Whether any published spec with that host port has rules, on whatever address.
 #[inline(always)]
-fn has_rules(protocol: u8, port: Be16) -> bool {
+pub(crate) fn has_rules(protocol: u8, port: Be16) -> bool {
     let Some((word, bit)) = port_bit(protocol, port) else {
         return false;
     };

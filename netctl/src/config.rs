@@ -96,9 +96,12 @@ pub enum RedirectMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum XdpMode {
-    /// In the driver where it can, else in the stack's receive path.
+    /// In the driver where it can, else in the stack's receive path; but none on a veth, which
+    /// stops to take large segments as soon as it has one.
     #[default]
     Auto,
+    /// On every uplink with Ethernet frames.
+    On,
     /// The TC program keeps the rules: slower to refuse, and free for everybody else.
     Off,
 }

@@ -216,6 +216,7 @@ fn rules_and_programs_of_others_are_found() {
         assert!(told[0].1.contains("on up0 (tcx ingress)"), "{told:?}");
     }
     // What netctl itself has there is none of others'.
+    fs::write(lab.config_path(), "[datapath]\nxdp = 'on'\n").unwrap();
     lab.start_daemon();
     lab.populate("net1", &[("web", "-p 8080:80")]);
     lab.netctl("port allow web 8080:80 --from 198.51.100.0/24")

@@ -209,7 +209,7 @@ fn where_another_program_has_the_hook_the_rules_are_kept_all_the_same() {
 
 #[test]
 fn an_operator_may_do_without_xdp() {
-    let usual = Usual::with_config(&format!("{CONFIG}xdp = \"off\"\n"));
+    let usual = Usual::with_config(&CONFIG.replace("'on'", "'off'"));
     let lab = &usual.lab;
     lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
         .ok();
@@ -228,6 +228,22 @@ fn an_operator_may_do_without_xdp() {
     lab.start_daemon();
     kept_by(lab, "up0", "xdp");
     assert!(!lets_in(lab.lan(), Proto::Tcp, HOST));
+}
+
+#[test]
+fn a_veth_pays_for_no_xdp_program() {
+    let usual = Usual::with_config(&CONFIG.replace("'on'", "'auto'"));
+    let lab = &usual.lab;
+    lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
+        .ok();
+    kept_by(lab, "up0", "tc (a veth");
+    for host in [IpAddr::from(HOST), HOST6.into()] {
+        assert!(!lets_in(lab.lan(), Proto::Tcp, host), "{host}");
+        assert!(lets_in(lab.lan(), Proto::Udp, host), "{host}");
+    }
+    assert!(!lab.ip("-d link show up0").contains("xdp"));
+    let status = lab.netctl("status -o json").json();
+    assert_eq!(status["warnings"], serde_json::json!([]), "{status:#}");
 }
 
 #[test]
@@ -310,7 +326,7 @@ fn rules_outlive_the_daemon() {
 #[test]
 fn who_stays_on_the_list_notices_no_change() {
     // Hundreds of connections a second need room: closed ones stay for two minutes.
-    let usual = Usual::with_config("[daemon]\nresync_seconds = 2\n");
+    let usual = Usual::with_config("[daemon]\nresync_seconds = 2\n[datapath]\nxdp = 'on'\n");
     let lab = &usual.lab;
     let allow = |list: &str| {
         lab.netctl(&format!("port allow web 81 80/udp --from {list}"))

@@ -34,13 +34,15 @@ pub(crate) const PUBLISHED_HTTP: u16 = 8081;
 /// Drift is found by netlink events or, at the latest, by the next full pass.
 pub(crate) const HEALED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Small tables, so that many labs fit side by side, and a short way to the next full pass.
+/// Small tables, so that many labs fit side by side, a short way to the next full pass, and XDP
+/// also on veths, which all uplinks are.
 pub(crate) const CONFIG: &str = "\
 [daemon]
 resync_seconds = 2
 [datapath]
 max_flows6 = 8192
 max_flows = 16384
+xdp = 'on'
 ";
 
 pub(crate) struct Usual {

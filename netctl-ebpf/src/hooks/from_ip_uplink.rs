@@ -59,10 +59,7 @@ fn enter<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         return Err(DropReason::RewriteFailed);
     }
     helpers::store(skb, ETHERTYPE_AT, &Be16::new(A::ETHERTYPE))?;
-    if shield::is_needed() {
-        return helpers::jump(skb, A::SHIELD);
-    }
-    helpers::jump(skb, A::FROM_UPLINK)
+    shield::enter::<A>(skb)
 }
 
 /// Copies the IP header, wherever in the packet it is.

@@ -34,10 +34,10 @@ programs! {
     /// See the module.
     from_uplink: V4 = try_from_uplink;
 
-    /// The same without the rules of published ports, which were kept before it is jumped to.
+    /// The same, jumped to.
     from_uplink4: V4 = enter;
 
-    /// See the module. Jumped to from `from_uplink`.
+    /// See the module. Jumped to.
     from_uplink6: V6 = try_from_uplink6;
 }
 
@@ -48,9 +48,7 @@ fn try_from_uplink(skb: *mut __sk_buff) -> Result<i32, DropReason> {
         // For a VLAN's own interface, where this program sees it again without the tag.
         return Ok(verdict::NEXT);
     }
-    if shield::is_needed() {
-        return helpers::jump(skb, jump::SHIELD4);
-    }
+    shield::mark(skb, false);
     enter(skb)
 }
 
@@ -76,7 +74,14 @@ fn try_from_uplink6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 
 #[inline(always)]
 fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
-    if packet.headers.dmac.is_group() || packet.parse().is_err() {
+    if packet.headers.dmac.is_group() {
+        return Ok(verdict::NEXT);
+    }
+    let whole = packet.parse().is_ok();
+    if shield::is_due(packet, whole) {
+        return helpers::jump(packet.skb, A::SHIELD);
+    }
+    if !whole {
         return Ok(verdict::NEXT);
     }
     // What a container must not get the host's own processes may: their stack judges for itself.

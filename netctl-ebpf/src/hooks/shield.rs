@@ -1,14 +1,12 @@
-//! The rules of published ports where no XDP program of ours keeps them: on an uplink without
-//! Ethernet header, or whose XDP hook somebody else has. `from_uplink` jumps here first, as long
-//! as there is such an uplink.
+//! The rules of published ports on the uplinks where no XDP program of ours keeps them
+//! (`UPLINK`'s `SHIELD_BY_TC`). `from_uplink` jumps here with the packets that may meet a rule, and
+//! is jumped back to.
 
 use aya_ebpf::bindings::__sk_buff;
 use netctl_common::{
     drop_reason::DropReason,
     flow::side,
     host::uplink_flags,
-    jump,
-    packet::ethertype,
     settings::flags,
     wire::{V4, V6},
 };
@@ -22,27 +20,41 @@ use crate::{
     shield::{self, Arrival},
 };
 
-/// Whether any uplink has its rules kept here.
+/// Word of the packet's control block that says whether the rules have let it in. Those before it
+/// are used by what comes later ([`reply`](crate::icmp::reply), [`cut`](crate::cut)).
+const JUDGED: usize = 4;
+
+/// Goes on with the hook, which may ask the rules about the packet.
 #[inline(always)]
-pub(crate) fn is_needed() -> bool {
+pub(crate) fn enter<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
+    mark(skb, false);
+    helpers::jump(skb, A::FROM_UPLINK)
+}
+
+/// Notes whether the rules have let the packet in.
+#[inline(always)]
+pub(crate) fn mark(skb: *mut __sk_buff, judged: bool) {
+    // SAFETY: the context of the running program.
+    unsafe { (*skb).cb[JUDGED] = judged.into() };
+}
+
+/// Whether the rules are still to be asked here about a packet that was parsed, with success or
+/// (not `whole`) without: where the stack might find a port in it that has rules.
+#[inline(always)]
+pub(crate) fn is_due<A: Family>(packet: &Packet<A>, whole: bool) -> bool {
+    // SAFETY: the context of the running program.
+    let judged = || unsafe { (*packet.skb).cb[JUDGED] } != 0;
     settings().is_some_and(|s| s.flags & flags::SHIELD_BY_TC != 0)
+        && (!whole || packet.has_l4 && shield::has_rules(packet.proto, packet.dport))
+        && !judged()
 }
 
 programs! {
-    /// See the module. Jumped to from `from_uplink` and `from_ip_uplink`.
-    shield4: V4 = try_shield4;
+    /// See the module.
+    shield4: V4 = guard::<V4>;
 
-    /// See the module. Jumped to from `shield4` and `from_ip_uplink`.
+    /// See the module.
     shield6: V6 = guard::<V6>;
-}
-
-#[inline(always)]
-fn try_shield4(skb: *mut __sk_buff) -> Result<i32, DropReason> {
-    let mut packet = Packet::<V4>::new(skb);
-    match packet.load() {
-        Ok(ethertype::IPV6) => helpers::jump(skb, jump::SHIELD6),
-        _ => guard::<V4>(skb),
-    }
 }
 
 /// Goes on with the hook unless the rules refuse the packet.
@@ -54,6 +66,7 @@ fn guard<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     if on_duty && packet.load() == Ok(A::ETHERTYPE) && !packet.headers.dmac.is_group() {
         examine(&mut packet)?;
     }
+    mark(skb, true);
     helpers::jump(skb, A::FROM_UPLINK)
 }
 

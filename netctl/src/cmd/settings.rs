@@ -7,7 +7,7 @@ use procfs::process::Process;
 
 use crate::{
     cli::Places,
-    config::{AttachMode, Config, RedirectMode, XdpMode},
+    config::{AttachMode, Config, RedirectMode},
     reconcile::controller::{Attach, Options, Redirect, Timeouts},
 };
 
@@ -64,7 +64,7 @@ pub(super) fn options(config: &Config) -> Result<Options> {
             RedirectMode::Peer => Redirect::Peer,
             RedirectMode::Plain => Redirect::Plain,
         },
-        no_xdp: datapath.xdp == XdpMode::Off,
+        xdp: datapath.xdp,
         max_flows: datapath.max_flows,
         max_flows6: datapath.max_flows6,
         max_endpoints: datapath.max_endpoints,

@@ -20,7 +20,7 @@ use super::{
         route::Route,
     },
 };
-use crate::view;
+use crate::{config::XdpMode, view};
 
 /// What lowering needs of the host; changes whenever somebody changes the host's network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,10 @@ pub struct Host {
     pub local: BTreeMap<IpAddr, u32>,
     /// What has the XDP hook of an uplink with Ethernet frames; none: nothing has.
     pub xdp: BTreeMap<u32, XdpHolder>,
-    /// The operator wants no XDP program of ours.
-    pub no_xdp: bool,
+    /// On which uplinks the operator wants XDP programs of ours.
+    pub xdp_mode: XdpMode,
+    /// Uplinks that are veths.
+    pub veths: BTreeSet<u32>,
     /// Parts of uplinks (a bond's, a bridge's): a native XDP program of the whole runs on each of
     /// them, and is told that one's index (of bonds from 5.15 on).
     pub parts: BTreeMap<u32, Vec<u32>>,
@@ -150,6 +152,9 @@ impl Host {
                 address6: source_address6(&own),
             };
             host.view.uplinks.insert(link.index, uplink);
+            if link.kind == Kind::Veth {
+                host.veths.insert(link.index);
+            }
             if let (Kind::Vlan, None, Some(carrier)) = (link.kind, link.peer_netns, link.peer) {
                 host.carriers.insert(carrier, link.name.clone());
             }

@@ -140,7 +140,7 @@ impl Machine {
             xdp: &self.attachments.xdp_programs()?,
         };
         let mut host = Host::read(&mut self.netlink, choice)?;
-        host.no_xdp = self.options.no_xdp;
+        host.xdp_mode = self.options.xdp;
         host.view.no_ipv6 = self.ipv6.missing()?;
         Ok(host)
     }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{Nat, PortRange};
+use crate::config::{Nat, PortRange, XdpMode};
 
 /// How programs are attached to uplinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,8 +56,8 @@ pub struct Options {
     pub adopt: bool,
     pub attach: Attach,
     pub redirect: Redirect,
-    /// Rules of published ports are kept without XDP.
-    pub no_xdp: bool,
+    /// On which uplinks rules of published ports are kept by XDP.
+    pub xdp: XdpMode,
     /// Flows that FLOW4 has room for.
     pub max_flows: u32,
     /// Flows that FLOW6 has room for.

@@ -6,7 +6,10 @@
 //! uplink itself is carried: generic XDP does not see the tag that the device took off, and would
 //! take the VLAN's packets for the carrier's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Display, Formatter},
+};
 
 use netctl_common::{
     host::uplink_flags,
@@ -17,6 +20,7 @@ use netctl_common::{
 
 use super::lower::attach;
 use crate::{
+    config::XdpMode,
     kernel::{
         host::{Host, XdpHolder},
         netlink::link::XdpPlace,
@@ -159,21 +163,46 @@ fn is_by_tc(host: &Host, ifindex: u32) -> bool {
     !is_there || without_xdp(host, ifindex).is_some()
 }
 
-/// Why an uplink is to have no XDP program of ours, for a person.
-fn without_xdp(host: &Host, ifindex: u32) -> Option<String> {
-    if !host.macs.contains_key(&ifindex) {
-        return Some("no Ethernet header".to_owned());
+/// Why an uplink is to have no XDP program of ours.
+enum Without<'a> {
+    Ethernet,
+    Wish,
+    /// It would copy what sockets send, and part what was merged: a stream has a third of its rate.
+    Cost,
+    /// Of an uplink itself, of that name.
+    Vlan(&'a str),
+    /// Somebody else's program has the hook.
+    Hook(u32),
+}
+
+impl Display for Without<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ethernet => f.write_str("no Ethernet header"),
+            Self::Wish => f.write_str("datapath.xdp is off"),
+            Self::Cost => {
+                f.write_str("a veth, whose streams XDP slows; datapath.xdp = \"on\" has it")
+            }
+            Self::Vlan(name) => write!(f, "carries {name}, an uplink itself"),
+            Self::Hook(program) => write!(f, "another XDP program, {program}, has the hook"),
+        }
     }
-    if host.no_xdp {
-        return Some("datapath.xdp is off".to_owned());
+}
+
+fn without_xdp(host: &Host, ifindex: u32) -> Option<Without<'_>> {
+    if !host.macs.contains_key(&ifindex) {
+        return Some(Without::Ethernet);
+    }
+    match host.xdp_mode {
+        XdpMode::Off => return Some(Without::Wish),
+        XdpMode::Auto if host.veths.contains(&ifindex) => return Some(Without::Cost),
+        XdpMode::Auto | XdpMode::On => {}
     }
     if let Some(vlan) = host.carriers.get(&ifindex) {
-        return Some(format!("carries {vlan}, an uplink itself"));
+        return Some(Without::Vlan(vlan));
     }
     match host.xdp.get(&ifindex) {
-        Some(XdpHolder::Other(program)) => {
-            Some(format!("another XDP program, {program}, has the hook"))
-        }
+        Some(XdpHolder::Other(program)) => Some(Without::Hook(*program)),
         Some(XdpHolder::Ours(_)) | None => None,
     }
 }
@@ -202,9 +231,8 @@ pub(super) fn warnings(model: &Model, host: &Host) -> Vec<String> {
         return Vec::new();
     }
     let mut warnings = Vec::new();
-    for (ifindex, holder) in &host.xdp {
-        if let (XdpHolder::Other(program), Some(uplink)) = (holder, host.view.uplinks.get(ifindex))
-        {
+    for (ifindex, uplink) in &host.view.uplinks {
+        if let Some(Without::Hook(program)) = without_xdp(host, *ifindex) {
             warnings.push(format!(
                 "uplink {}: another XDP program ({program}) has the hook: TC keeps the rules of published ports, which costs more for each packet that is refused",
                 uplink.name

@@ -98,6 +98,30 @@ fn connections_of_udp_are_flows() {
     }
 }
 
+/// A first fragment for which others wait comes to the hook twice.
+#[test]
+fn a_first_fragment_costs_one_packet() {
+    for family in Family::BOTH {
+        let rules = Rules {
+            packets: Some((2, AN_HOUR)),
+            ..Rules::default()
+        };
+        let mut bench = ruled(By::Tc, family, UDP, &rules);
+        let line = "lan>up udp {out}:5000>{up}:8080 len=64";
+        let whole = build(&bench.names, line);
+        let mut datagram = |id: u16| {
+            let later = bench.arrives_as(By::Tc, &fragment(&whole, id, 32..72));
+            assert_eq!(later.verdict, Verdict::Drop, "{later:?}");
+            assert!(later.drops.is_empty(), "it is held: {later:?}");
+            bench.arrives_as(By::Tc, &fragment(&whole, id, 0..32))
+        };
+        for id in 1..=2 {
+            let_in(By::Tc, &datagram(id));
+        }
+        datagram(3).dropped(DropReason::LimitPackets);
+    }
+}
+
 #[test]
 fn packets_of_a_source_are_counted() {
     in_all(

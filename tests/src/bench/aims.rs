@@ -89,7 +89,7 @@ fn find<'o>(outcomes: &'o [Outcome], row: &str, name: &str) -> Option<&'o Outcom
 
 type Ratio = (&'static str, Load, &'static str, &'static str, f64);
 
-const RATIOS: [Ratio; 24] = [
+const RATIOS: [Ratio; 26] = [
     (traffic::SAME, Load::Rr, Netctl::NAME, Direct::NAME, 0.95),
     (traffic::SAME, Load::Crr, Netctl::NAME, Direct::NAME, 0.95),
     (
@@ -206,6 +206,14 @@ const RATIOS: [Ratio; 24] = [
         3.0,
     ),
     (unruled::ROW, Load::Crr, Guard::NETCTL, unruled::EMPTY, 0.97),
+    (unruled::ROW, Load::Crr, Guard::TC, unruled::NO_RULE, 0.97),
+    (
+        unruled::ROW,
+        Load::Stream,
+        Guard::TC,
+        unruled::NO_RULE,
+        0.97,
+    ),
     // The same against an Engine without docker-proxy, for which nobody set an aim: not to lose.
     (
         traffic::PUBLISHED,
@@ -259,7 +267,7 @@ const NAMED: [(&str, &str, &str, &str, f64); 3] = [
         unruled::ROW,
         unruled::FRAMES,
         Guard::TC,
-        unruled::EMPTY,
+        unruled::NO_RULE,
         0.97,
     ),
 ];

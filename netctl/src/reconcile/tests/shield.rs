@@ -11,6 +11,7 @@ use super::{
     wanted::{endpoint, host, network, port},
 };
 use crate::{
+    config::XdpMode,
     kernel::{
         host::{Host, XdpHolder},
         netlink::link::XdpPlace,
@@ -43,7 +44,7 @@ fn xdp_leaves_once_tc_keeps_the_rules() {
     let mut carrier = by_xdp.clone();
     carrier.carriers.insert(2, "eth2.10".into());
     let mut unwanted = by_xdp.clone();
-    unwanted.no_xdp = true;
+    unwanted.xdp_mode = XdpMode::Off;
     for by_tc in [carrier, unwanted] {
         let steps = steps(&by_xdp, &by_tc);
         let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted).expect("such a step");

@@ -27,13 +27,23 @@ const KEPT: Duration = Duration::from_secs(10);
 /// Where netctl's program sits that refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// XDP in the driver.
+    /// XDP in the driver, as on a network card.
     Driver,
     /// XDP in the stack's receive path, as for a driver that has none: netctl's own choice where
     /// a neighbour's packets may be larger than a page.
     Stack,
-    /// TC, since somebody else's XDP program has the hook: one that passes everything.
+    /// TC, netctl's own choice for a veth.
     Tc,
+}
+
+impl Place {
+    /// Configuration of a netctl that has its program there.
+    pub fn config(self) -> &'static str {
+        match self {
+            Self::Driver | Self::Stack => "[datapath]\nxdp = \"on\"\n",
+            Self::Tc => "",
+        }
+    }
 }
 
 /// Where nftables refuses.
@@ -47,7 +57,7 @@ pub enum NftHook {
 
 /// Somebody who refuses.
 pub enum Guard {
-    Netctl(Netctl, Option<OwnedFd>),
+    Netctl(Netctl),
     /// The chain that counts.
     Nft(Nft, String),
     /// Docker's chain for its users' rules, which forwarded packets pass.
@@ -67,10 +77,10 @@ impl Guard {
 
     /// netctl with rules for the UDP port of [`PUBLISHED`].
     pub fn netctl(place: Place) -> Result<Self, String> {
-        let bed = Netctl::start("")?;
-        let other = with_rules(&bed, place, &format!("web {PUBLISHED}:80/udp"))?;
+        let bed = Netctl::start(place.config())?;
+        with_rules(&bed, place, &format!("web {PUBLISHED}:80/udp"))?;
         merging(&bed.lab);
-        Ok(Self::Netctl(bed, other))
+        Ok(Self::Netctl(bed))
     }
 
     /// nftables with a set of sources, at that hook.
@@ -110,7 +120,7 @@ impl Guard {
 
     fn lab(&self) -> &Lab {
         match self {
-            Self::Netctl(bed, _) => &bed.lab,
+            Self::Netctl(bed) => &bed.lab,
             Self::Nft(bed, _) => &bed.lab,
             Self::DockerUser(bed) => &bed.lab,
             Self::Nothing(lab, _) => lab,
@@ -121,7 +131,7 @@ impl Guard {
     fn refused(&self) -> Result<f64, String> {
         let host = self.lab().host_place();
         match self {
-            Self::Netctl(bed, _) => {
+            Self::Netctl(bed) => {
                 let name = "netctl_port_refused_packets_total";
                 let labels = ["protocol=\"udp\"", "reason=\"not_allowed\""];
                 Ok(bed.lab.scrape().value(name, &labels))
@@ -165,20 +175,16 @@ pub fn flood(
 }
 
 /// Has that published port (`web 8080:80/udp`) refuse the lab's neighbour, by netctl's program at
-/// that place; the program that is in the way of another place.
-pub fn with_rules(bed: &Netctl, place: Place, port: &str) -> Result<Option<OwnedFd>, String> {
+/// that place, for which the bed was configured.
+pub fn with_rules(bed: &Netctl, place: Place, port: &str) -> Result<(), String> {
     let lab = &bed.lab;
-    let mut other = None;
     let kept = match place {
         Place::Driver => "xdp, native",
         Place::Stack => {
             lab.lan_ip(&format!("link set {NEIGHBOURS_END} mtu 9000"));
             "xdp, generic"
         }
-        Place::Tc => {
-            other = Some(pass_by_xdp(lab)?);
-            "tc (another"
-        }
+        Place::Tc => "tc (a veth",
     };
     lab.netctl(&format!("port allow {port} --from {LIST}")).ok();
     let mut last = String::new();
@@ -187,8 +193,7 @@ pub fn with_rules(bed: &Netctl, place: Place, port: &str) -> Result<Option<Owned
         last = status["shield"][UPLINK].to_string();
         last.contains(kept).then_some(())
     };
-    eventually(KEPT, is_kept).ok_or_else(|| format!("rules are kept by {last}, not {kept}"))?;
-    Ok(other)
+    eventually(KEPT, is_kept).ok_or_else(|| format!("rules are kept by {last}, not {kept}"))
 }
 
 /// Somebody's XDP program on the uplink that passes everything.

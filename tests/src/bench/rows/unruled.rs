@@ -41,11 +41,14 @@ struct Peer {
 impl Peers {
     pub fn start() -> Self {
         Self(vec![
-            (Guard::NETCTL, start(|bed| ruled(bed, Place::Driver))),
-            (NO_RULE, start(|_| Ok(None))),
-            (EMPTY, start(|bed| guard::pass_by_xdp(&bed.lab).map(Some))),
-            (Guard::STACK, start(|bed| ruled(bed, Place::Stack))),
-            (Guard::TC, start(|bed| ruled(bed, Place::Tc))),
+            (Guard::NETCTL, ruled(Place::Driver)),
+            (NO_RULE, start("", |_| Ok(None))),
+            (
+                EMPTY,
+                start("", |bed| guard::pass_by_xdp(&bed.lab).map(Some)),
+            ),
+            (Guard::STACK, ruled(Place::Stack)),
+            (Guard::TC, ruled(Place::Tc)),
         ])
     }
 
@@ -90,13 +93,19 @@ impl Peers {
     }
 }
 
-fn ruled(bed: &Netctl, place: Place) -> Result<Option<OwnedFd>, String> {
-    control::publish(bed, "client", vec!["8081:80/tcp".to_owned()])?;
-    guard::with_rules(bed, place, "client 8081:80/tcp")
+fn ruled(place: Place) -> Result<Peer, String> {
+    start(place.config(), |bed| {
+        control::publish(bed, "client", vec!["8081:80/tcp".to_owned()])?;
+        guard::with_rules(bed, place, "client 8081:80/tcp")?;
+        Ok(None)
+    })
 }
 
-fn start(prepare: impl FnOnce(&Netctl) -> Result<Option<OwnedFd>, String>) -> Result<Peer, String> {
-    let bed = Netctl::start("")?;
+fn start(
+    config: &str,
+    prepare: impl FnOnce(&Netctl) -> Result<Option<OwnedFd>, String>,
+) -> Result<Peer, String> {
+    let bed = Netctl::start(config)?;
     let other = prepare(&bed)?;
     guard::merging(&bed.lab);
     let web = bed
