@@ -51,7 +51,6 @@ fn missing(what: &'static str, option: &'static str) -> impl FnOnce(io::Error) -
 
 /// Tries everything; the first part that is missing. `cgroup` is a cgroup v2 folder.
 pub fn check(cgroup: &Path) -> Result<(), Missing> {
-    // Before Linux 5.11, programs and maps count as locked memory.
     raise_memlock();
     let program = program::pass().map_err(missing("eBPF programs", "CONFIG_BPF_SYSCALL"))?;
     let on_cgroup = File::open(cgroup).and_then(|folder| {
@@ -72,7 +71,9 @@ const VETH: u32 = BRIDGE + 1;
 const PEER: u32 = BRIDGE + 2;
 const MTU: u32 = 1500;
 
-fn raise_memlock() {
+/// Before Linux 5.11, programs and maps count as locked memory, of which a process has little. Where
+/// that may not be raised, the first program tells.
+pub fn raise_memlock() {
     use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
     if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
         tracing::debug!(%error, "RLIMIT_MEMLOCK stays");

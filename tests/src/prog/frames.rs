@@ -8,9 +8,12 @@ use std::{
     thread,
 };
 
-use netctl::kernel::bpf::{
-    link,
-    program::{EXIT, copy, helper, load, op, set},
+use netctl::kernel::{
+    bpf::{
+        link,
+        program::{EXIT, copy, helper, load, op, set},
+    },
+    features,
 };
 use nix::sched::{CloneFlags, setns};
 
@@ -74,6 +77,7 @@ impl Frames {
 pub fn xdp_on(lab: &Lab, interface: &str, verdict: u32) -> io::Result<OwnedFd> {
     let netns = File::open(format!("/proc/{}/ns/net", lab.host().pid()))?;
     let index = lab.host().link(interface).index;
+    features::raise_memlock();
     let attach = move || {
         setns(netns, CloneFlags::CLONE_NEWNET)?;
         let program = load(KIND, HOOK, &[set(0, verdict as i32), EXIT])?;
