@@ -15,13 +15,16 @@ use crate::{
 
 const KINDS: [Kind; 3] = [Kind::Udp, Kind::Tcp, Kind::Echo];
 
+/// Probes of a kind, as traceroute(8) has them: a router's kernel tells each source of few things a
+/// second, and before Linux 6.12 all namespaces share 1000 ICMP errors a second.
+const PROBES: usize = 3;
+
 /// The ICMP error that a probe met.
 #[track_caller]
 fn told(agent: &Agent, probe: Probe) -> Told {
-    let what = format!("{probe:?}");
-    let probed = agent.probe(probe).unwrap();
-    let told = probed.told.clone();
-    told.unwrap_or_else(|| panic!("{what}: {probed:?}"))
+    let mut probes = (0..PROBES).map(|_| agent.probe(probe.clone()).unwrap());
+    let told = probes.find_map(|probed| probed.told);
+    told.unwrap_or_else(|| panic!("nobody told of {probe:?}"))
 }
 
 /// Who says that a probe with so many hops came no further.
