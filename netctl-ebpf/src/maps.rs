@@ -180,7 +180,8 @@ pub(crate) static FLOW4: HashMap<FlowKey<V4>, Flow<V4>> = HashMap::with_max_entr
 #[map]
 pub(crate) static FLOW4_SCRATCH: PerCpuArray<[Flow<V4>; 2]> = PerCpuArray::with_max_entries(1, 0);
 
-/// bpf: the flow that a hook is about to create, and what it is made from. See FLOW4_SCRATCH.
+/// bpf: the flow that a hook is about to create, and what it is made from. See FLOW4_SCRATCH; pinned,
+/// as all that a program leaves for the one that it jumps to.
 #[map]
 pub(crate) static DRAFT4: PerCpuArray<NewFlow<V4>> = PerCpuArray::with_max_entries(1, 0);
 
@@ -223,11 +224,11 @@ pub(crate) static FRAG: LruHashMap<DatagramKey, Datagram> = LruHashMap::with_max
 #[map]
 pub(crate) static HELD: LruHashMap<HeldKey, Held> = LruHashMap::with_max_entries(1_024, 0);
 
-/// bpf: the fragment that is being looked at. See FLOW4_SCRATCH.
+/// bpf: the fragment that is being looked at. See DRAFT4.
 #[map]
 pub(crate) static PIECE: PerCpuArray<Piece> = PerCpuArray::with_max_entries(1, 0);
 
-/// bpf: a packet that is cut in pieces. See FLOW4_SCRATCH.
+/// bpf: a packet that is cut in pieces. See DRAFT4.
 #[map]
 pub(crate) static WHOLE: PerCpuArray<cut::Whole> = PerCpuArray::with_max_entries(1, 0);
 

@@ -99,6 +99,30 @@ fn nothing_is_lost_when_the_daemon_is_killed_and_started_20_times() {
     assert_eq!(status["healthy"], true, "{status:#}");
 }
 
+/// SYNs that the agent's namespace had to send again.
+fn repeated_syns(agent: &Agent) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/net/netstat", agent.pid())).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|l| l.starts_with("TcpExt:")).collect();
+    let mut columns = lines[0].split(' ').zip(lines[1].split(' '));
+    let found = columns.find_map(|(name, value)| (name == "TCPSynRetrans").then_some(value));
+    found.unwrap().parse().unwrap()
+}
+
+/// While one daemon's programs take the place of another's, packets pass by programs of both.
+#[test]
+fn no_connection_is_asked_for_twice_while_programs_are_replaced() {
+    let usual = Usual::with_config(CONFIG);
+    let agents = [usual.lab.lan(), &usual.client, &usual.web];
+    let before = agents.map(repeated_syns);
+    start_load(&usual);
+    for _ in 0..5 {
+        usual.lab.kill_daemon();
+        usual.lab.start_daemon();
+    }
+    stop_load(&usual);
+    assert_eq!(agents.map(repeated_syns), before);
+}
+
 #[test]
 fn an_emptied_run_folder_is_no_loss() {
     let usual = Usual::with_config(CONFIG);

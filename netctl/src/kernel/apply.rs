@@ -57,6 +57,10 @@ impl Machine {
                 self.attachments.detach(&mut self.netlink, *hook, *ifindex)
             }
             Step::Attach(hook, ifindex) => {
+                if !self.took_over {
+                    self.datapath.take_over()?;
+                    self.took_over = true;
+                }
                 let program = self.datapath.program(*hook)?;
                 self.attachments
                     .attach(&mut self.netlink, *hook, *ifindex, program)

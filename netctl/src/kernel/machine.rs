@@ -56,6 +56,8 @@ pub struct Machine {
     pub facts: Facts,
     /// Uplinks carry TCX links, else clsact filters.
     pub tcx: bool,
+    /// Programs jump to those of this daemon.
+    pub(super) took_over: bool,
     options: Options,
     /// On the folder of the pins: another daemon with folders of its own would reconcile our
     /// objects to its intent.
@@ -124,6 +126,7 @@ impl Machine {
             datapath: Arc::new(datapath),
             facts,
             tcx,
+            took_over: false,
             options: options.clone(),
             _lock: lock,
         };

@@ -171,7 +171,6 @@ impl Datapath {
             folder,
             warnings,
         };
-        datapath.fill_jump_table()?;
         Ok((datapath, events))
     }
 
@@ -241,20 +240,16 @@ impl Datapath {
         }
     }
 
-    fn fill_jump_table(&self) -> Result<(), ObjectError> {
+    /// Has programs jump to those of this daemon. Before the first of them is attached, and not
+    /// earlier: from here on packets pass by programs of both daemons, and the tables of this one
+    /// must be filled. What they leave for each other is in maps that both have.
+    pub fn take_over(&self) -> io::Result<()> {
         use std::os::fd::AsRawFd as _;
+        let jumps = self.map(kept::JUMP)?;
         for (place, name) in jump::ALL {
-            let program = self
-                .programs
-                .get(*name)
-                .ok_or(ObjectError::NoProgram(name))?;
+            let program = self.programs.get(*name).ok_or(io::ErrorKind::NotFound)?;
             let fd = program.fd.as_raw_fd() as u32;
-            self.map(kept::JUMP)
-                .and_then(|map| map.update(&place.to_ne_bytes(), &fd.to_ne_bytes()))
-                .map_err(|source| ObjectError::Map {
-                    name: kept::JUMP.into(),
-                    source,
-                })?;
+            jumps.update(&place.to_ne_bytes(), &fd.to_ne_bytes())?;
         }
         Ok(())
     }

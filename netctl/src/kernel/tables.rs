@@ -270,9 +270,10 @@ pub mod kept {
     pub const CLOCK: &str = "CLOCK";
     pub const JUMP: &str = "JUMP";
 
-    /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, and what
-    /// established connections of host processes rest on.
-    pub const PINNED: [&str; 17] = [
+    /// Maps that outlive a daemon beside those of [`super::Table`]: flows, counters, what
+    /// established connections of host processes rest on, and what a program leaves for the one
+    /// that it jumps to: that may be another daemon's.
+    pub const PINNED: [&str; 21] = [
         FLOW4,
         FLOW6,
         MAPPING4,
@@ -290,5 +291,9 @@ pub mod kept {
         "SOCK6",
         "FLOOD_BUDGET",
         "SHIELD_SOURCE",
+        "DRAFT4",
+        "DRAFT6",
+        "PIECE",
+        "WHOLE",
     ];
 }
