@@ -34,7 +34,7 @@ fn flows_of_an_address_that_went_are_gone_and_new_ones_take_the_new() {
     ];
     // The same sockets before and after: out, and in through a published port.
     let out = |far: IpAddr| {
-        let ask = Connect::to(Proto::Udp, (far, 7000)).within_ms(500);
+        let ask = Connect::to(Proto::Udp, (far, 7000)).within_ms(2_000);
         let answer = usual.client.connect(ask.hold(&format!("out {far}")));
         answer.map(|answer| answer.seen.ip())
     };
