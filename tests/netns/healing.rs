@@ -8,7 +8,10 @@ use netctl_tests::{
     lab::{HOST, HOST6, LAN, LAN6, Lab},
 };
 
-use crate::usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual};
+use crate::{
+    restart::pins,
+    usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual},
+};
 
 fn healed(lab: &Lab) -> String {
     lab.netctl("status -o json").json()["healed"].to_string()
@@ -90,11 +93,11 @@ fn a_deleted_clsact_qdisc_beside_tcx() {
 #[test]
 fn removed_pins() {
     let usual = Usual::start();
-    let pins = usual.lab.bpffs().join("netctl");
-    usual.lab.sh(&["rm", "-r", pins.to_str().unwrap()]);
-    wait_for("the pins", HEALED_WITHIN, || {
-        usual.lab.inside(&pins).exists()
-    });
+    let folder = usual.lab.bpffs().join("netctl");
+    let before = pins(&usual.lab);
+    usual.lab.sh(&["rm", "-r", folder.to_str().unwrap()]);
+    // To the last one: a map that nobody holds is lost with the daemon.
+    wait_for("the pins", HEALED_WITHIN, || pins(&usual.lab) == before);
     wait_healed(&usual, "");
     // A daemon that starts now finds everything again.
     usual.lab.kill_daemon();

@@ -75,7 +75,7 @@ fn stop_load(usual: &Usual) {
     }
 }
 
-fn pins(lab: &Lab) -> Vec<String> {
+pub(crate) fn pins(lab: &Lab) -> Vec<String> {
     let text = lab.sh(&["find", lab.bpffs().to_str().unwrap()]);
     let mut pins: Vec<String> = text.lines().map(str::to_owned).collect();
     pins.sort();
