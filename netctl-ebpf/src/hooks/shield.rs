@@ -42,11 +42,10 @@ pub(crate) fn mark(skb: *mut __sk_buff, judged: bool) {
 /// (not `whole`) without: where the stack might find a port in it that has rules.
 #[inline(always)]
 pub(crate) fn is_due<A: Family>(packet: &Packet<A>, whole: bool) -> bool {
-    // SAFETY: the context of the running program.
-    let judged = || unsafe { (*packet.skb).cb[JUDGED] } != 0;
     settings().is_some_and(|s| s.flags & flags::SHIELD_BY_TC != 0)
         && (!whole || packet.has_l4 && shield::has_rules(packet.proto, packet.dport))
-        && !judged()
+        // SAFETY: the context of the running program.
+        && unsafe { (*packet.skb).cb[JUDGED] } == 0
 }
 
 programs! {
@@ -57,13 +56,14 @@ programs! {
     shield6: V6 = guard::<V6>;
 }
 
-/// Goes on with the hook unless the rules refuse the packet.
+/// Goes on with the hook unless the rules refuse the packet, which [`is_due`] has found to be one
+/// for them.
 #[inline(always)]
 fn guard<A: Family>(skb: *mut __sk_buff) -> Result<i32, DropReason> {
     let mut packet = Packet::<A>::new(skb);
     let on_duty = host::uplink(packet.ifindex())
         .is_some_and(|uplink| uplink.flags & uplink_flags::SHIELD_BY_TC != 0);
-    if on_duty && packet.load() == Ok(A::ETHERTYPE) && !packet.headers.dmac.is_group() {
+    if on_duty && packet.load() == Ok(A::ETHERTYPE) {
         examine(&mut packet)?;
     }
     mark(skb, true);
@@ -79,10 +79,6 @@ fn examine<A: Family>(packet: &mut Packet<A>) -> Result<(), DropReason> {
         } else {
             Ok(())
         };
-    }
-    // A later fragment comes to nothing without its first one.
-    if !packet.has_l4 || packet.proto == A::ICMP {
-        return Ok(());
     }
     shield::judge(&packet.key(side::OUTSIDE), || Arrival {
         ifindex: packet.ifindex(),
