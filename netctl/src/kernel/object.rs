@@ -185,9 +185,13 @@ impl Datapath {
     }
 
     pub fn program(&self, hook: Hook) -> io::Result<&Loaded> {
+        self.named(hook.program())
+    }
+
+    fn named(&self, name: &str) -> io::Result<&Loaded> {
         self.programs
-            .get(hook.program())
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            .get(name)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no program {name}")))
     }
 
     /// Whether a map's pin is there.
@@ -210,11 +214,7 @@ impl Datapath {
 
     /// What the kernel's clocks say now.
     pub fn clock(&self) -> io::Result<Clock> {
-        let program = self
-            .programs
-            .get(CLOCK)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        bpf::run_once(program.as_fd())?;
+        bpf::run_once(self.named(CLOCK)?.as_fd())?;
         let value = self.map(kept::CLOCK)?.lookup(&0_u32.to_ne_bytes())?;
         value
             .and_then(|value| bytemuck::try_pod_read_unaligned(&value).ok())
@@ -247,9 +247,12 @@ impl Datapath {
         use std::os::fd::AsRawFd as _;
         let jumps = self.map(kept::JUMP)?;
         for (place, name) in jump::ALL {
-            let program = self.programs.get(*name).ok_or(io::ErrorKind::NotFound)?;
-            let fd = program.fd.as_raw_fd() as u32;
-            jumps.update(&place.to_ne_bytes(), &fd.to_ne_bytes())?;
+            let fd = self.named(name)?.fd.as_raw_fd() as u32;
+            jumps
+                .update(&place.to_ne_bytes(), &fd.to_ne_bytes())
+                .map_err(|error| {
+                    io::Error::new(error.kind(), format!("the jump to {name}: {error}"))
+                })?;
         }
         Ok(())
     }
