@@ -30,7 +30,8 @@ pub mod stats;
 pub mod tcp;
 pub mod wire;
 
-/// Version of every map's key and value layout; part of the pin path
-/// (`<bpffs>/netctl/v<LAYOUT_VERSION>/`), so two versions never read each other's maps.
-/// Raise it whenever a size or an offset in this crate changes.
-pub const LAYOUT_VERSION: u32 = 5;
+/// Version of every map's key and value layout, and of what programs leave for those that they
+/// jump to; part of the pin path (`<bpffs>/netctl/v<LAYOUT_VERSION>/`), so two versions never read
+/// each other's maps, nor jump into each other's programs.
+/// Raise it whenever a size or an offset in this crate changes, or what a jump hands on.
+pub const LAYOUT_VERSION: u32 = 6;
