@@ -90,25 +90,46 @@ fn a_deleted_clsact_qdisc_beside_tcx() {
     wait_healed(&usual, "from_container");
 }
 
-#[test]
-fn removed_pins() {
-    let usual = Usual::start();
+#[track_caller]
+fn check_removed_pins(config: &str) {
+    let lab = Lab::bare();
+    let untouched = lab.snapshot();
+    std::fs::write(lab.config_path(), config).unwrap();
+    lab.start_daemon();
+    let usual = Usual::populate(lab);
     let folder = usual.lab.bpffs().join("netctl");
-    let maps = || -> Vec<String> {
-        let pins = pins(&usual.lab).into_iter();
-        pins.filter(|pin| pin.contains("/maps/")).collect()
-    };
-    let before = maps();
-    assert!(!before.is_empty());
+    let before = pins(&usual.lab);
+    assert!(before.len() > 1, "{before:?}");
     usual.lab.sh(&["rm", "-r", folder.to_str().unwrap()]);
-    // To the last one: a map that nobody holds is lost with the daemon.
-    wait_for("the pins", HEALED_WITHIN, || maps() == before);
+    // To the last one: what nobody holds is lost with the daemon.
+    wait_for("the pins", HEALED_WITHIN, || pins(&usual.lab) == before);
     wait_healed(&usual, "");
-    // A daemon that starts now finds everything again.
+    // A daemon that starts now finds everything again, and can take everything back.
     usual.lab.kill_daemon();
     assert!(usual.answers());
     usual.lab.start_daemon();
     assert!(usual.answers());
+    usual.lab.netctl("purge").ok();
+    usual.lab.kill_daemon();
+    let Usual {
+        web,
+        client,
+        other,
+        lab,
+    } = usual;
+    drop((web, client, other));
+    let left = untouched.differences(&lab.snapshot());
+    assert!(left.is_empty(), "{}", left.join("\n"));
+}
+
+#[test]
+fn removed_pins() {
+    check_removed_pins(CONFIG);
+}
+
+#[test]
+fn removed_pins_and_markers_of_clsact() {
+    check_removed_pins(&format!("{CONFIG}attach = \"clsact\"\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use netctl_tests::{eventually::wait_for, lab::Lab};
+use netctl_tests::{eventually::wait_for, lab::Lab, need::since};
 use std::time::Duration;
 
 use crate::usual::{CONFIG, Usual};
@@ -53,6 +53,27 @@ fn nothing_is_left() {
 #[test]
 fn nothing_is_left_of_clsact() {
     check(&format!("{CONFIG}attach = \"clsact\"\n"));
+}
+
+/// The uplink's qdisc is one daemon's, the link another's that finds it there.
+#[test]
+fn nothing_is_left_when_tcx_takes_the_place_of_clsact() {
+    since((6, 6), "TCX");
+    let lab = Lab::bare();
+    let before = lab.snapshot();
+    let qdiscs = || lab.sh(&["tc", "qdisc", "show", "dev", "up0"]);
+    for (attach, has_clsact) in [("clsact", true), ("tcx", false)] {
+        let config = format!("{CONFIG}attach = \"{attach}\"\n");
+        std::fs::write(lab.config_path(), config).unwrap();
+        lab.start_daemon();
+        assert_eq!(qdiscs().contains("clsact"), has_clsact, "{attach}");
+        lab.kill_daemon();
+    }
+    lab.start_daemon();
+    lab.netctl("purge").ok();
+    lab.kill_daemon();
+    let left = before.differences(&lab.snapshot());
+    assert!(left.is_empty(), "{}", left.join("\n"));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! ours, carry TCX links where the kernel has them. Cgroups and XDP have nothing but links.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -16,7 +16,7 @@ use std::{
 use super::{
     bpf::{self, link},
     names::OurLink,
-    netlink::{Netlink, filter::Direction},
+    netlink::{Netlink, absent_is_done, filter::Direction},
     object::{Loaded, clsact_markers, pin_folder},
     state::{Attachment, Hook, HookKind},
 };
@@ -30,13 +30,15 @@ pub struct Attachments {
     tcx: bool,
     folder: PathBuf,
     cgroup: File,
-    /// Folders named by ifindex: clsact qdiscs that we added.
+    /// Interfaces of others that have a clsact qdisc of ours, or had one when they went.
+    qdiscs: BTreeSet<u32>,
+    /// The folders that say so to the next daemon, named by ifindex.
     markers: PathBuf,
     links: HashMap<(Hook, u32), OwnedFd>,
 }
 
 impl Attachments {
-    /// Opens the links that an earlier daemon pinned.
+    /// Opens the links that an earlier daemon pinned, and reads which qdiscs it added.
     pub fn adopt(tcx: bool, bpffs: &Path, cgroup: &Path) -> io::Result<Self> {
         let folder = pin_folder(bpffs).join("links");
         fs::create_dir_all(&folder)?;
@@ -51,11 +53,13 @@ impl Attachments {
                 None => tracing::warn!(path = %entry.path().display(), "not one of our links"),
             }
         }
+        let markers = clsact_markers(bpffs);
         Ok(Self {
             tcx,
             folder,
             cgroup: File::open(cgroup)?,
-            markers: clsact_markers(bpffs),
+            qdiscs: marked(&markers)?,
+            markers,
             links,
         })
     }
@@ -85,13 +89,14 @@ impl Attachments {
         program: &Loaded,
     ) -> io::Result<Option<Attachment>> {
         if let Some(direction) = self.filter(hook) {
+            let added = self.qdiscs.contains(&ifindex);
             let found = netlink.filter_program(ifindex, direction, hook.program())?;
             let found = found.map(|id| Attachment {
                 current: id == program.id,
-                // A filter holds its program by itself.
-                pinned: true,
+                // A filter holds its program by itself; its qdisc may be ours to remove.
+                pinned: !added || self.marker(ifindex).exists(),
             });
-            let gone = found.is_none() && self.marker(ifindex).exists();
+            let gone = found.is_none() && added;
             if gone && netlink.link(ifindex)?.is_none() {
                 // To be detached: what tells of the qdisc is left.
                 return Ok(Some(Attachment {
@@ -148,7 +153,7 @@ impl Attachments {
             self.links.insert((hook, ifindex), fd);
             if let HookKind::Tc(direction) = hook.kind() {
                 // The daemon before this one may have used clsact.
-                netlink.delete_filter(ifindex, direction)?;
+                self.remove_filter(netlink, ifindex, direction)?;
             }
         }
         if path.symlink_metadata().is_err()
@@ -162,12 +167,7 @@ impl Attachments {
 
     pub fn detach(&mut self, netlink: &mut Netlink, hook: Hook, ifindex: u32) -> io::Result<()> {
         if let Some(direction) = self.filter(hook) {
-            netlink.delete_filter(ifindex, direction)?;
-            let marker = self.marker(ifindex);
-            if marker.exists() {
-                netlink.delete_clsact_if_empty(ifindex)?;
-                fs::remove_dir(&marker)?;
-            }
+            self.remove_filter(netlink, ifindex, direction)?;
         }
         self.drop_link(hook, ifindex)
     }
@@ -181,7 +181,7 @@ impl Attachments {
     }
 
     fn put_filter(
-        &self,
+        &mut self,
         netlink: &mut Netlink,
         hook: Hook,
         ifindex: u32,
@@ -190,9 +190,27 @@ impl Attachments {
     ) -> io::Result<()> {
         // Links of our own take their qdisc with them.
         if netlink.add_clsact(ifindex)? && OurLink::from_ifindex(ifindex).is_none() {
+            self.qdiscs.insert(ifindex);
+        }
+        if self.qdiscs.contains(&ifindex) {
             fs::create_dir_all(self.marker(ifindex))?;
         }
         netlink.put_filter(ifindex, direction, program.as_fd(), hook.program())
+    }
+
+    /// With it the qdisc that we added for our filters, once it has none of ours.
+    fn remove_filter(
+        &mut self,
+        netlink: &mut Netlink,
+        ifindex: u32,
+        direction: Direction,
+    ) -> io::Result<()> {
+        netlink.delete_filter(ifindex, direction)?;
+        if self.qdiscs.contains(&ifindex) && netlink.release_clsact(ifindex)? {
+            absent_is_done(fs::remove_dir(self.marker(ifindex)))?;
+            self.qdiscs.remove(&ifindex);
+        }
+        Ok(())
     }
 
     /// Detached at once: closing alone would leave that to whoever else holds the link.
@@ -220,23 +238,26 @@ impl Attachments {
     }
 
     /// Interfaces of others that have a clsact qdisc of ours, or had one when they went.
-    pub fn marked(&self) -> io::Result<Vec<u32>> {
-        let entries = match fs::read_dir(&self.markers) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let name = entry?.file_name();
-            found.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
-        }
-        Ok(found)
+    pub fn qdiscs(&self) -> impl Iterator<Item = u32> {
+        self.qdiscs.iter().copied()
     }
 
     fn pin_path(&self, hook: Hook, ifindex: u32) -> PathBuf {
         self.folder.join(hook.pin_name(ifindex))
     }
+}
+
+fn marked(markers: &Path) -> io::Result<BTreeSet<u32>> {
+    let entries = match fs::read_dir(markers) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries?,
+    };
+    let mut found = BTreeSet::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        found.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(found)
 }
 
 fn remove_file(path: &Path) -> io::Result<()> {

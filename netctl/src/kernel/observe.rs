@@ -93,7 +93,7 @@ impl Machine {
                 Kind::Vlan | Kind::Other => {}
             }
         }
-        for ifindex in self.attachments.marked()? {
+        for ifindex in self.attachments.qdiscs() {
             if !links.iter().any(|link| link.index == ifindex) {
                 // Whatever it carried, it is gone: what is left of it goes with this.
                 hooks.insert((Hook::FromContainer, ifindex));

@@ -61,14 +61,19 @@ impl Netlink {
         }
     }
 
-    /// Removes the interface's clsact qdisc unless somebody has a filter in it.
-    pub fn delete_clsact_if_empty(&mut self, index: u32) -> io::Result<()> {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            if !self.filters(index, direction)?.is_empty() {
-                return Ok(());
-            }
+    /// Removes the interface's clsact qdisc unless others have a filter in it. False, with nothing
+    /// done, while one of ours is.
+    pub fn release_clsact(&mut self, index: u32) -> io::Result<bool> {
+        let mut filters = self.filters(index, Direction::Ingress)?;
+        filters.extend(self.filters(index, Direction::Egress)?);
+        if filters.iter().any(is_ours) {
+            return Ok(false);
         }
-        absent_is_done(self.request(RouteNetlinkMessage::DelQueueDiscipline(clsact(index)), 0))
+        if filters.is_empty() {
+            let request = RouteNetlinkMessage::DelQueueDiscipline(clsact(index));
+            absent_is_done(self.request(request, 0))?;
+        }
+        Ok(true)
     }
 
     /// Names of the BPF programs, and kinds of the other filters, that others have there.
