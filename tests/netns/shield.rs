@@ -40,6 +40,17 @@ fn kept_by(lab: &Lab, uplink: &str, how: &str) {
     });
 }
 
+/// The TCP port refuses the agent, and counts it; the UDP port of the same number has no rules.
+#[track_caller]
+fn only_tcp_is_refused(lab: &Lab, agent: &Agent, hosts: [IpAddr; 2]) {
+    for host in hosts {
+        let before = refused(lab, "not_allowed");
+        assert!(!lets_in(agent, Proto::Tcp, host), "{host}");
+        assert!(refused(lab, "not_allowed") > before, "{host}");
+        assert!(lets_in(agent, Proto::Udp, host), "{host}");
+    }
+}
+
 fn refused(lab: &Lab, reason: &str) -> u64 {
     let reason = format!("reason=\"{reason}\"");
     let port = format!("host_port=\"{PUBLISHED}\"");
@@ -187,11 +198,7 @@ fn where_another_program_has_the_hook_the_rules_are_kept_all_the_same() {
     kept_by(lab, "up0", "tc (another XDP program");
     kept_by(lab, "up1", "xdp");
     let check = || {
-        let before = refused(lab, "not_allowed");
-        assert!(!lets_in(lab.lan(), Proto::Tcp, HOST));
-        assert!(!lets_in(lab.lan(), Proto::Tcp, HOST6));
-        assert!(refused(lab, "not_allowed") > before);
-        assert!(lets_in(lab.lan(), Proto::Udp, HOST));
+        only_tcp_is_refused(lab, lab.lan(), [HOST.into(), HOST6.into()]);
         assert!(lets_in(&more.agent, Proto::Tcp, more.host));
     };
     check();
@@ -214,12 +221,7 @@ fn an_operator_may_do_without_xdp() {
     lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
         .ok();
     kept_by(lab, "up0", "tc (datapath.xdp is off)");
-    for host in [IpAddr::from(HOST), HOST6.into()] {
-        let before = refused(lab, "not_allowed");
-        assert!(!lets_in(lab.lan(), Proto::Tcp, host), "{host}");
-        assert!(refused(lab, "not_allowed") > before);
-        assert!(lets_in(lab.lan(), Proto::Udp, host), "{host}");
-    }
+    only_tcp_is_refused(lab, lab.lan(), [HOST.into(), HOST6.into()]);
     let shown = lab.ip("-d link show up0");
     assert!(!shown.contains("xdp"), "{shown}");
     // By an operator who thinks better of it, on the run.
@@ -237,10 +239,7 @@ fn a_veth_pays_for_no_xdp_program() {
     lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
         .ok();
     kept_by(lab, "up0", "tc (a veth");
-    for host in [IpAddr::from(HOST), HOST6.into()] {
-        assert!(!lets_in(lab.lan(), Proto::Tcp, host), "{host}");
-        assert!(lets_in(lab.lan(), Proto::Udp, host), "{host}");
-    }
+    only_tcp_is_refused(lab, lab.lan(), [HOST.into(), HOST6.into()]);
     assert!(!lab.ip("-d link show up0").contains("xdp"));
     let status = lab.netctl("status -o json").json();
     assert_eq!(status["warnings"], serde_json::json!([]), "{status:#}");
@@ -254,10 +253,7 @@ fn tunnels_keep_rules_too() {
     lab.netctl("port allow web 80/tcp --from 203.0.113.0/24")
         .ok();
     kept_by(lab, "up1", "tc (no Ethernet header)");
-    for host in [IpAddr::from(more.host), more.host6.into()] {
-        assert!(!lets_in(&more.agent, Proto::Tcp, host), "{host}");
-        assert!(lets_in(&more.agent, Proto::Udp, host), "{host}");
-    }
+    only_tcp_is_refused(lab, &more.agent, [more.host.into(), more.host6.into()]);
     lab.netctl("port allow web 80/tcp --from up1").ok();
     for host in [IpAddr::from(more.host), more.host6.into()] {
         assert!(lets_in(&more.agent, Proto::Tcp, host), "{host}");
