@@ -47,10 +47,12 @@ impl Before {
     }
 }
 
-/// Of the uplink the kernel learns them as it likes.
+/// Of the uplink the kernel learns them as it likes: what is there to stay is somebody's.
 fn neighbours(adopted: &Adopted) -> String {
     let shown = adopted.lab.ip("neigh show");
-    let lines = shown.lines().filter(|line| !line.contains(" dev up0 "));
+    let lines = shown
+        .lines()
+        .filter(|line| !line.contains(" dev up0 ") || line.contains("PERMANENT"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
