@@ -1,6 +1,6 @@
 //! The ports that the Engine published as ours.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::Translation;
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
         shield::Shield,
     },
 };
+
+/// Why a port with rules is closed.
+const BESIDE_RULES: &str = "rules are kept for ports of the host, and its network is reached by routing; take the rules off, or let the router have them";
 
 impl Translation<'_> {
     /// All of a container's. `published`: what is published, to which it adds.
@@ -120,14 +123,25 @@ impl Translation<'_> {
             }
             let is_whole = rows.len() == 1;
             for (row, rules) in rows {
-                self.put_row((port, is_whole), row, rules);
+                let row = self.put_row((port, is_whole), row, rules);
+                if self.is_beside_rules(&row) {
+                    self.problem(format!(
+                        "container {:?}: published port {row} lets nobody in from outside: {BESIDE_RULES}",
+                        container.name
+                    ));
+                }
             }
         }
     }
 
     /// A row of a published port that has rules of its own. A number means ports of one extent,
     /// which flows and counters go by: a part of what was one gets a number of its own.
-    fn put_row(&mut self, (of, is_whole): (&PublishedPort, bool), row: PortRow, rules: Rules) {
+    fn put_row(
+        &mut self,
+        (of, is_whole): (&PublishedPort, bool),
+        row: PortRow,
+        rules: Rules,
+    ) -> PublishedPort {
         let mut port = PublishedPort {
             host_port: row.host_port,
             container_port: row.container_port,
@@ -141,29 +155,39 @@ impl Translation<'_> {
         }
         let ports = &mut self.model.ports;
         if ports.get(&port.id).is_none_or(|old| **old != port) {
-            ports.insert(port.id, port.into());
+            ports.insert(port.id, port.clone().into());
         }
+        port
+    }
+
+    /// Whether a container's address is in a network of its family that is reached by routing.
+    fn is_routed(&self, addr: IpAddr, endpoint: &Endpoint) -> bool {
+        let network = self.model.networks.get(&endpoint.network);
+        network.is_some_and(|network| network.modes.of(addr) == GatewayMode::Routed)
+    }
+
+    /// Whether the port has rules, and a way to it past them: by routing, which there is not then.
+    fn is_beside_rules(&self, port: &PublishedPort) -> bool {
+        let way = self.model.published_endpoints(&port.sandbox);
+        let mut targets = port.targets(way);
+        port.rules.in_force().is_some()
+            && targets.any(|(_, addr, endpoint)| self.is_routed(addr, endpoint))
     }
 
     /// Whether the port can be served where its network is reached by routing, and it is if it must.
     fn check_routed(&self, name: &str, is_bare: bool, port: &PublishedPort) -> Result<(), String> {
         let way = self.model.published_endpoints(&port.sandbox);
-        let is_routed = |addr, endpoint: &Endpoint| {
-            let network = self.model.networks.get(&endpoint.network);
-            network.is_some_and(|network| network.modes.of(addr) == GatewayMode::Routed)
-        };
         let mut targets = port.targets(way);
-        if is_bare && !targets.all(|(_, addr, endpoint)| is_routed(addr, endpoint)) {
+        if is_bare && !targets.all(|(_, addr, endpoint)| self.is_routed(addr, endpoint)) {
             return Err(format!(
                 "container {name:?}: published port {}/{} is not served: it has no host port, and its network is not reached by routing",
                 port.container_port,
                 port.proto.name()
             ));
         }
-        let mut targets = port.targets(way);
-        if port.rules.in_force().is_some() && targets.any(|(_, addr, e)| is_routed(addr, e)) {
+        if self.is_beside_rules(port) {
             return Err(format!(
-                "container {name:?}: published port {port} is not served: rules are kept for ports of the host, and its network is reached by routing; take the rules off, or let the router have them"
+                "container {name:?}: published port {port} is not served: {BESIDE_RULES}"
             ));
         }
         Ok(())
