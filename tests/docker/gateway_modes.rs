@@ -120,23 +120,86 @@ fn an_unprotected_network_is_reached_at_every_port_by_the_driver() {
 }
 
 /// Rules are kept for ports of the host: one that would be open beside them is closed, and named.
-#[test]
-fn a_routed_port_with_rules_is_closed_and_named() {
-    let adopted = Adopted::start();
+fn routed_with_rules<M: Mode>() {
+    let mode = M::start();
     let options = format!("--subnet 172.28.0.0/24 -o {PREFIX}_ipv4=routed");
-    adopted.engine.ok(&format!("network create {options} net1"));
+    mode.network("net1", &options);
     let run = format!("--network net1 --ip {WEB} --label netctl.allow=198.51.100.2 -p 8080:80");
     let run: Vec<&str> = run.split_whitespace().collect();
-    adopted.engine.run("web", &run).unwrap();
+    mode.engine().run("web", &run).unwrap();
+    let lab = mode.lab();
     wait_for("the port to be named", SOON, || {
-        let status = adopted.lab.netctl("status").stdout;
+        let status = lab.netctl("status").stdout;
         status.contains("\"web\"") && status.contains("reached by routing")
     });
-    let web = adopted.agent("web");
+    let web = mode.engine().agent(lab, "web");
     web.serve_all(80);
+    lab.lan_ip(&format!("route add 172.28.0.0/24 via {HOST}"));
+    for target in [(WEB, 80), (HOST, 8080)] {
+        let (addr, port) = target;
+        assert!(
+            silent(lab.lan(), Proto::Tcp, (addr.into(), port)),
+            "{target:?}"
+        );
+    }
+}
+
+#[test]
+fn a_routed_port_with_rules_is_closed_and_named() {
+    routed_with_rules::<Adopted>();
+}
+
+#[test]
+fn a_routed_port_with_rules_is_closed_and_named_by_the_driver() {
+    routed_with_rules::<Driven>();
+}
+
+/// As Engine 28 makes it: the bridge has no address, and nobody is the gateway.
+#[test]
+fn an_isolated_network_is_left_to_its_bridge() {
+    let adopted = Adopted::start();
+    let engine = &adopted.engine;
+    let options = format!(
+        "--internal --subnet 172.28.0.0/24 -o {PREFIX}_ipv4=isolated -o com.docker.network.bridge.inhibit_ipv4=true"
+    );
+    engine.ok(&format!("network create {options} net1"));
+    engine.ok("network create --subnet 172.29.0.0/24 net2");
+    let run = |name: &str, options: &str| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        engine.run(name, &options).unwrap();
+        adopted.agent(name)
+    };
+    let web = run("web", &format!("--network net1 --ip {WEB} -p 8080:80"));
+    let member = run("member", "--network net1");
+    let other = run("other", "--network net2");
+    // On both: what it publishes is reached by the one that has a gateway.
+    let both = run("both", "--network net2 -p 8081:80 -p 8081:80/udp");
+    engine.ok("network connect net1 both");
+    for server in [&web, &both] {
+        server.serve_all(80);
+    }
     let lan = adopted.lab.lan();
+    lan.serve_all(7000);
     adopted
         .lab
         .lan_ip(&format!("route add 172.28.0.0/24 via {HOST}"));
-    assert!(silent(lan, Proto::Tcp, (WEB.into(), 80)));
+    for proto in [Proto::Tcp, Proto::Udp] {
+        wait_for("the port of the one on both", SOON, || {
+            reaches(lan, proto, (HOST, 8081))
+        });
+        for agent in [&member, &both] {
+            assert!(reaches(agent, proto, (WEB, 80)), "{proto:?}");
+        }
+        for agent in [lan, &other, adopted.lab.host()] {
+            assert!(silent(agent, proto, (WEB.into(), 80)), "{proto:?}");
+        }
+        for agent in [&web, &member] {
+            assert!(silent(agent, proto, (LAN.into(), 7000)), "{proto:?}");
+            assert!(silent(agent, proto, (HOST.into(), 8081)), "{proto:?}");
+        }
+    }
+    let status = adopted.lab.netctl("status -o json").json();
+    assert_eq!(status["healthy"], true, "{status:#}");
+    let warnings = status["warnings"].to_string();
+    assert!(!warnings.contains("net1"), "{warnings}");
 }

@@ -50,6 +50,8 @@ pub(super) struct Network {
     pub(super) mtu: Option<u32>,
     /// Where ports are published that name no host address.
     pub(super) host_ip: Ipv4Addr,
+    /// Members meet each other and nobody else: `gateway_mode` says so of a family.
+    pub(super) isolated: bool,
     /// Options that are not served as they ask for.
     pub(super) unserved: Vec<String>,
 }

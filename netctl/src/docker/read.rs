@@ -40,6 +40,8 @@ pub(super) mod option {
         "com.docker.network.bridge.gateway_mode_ipv6",
     ];
     pub(in crate::docker) const NAT: &str = "nat";
+    /// Of bridges to which the Engine (27.1 and newer) gives no address.
+    pub(in crate::docker) const ISOLATED: &str = "isolated";
 }
 
 /// The network that Swarm keeps for itself.
@@ -112,6 +114,11 @@ pub(super) fn network(answer: &Answer, default: DefaultBridge) -> Option<(String
             v6: mode(option::MODES[1]),
         },
         mtu: options.get(option::MTU).and_then(|mtu| mtu.parse().ok()),
+        isolated: option::MODES.iter().any(|key| {
+            options
+                .get(*key)
+                .is_some_and(|mode| mode == option::ISOLATED)
+        }),
         unserved,
     };
     Some((id, network))

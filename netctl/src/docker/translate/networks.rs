@@ -24,6 +24,10 @@ impl Translation<'_> {
                 ));
                 continue;
             };
+            if fact.isolated && gateways(fact, bridge).next().is_none() {
+                // Nothing of it passes the host: Docker's bridge does all that was asked for.
+                continue;
+            }
             match network(fact, id, bridge) {
                 Ok(network) => drop(wanted.insert(id.clone(), network)),
                 Err(problem) => self.problem(problem),
@@ -103,23 +107,17 @@ impl Translation<'_> {
 /// A network as the kernel has its bridge: the addresses there are what containers are told to be
 /// the gateway, and what the host has.
 fn network(fact: &facts::Network, id: &str, bridge: &Bridge) -> Result<Network, String> {
-    let gateways = || {
-        bridge
-            .addresses
-            .iter()
-            .filter(|net| fact.subnets.contains(&net.trunc()))
-    };
-    let v4 = gateways().find_map(|net| match net {
+    let v4 = gateways(fact, bridge).find_map(|net| match net {
         ipnet::IpNet::V4(net) => Some(subnet(net.addr(), net.trunc())),
         ipnet::IpNet::V6(_) => None,
     });
-    let v6 = gateways().find_map(|net| match net {
+    let v6 = gateways(fact, bridge).find_map(|net| match net {
         ipnet::IpNet::V6(net) => Some(subnet(net.addr(), net.trunc())),
         ipnet::IpNet::V4(_) => None,
     });
     if v4.is_none() && v6.is_none() {
         return Err(format!(
-            "docker network {:?} is not served: its bridge {} has no address in any of its subnets; take the option inhibit_ipv4 or gateway_mode=isolated away, or give the bridge its gateway address",
+            "docker network {:?} is not served: its bridge {} has no address in any of its subnets; take the option inhibit_ipv4 away, or give the bridge its gateway address",
             fact.name, fact.bridge
         ));
     }
@@ -143,6 +141,15 @@ fn network(fact: &facts::Network, id: &str, bridge: &Bridge) -> Result<Network, 
             ifindex: bridge.ifindex,
         }),
     })
+}
+
+/// Addresses of the bridge in the network's subnets.
+fn gateways<'a>(
+    fact: &'a facts::Network,
+    bridge: &'a Bridge,
+) -> impl Iterator<Item = &'a ipnet::IpNet> {
+    let is_of_network = |net: &&ipnet::IpNet| fact.subnets.contains(&net.trunc());
+    bridge.addresses.iter().filter(is_of_network)
 }
 
 fn subnet<F: Family>(gateway: F, subnet: F::Net) -> Subnet<F> {

@@ -28,6 +28,7 @@ fn network() -> Network {
         modes: Default::default(),
         mtu: None,
         host_ip: Ipv4Addr::UNSPECIFIED,
+        isolated: false,
         unserved: Vec::new(),
     }
 }
@@ -319,4 +320,26 @@ fn a_port_without_a_host_port_is_for_a_routed_network() {
     let outcome = translate(&mut model, &facts, &found, 100);
     assert!(model.ports.is_empty());
     assert!(outcome.problems[0].contains("routing"), "{outcome:?}");
+}
+
+#[test]
+fn an_isolated_network_is_its_bridges() {
+    let (mut facts, mut found) = scene(&[("1", container("web", 2, &[]))]);
+    let bridge = found.bridges.get_mut("docker0").unwrap();
+    let addresses = std::mem::take(&mut bridge.addresses);
+    let mut model = Model::default();
+    // Without an address for any other reason, nothing can be served that was asked for.
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert!(outcome.problems[0].contains("no address"), "{outcome:?}");
+    let network = facts.networks.get_mut("net").unwrap();
+    network.isolated = true;
+    network.unserved = vec!["gateway_mode_ipv4=isolated".into()];
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert_eq!(outcome, Outcome::default());
+    assert_eq!(numbers(&model), (vec![], vec![]));
+    // An Engine that does not know the mode gives it a gateway as any other.
+    found.bridges.get_mut("docker0").unwrap().addresses = addresses;
+    let outcome = translate(&mut model, &facts, &found, 100);
+    assert!(outcome.problems[0].contains("isolated"), "{outcome:?}");
+    assert_eq!(numbers(&model).0, [1]);
 }
