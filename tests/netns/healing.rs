@@ -1,6 +1,6 @@
 //! Acceptance 8: what others take away comes back, and `netctl status` tells.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netctl_tests::{
     agent::{Connect, Proto},
@@ -10,7 +10,7 @@ use netctl_tests::{
 
 use crate::{
     restart::pins,
-    usual::{CONFIG, HEALED_WITHIN, PUBLISHED, Usual},
+    usual::{CONFIG, GATEWAY, GATEWAY6, HEALED_WITHIN, PUBLISHED, Usual},
 };
 
 fn healed(lab: &Lab) -> String {
@@ -88,6 +88,38 @@ fn a_deleted_clsact_qdisc_beside_tcx() {
     let deleted = ["tc", "qdisc", "del", "dev", &veth, "clsact"];
     usual.lab.sh(&deleted);
     wait_healed(&usual, "from_container");
+}
+
+/// A container that has to ask for its gateway, as Docker's do: what the host's own stack would say
+/// must not be what it goes by later, or it is cut off until it asks again.
+#[test]
+fn a_container_learns_nothing_while_its_program_is_away() {
+    let usual = Usual::start();
+    let reaches = |lan: IpAddr, host: IpAddr| {
+        let ask = Connect::to(Proto::Tcp, (lan, 7000)).within_ms(700);
+        usual
+            .client
+            .connect(ask)
+            .is_ok_and(|way| way.seen.ip() == host)
+    };
+    let families = [(LAN.into(), HOST.into()), (LAN6.into(), HOST6.into())];
+    let veth = host_interface(&usual.lab, "client");
+    usual.lab.kill_daemon();
+    for gateway in [IpAddr::from(GATEWAY), GATEWAY6.into()] {
+        let forget = format!("neigh del {gateway} dev eth0");
+        usual.lab.ip_in("client", &forget);
+    }
+    let deleted = ["tc", "qdisc", "del", "dev", &veth, "clsact"];
+    usual.lab.sh(&deleted);
+    for (lan, host) in families {
+        assert!(!reaches(lan, host), "{lan}");
+    }
+    let learnt = usual.lab.ip_in("client", "neigh show dev eth0");
+    assert!(!learnt.contains("lladdr"), "{learnt}");
+    usual.lab.start_daemon();
+    for (lan, host) in families {
+        wait_for("the way out", HEALED_WITHIN, || reaches(lan, host));
+    }
 }
 
 #[track_caller]

@@ -153,6 +153,7 @@ impl Machine {
                 // already could use the other end before. One that Docker is still to be given has
                 // nobody at its other end.
                 up: (existing.is_some() || inside.is_none()).then_some(veth.up),
+                arp: Some(veth.arp),
                 mtu: existing.as_ref().map(|_| veth.mtu),
                 alias: Some(LINK_ALIAS),
                 group: Some(LINK_GROUP),

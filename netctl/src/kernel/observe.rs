@@ -246,6 +246,7 @@ fn insert_link(
             let veth = Veth {
                 mtu: link.mtu,
                 up: link.up,
+                arp: link.arp,
                 ipv6: link.ipv6,
                 has_master: link.master.is_some(),
                 marked,

@@ -83,6 +83,9 @@ pub struct Anchor {
 pub struct Veth {
     pub mtu: u32,
     pub up: bool,
+    /// Whether the kernel answers ARP there, as it would where a program is missing: with the
+    /// interface's MAC for the gateway's address, which a container then keeps to.
+    pub arp: bool,
     pub ipv6: Ipv6,
     pub has_master: bool,
     /// Has our alias and group.

@@ -238,6 +238,7 @@ fn lower_host_side(state: &mut State, endpoint: &Endpoint, mtu: u32) {
     let veth = Veth {
         mtu,
         up: true,
+        arp: false,
         ipv6: Ipv6::Off,
         has_master: false,
         marked: true,
