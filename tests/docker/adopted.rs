@@ -7,7 +7,7 @@ use netctl_tests::{
     eventually::{eventually, wait_for},
     lab::{Lab, Snapshot, docker::Engine},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::mode::{engine, settings};
 
@@ -27,21 +27,6 @@ pub(crate) struct Adopted {
 }
 
 impl Adopted {
-    /// Both running.
-    #[track_caller]
-    pub(crate) fn start() -> Self {
-        Self::start_with(&json!({}))
-    }
-
-    /// Both running, the Engine with these settings besides those of deploy/daemon.json.
-    #[track_caller]
-    pub(crate) fn start_with(more: &Value) -> Self {
-        let adopted = Self::engine_only(more);
-        adopted.lab.start_daemon();
-        adopted.wait_connected();
-        adopted
-    }
-
     /// The Engine alone, with its iptables rules and docker-proxy, for comparison.
     #[track_caller]
     pub(crate) fn stock(settings: &Value) -> Self {
@@ -131,29 +116,6 @@ impl Adopted {
         wait_for("the bridges' own addresses", SOON, || {
             !self.lab.ip("-6 addr show").contains("tentative")
         });
-    }
-
-    /// Waits until netctl has nothing left to do.
-    #[track_caller]
-    pub(crate) fn wait_at_rest(&self) {
-        let mut plan = String::new();
-        let at_rest = eventually(SOON, || {
-            plan = self.lab.netctl("plan").stdout;
-            (plan.trim() == "nothing to do").then_some(())
-        });
-        let status = || self.lab.netctl("status").stdout;
-        assert!(at_rest.is_some(), "still to do:\n{plan}\n{}", status());
-    }
-
-    /// How many docker-proxy processes the Engine has.
-    #[track_caller]
-    pub(crate) fn proxies(&self) -> usize {
-        let all = procfs::process::all_processes().unwrap().flatten();
-        let stats = all.filter_map(|process| process.stat().ok());
-        let engine = self.engine.pid() as i32;
-        stats
-            .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == engine)
-            .count()
     }
 
     /// An agent in a container's network namespace.

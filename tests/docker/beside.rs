@@ -1,5 +1,6 @@
-//! The same script with an Engine that netctl serves and with one that serves itself, by iptables
-//! and docker-proxy: nothing differs but what is listed, with its reason.
+//! The same script with an Engine that serves itself, by iptables and docker-proxy, with one that
+//! netctl serves, and on networks of netctl's driver: nothing differs but what is listed, with its
+//! reason.
 
 mod intended;
 mod scene;
@@ -10,43 +11,37 @@ use std::thread;
 use serde_json::json;
 
 use self::{
-    intended::{INTENDED, Intended},
+    intended::{INTENDED, OF_DRIVER},
     script::Said,
 };
-use crate::adopted::Adopted;
+use crate::{adopted::Adopted, driven::Driven, mode::Mode as _};
 
 #[test]
 fn only_what_is_listed_differs() {
     let settings = json!({"live-restore": true});
-    let (stock, netctl) = thread::scope(|scope| {
+    let (stock, netctl, driver) = thread::scope(|scope| {
         let stock = scope.spawn(|| script::play(Adopted::stock(&settings)));
-        let netctl = scope.spawn(|| script::play(Adopted::start_with(&settings)));
-        (stock.join().unwrap(), netctl.join().unwrap())
+        let netctl = scope.spawn(|| script::play(Adopted::start_as("", &settings)));
+        let driver = scope.spawn(|| script::play(Driven::start_as("", &settings)));
+        let said = |side: thread::ScopedJoinHandle<'_, Said>| side.join().unwrap();
+        (said(stock), said(netctl), said(driver))
     });
-    println!("{}", table(&stock, &netctl));
-    let questions = |said: &Said| {
-        said.iter()
-            .map(|(what, _)| what.clone())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(questions(&stock), questions(&netctl), "one script for both");
-    let mut complaints = Vec::new();
-    for ((what, stock), (_, netctl)) in stock.iter().zip(&netctl) {
-        let is_about = |one: &&Intended| one.asked.contains(&what.as_str());
-        let listed: Vec<_> = INTENDED.iter().filter(is_about).collect();
-        let seen = format!("{what}: stock Docker: {stock}; netctl: {netctl}");
-        match listed.as_slice() {
-            [] if stock == netctl => {}
-            [] => complaints.push(format!("not listed: {seen}")),
-            [one] if (one.stock, one.netctl) == (stock, netctl) => {}
-            [one] => complaints.push(format!("listed as {:?}, but {seen}", one.name)),
-            [one, ..] => complaints.push(format!("listed as {:?} and again: {what}", one.name)),
-        }
-    }
+    println!("{}", table([&stock, &netctl, &driver]));
+    let intended: Vec<Listed<'_>> = INTENDED
+        .iter()
+        .map(|one| (one.asked, [one.stock, one.netctl]))
+        .collect();
+    let mut complaints = compare(["stock Docker", "netctl"], [&stock, &netctl], &intended);
+    let of_driver: Vec<Listed<'_>> = OF_DRIVER
+        .iter()
+        .map(|one| (one.asked, [one.adopted, one.driver]))
+        .collect();
+    complaints.extend(compare(
+        ["netctl, Docker's networks", "the driver's"],
+        [&netctl, &driver],
+        &of_driver,
+    ));
     for one in INTENDED {
-        let known = |asked: &&&str| netctl.iter().any(|(what, _)| what == **asked);
-        let unknown = one.asked.iter().filter(|asked| !known(asked));
-        complaints.extend(unknown.map(|what| format!("{:?}: nothing asks {what:?}", one.name)));
         if !include_str!("../../README.md").contains(&format!("| {} |", one.name)) {
             complaints.push(format!("README.md does not tell that {:?}", one.name));
         }
@@ -54,11 +49,49 @@ fn only_what_is_listed_differs() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-fn table(stock: &Said, netctl: &Said) -> String {
-    let rows = stock.iter().zip(netctl);
-    let row = |((what, stock), (_, netctl)): (&(String, String), &(String, String))| {
-        let mark = if stock == netctl { " " } else { "≠" };
-        format!("{mark} {what:<60} {stock:<40} {netctl}")
+/// Questions, and the outcome that each is to have on either side.
+type Listed<'a> = (&'a [&'a str], [&'a str; 2]);
+
+/// What differs between two sides and is not listed, and what is listed and does not.
+fn compare(sides: [&str; 2], said: [&Said; 2], listed: &[Listed<'_>]) -> Vec<String> {
+    let questions = |said: &Said| {
+        said.iter()
+            .map(|(what, _)| what.clone())
+            .collect::<Vec<_>>()
     };
-    rows.map(row).collect::<Vec<_>>().join("\n")
+    assert_eq!(questions(said[0]), questions(said[1]), "one script for all");
+    let mut complaints = Vec::new();
+    for ((what, first), (_, second)) in said[0].iter().zip(said[1]) {
+        let is_about = |one: &&Listed<'_>| one.0.contains(&what.as_str());
+        let listed: Vec<_> = listed.iter().filter(is_about).collect();
+        let seen = format!("{what}: {}: {first}; {}: {second}", sides[0], sides[1]);
+        match listed.as_slice() {
+            [] if first == second => {}
+            [] => complaints.push(format!("not listed: {seen}")),
+            [(_, outcomes)] if outcomes == &[first, second] => {}
+            [(_, outcomes)] => complaints.push(format!("listed as {outcomes:?}, but {seen}")),
+            _ => complaints.push(format!("listed more than once: {what}")),
+        }
+    }
+    let asked = listed.iter().flat_map(|(asked, _)| asked.iter());
+    let is_unknown = |asked: &&&str| !said[0].iter().any(|(what, _)| what == **asked);
+    complaints.extend(
+        asked
+            .filter(is_unknown)
+            .map(|what| format!("nothing asks {what:?}")),
+    );
+    complaints
+}
+
+fn table(said: [&Said; 3]) -> String {
+    let rows = said[0].iter().enumerate().map(|(row, (what, stock))| {
+        let [netctl, driver] = [said[1], said[2]].map(|side| &side[row].1);
+        let mark = if stock == netctl && netctl == driver {
+            " "
+        } else {
+            "≠"
+        };
+        format!("{mark} {what:<60} {stock:<40} {netctl:<40} {driver}")
+    });
+    rows.collect::<Vec<_>>().join("\n")
 }

@@ -6,12 +6,16 @@ use netctl_tests::{
     agent::{Agent, Connect, Proto},
     eventually::wait_for,
     lab::{
-        HOST, LAN,
-        docker::{IMAGE, compose, tool, tools},
+        HOST, LAN, Lab,
+        docker::{Engine, IMAGE, compose, tool, tools},
     },
 };
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    mode::Mode,
+};
 
 const FILE: &str = r#"
 services:
@@ -43,19 +47,19 @@ struct Project {
 }
 
 impl Project {
-    fn new(adopted: &Adopted) -> Self {
-        let folder = adopted.lab.scratch().join("shop");
+    fn new(lab: &Lab, file: &str) -> Self {
+        let folder = lab.scratch().join("shop");
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("compose.yaml"), FILE.replace("IMAGE", IMAGE)).unwrap();
+        fs::write(folder.join("compose.yaml"), file).unwrap();
         let program = compose().unwrap_or_else(|error| panic!("{error}"));
         Self { folder, program }
     }
 
     /// Runs `docker compose` there; it must succeed. Its output.
     #[track_caller]
-    fn run(&self, adopted: &Adopted, words: &str) -> String {
+    fn run(&self, lab: &Lab, words: &str) -> String {
         let output = self
-            .command(adopted)
+            .command(lab)
             .args(words.split_whitespace())
             .output()
             .unwrap();
@@ -68,10 +72,10 @@ impl Project {
         text(&output.stdout)
     }
 
-    fn command(&self, adopted: &Adopted) -> Command {
+    fn command(&self, lab: &Lab) -> Command {
         let tools = tools().unwrap_or_else(|error| panic!("{error}"));
-        let socket = netctl_tests::lab::docker::Engine::socket(adopted.lab.scratch());
-        let mut command = tool(adopted.lab.host_place(), &tools, &self.program);
+        let socket = Engine::socket(lab.scratch());
+        let mut command = tool(lab.host_place(), &tools, &self.program);
         command
             .env("DOCKER_HOST", format!("unix://{}", socket.display()))
             .env("HOME", &self.folder)
@@ -89,99 +93,103 @@ fn asks(from: &Agent, addr: std::net::Ipv4Addr, port: u16) -> bool {
 
 /// The addresses that a name has inside a container.
 #[track_caller]
-fn named(adopted: &Adopted, container: &str, name: &str) -> usize {
+fn named(engine: &Engine, container: &str, name: &str) -> usize {
     // Without the header, which names the server.
-    let shown = adopted.engine.ok(&format!(
+    let shown = engine.ok(&format!(
         "exec {container} /bin/busybox nslookup -type=a {name}"
     ));
     let answers = shown.lines().skip_while(|line| !line.trim().is_empty());
     answers.filter(|line| line.starts_with("Address")).count()
 }
 
-#[test]
-fn an_unmodified_file_comes_up_and_goes() {
-    let adopted = Adopted::start();
-    let before = adopted.snapshot_at_rest();
-    let project = Project::new(&adopted);
-    project.run(&adopted, "up -d");
+fn comes_up_and_goes<M: Mode>(file: &str) {
+    let mode = M::start();
+    let lab = mode.lab();
+    let before = mode.snapshot_at_rest();
+    let networks = lab.netctl("status -o json").json()["networks"].clone();
+    let project = Project::new(lab, file);
+    project.run(lab, "up -d");
     for name in ["shop-front-1", "shop-back-1", "shop-lone-1"] {
-        adopted.wait_served(name);
+        mode.wait_served(name);
     }
-    let front = adopted.agent("shop-front-1");
-    let back = adopted.agent("shop-back-1");
-    let lone = adopted.agent("shop-lone-1");
+    let front = mode.agent("shop-front-1");
+    let back = mode.agent("shop-back-1");
+    let lone = mode.agent("shop-lone-1");
     front.serve_all(80);
     back.serve_all(80);
 
     // From outside, as oneself; loopback only from the host.
-    let (lan, host) = (adopted.lab.lan(), adopted.lab.host());
+    let (lan, host) = (lab.lan(), lab.host());
     let seen = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080))).unwrap();
     assert_eq!(seen.seen.ip(), LAN);
     assert!(!asks(lan, HOST, 8081));
     assert!(asks(host, std::net::Ipv4Addr::LOCALHOST, 8081));
     // Services by name.
-    assert_eq!(named(&adopted, "shop-front-1", "back"), 1);
-    let address = adopted.address("shop-back-1", "shop_inner");
+    assert_eq!(named(mode.engine(), "shop-front-1", "back"), 1);
+    let address = mode.address("shop-back-1", "shop_inner");
     assert!(asks(&front, address, 80));
     // The networks do not meet.
     assert!(!asks(&lone, address, 80));
-    assert!(asks(
-        &lone,
-        adopted.address("shop-front-1", "shop_outer"),
-        80
-    ));
-    assert!(!asks(
-        &lone,
-        adopted.address("shop-front-1", "shop_inner"),
-        80
-    ));
-    // Compose and Docker show what they always show.
-    let shown = project.run(&adopted, "ps");
-    assert!(shown.contains("0.0.0.0:8080->80/tcp"), "{shown}");
+    assert!(asks(&lone, mode.address("shop-front-1", "shop_outer"), 80));
+    assert!(!asks(&lone, mode.address("shop-front-1", "shop_inner"), 80));
+    // Compose and Docker show what they always show: of another driver's ports they know nothing.
+    let shown = project.run(lab, "ps");
+    let is_shown = shown.contains("0.0.0.0:8080->80/tcp");
+    assert_eq!(is_shown, M::DRIVER == Adopted::DRIVER, "{shown}");
     let labels = ["compose_project=\"shop\"", "compose_service=\"front\""];
-    let opened = adopted
-        .lab
+    let opened = lab
         .scrape()
         .value("netctl_port_connections_opened_total", &labels);
-    assert!(opened >= 2.0, "{opened}: {}", adopted.lab.scrape().text());
+    assert!(opened >= 2.0, "{opened}: {}", lab.scrape().text());
 
     // More of one service, then fewer.
-    project.run(&adopted, "up -d --no-recreate --scale back=3");
-    adopted.wait_served("shop-back-3");
-    let third = adopted.agent("shop-back-3");
+    project.run(lab, "up -d --no-recreate --scale back=3");
+    mode.wait_served("shop-back-3");
+    let third = mode.agent("shop-back-3");
     third.serve_all(80);
-    assert!(asks(
-        &front,
-        adopted.address("shop-back-3", "shop_inner"),
-        80
-    ));
-    assert_eq!(named(&adopted, "shop-front-1", "back"), 3);
+    assert!(asks(&front, mode.address("shop-back-3", "shop_inner"), 80));
+    assert_eq!(named(mode.engine(), "shop-front-1", "back"), 3);
     drop((back, third));
-    project.run(&adopted, "up -d --no-recreate --scale back=1");
+    project.run(lab, "up -d --no-recreate --scale back=1");
     wait_for("fewer containers", SOON, || {
-        adopted.lab.netctl("status -o json").json()["namespaces"] == 3
+        lab.netctl("status -o json").json()["namespaces"] == 3
     });
 
     drop((front, lone));
-    project.run(&adopted, "down --timeout 0");
+    project.run(lab, "down --timeout 0");
     wait_for("netctl to follow", SOON, || {
-        let status = adopted.lab.netctl("status -o json").json();
-        status["networks"] == 1 && status["namespaces"] == 0
+        let status = lab.netctl("status -o json").json();
+        status["networks"] == networks && status["namespaces"] == 0
     });
     let mut left = Vec::new();
     wait_for("nothing to be left", SOON, || {
-        left = before.differences(&adopted.lab.snapshot());
+        left = before.differences(&lab.snapshot());
         left.is_empty()
     });
+}
+
+#[test]
+fn an_unmodified_file_comes_up_and_goes() {
+    comes_up_and_goes::<Adopted>(&FILE.replace("IMAGE", IMAGE));
+}
+
+/// Of the file only the networks' driver is another.
+#[test]
+fn a_file_with_the_drivers_networks_comes_up_and_goes() {
+    let file = FILE.replace("IMAGE", IMAGE);
+    let driven = ["outer", "inner"].iter().fold(file, |file, network| {
+        let (plain, driven) = (format!("\n  {network}:\n"), "{driver: netctl}");
+        file.replace(&plain, &format!("\n  {network}: {driven}\n"))
+    });
+    assert_eq!(driven.matches("driver: netctl").count(), 2, "{driven}");
+    comes_up_and_goes::<Driven>(&driven);
 }
 
 /// The example for users is one that Compose takes.
 #[test]
 fn the_example_is_valid() {
     let adopted = Adopted::start();
-    let project = Project::new(&adopted);
-    let example = include_str!("../../deploy/compose.yaml");
-    fs::write(project.folder.join("compose.yaml"), example).unwrap();
-    let read = project.run(&adopted, "config");
+    let project = Project::new(&adopted.lab, include_str!("../../deploy/compose.yaml"));
+    let read = project.run(&adopted.lab, "config");
     assert!(read.contains("published: \"8080\""), "{read}");
 }

@@ -5,11 +5,11 @@ use netctl_tests::{
     eventually::wait_for,
     lab::{Lab, docker::Engine},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     adopted::SOON,
-    mode::{engine, settings},
+    mode::{Mode as _, engine, settings},
 };
 
 pub(crate) struct Driven {
@@ -19,12 +19,6 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    /// netctl, and then the Engine.
-    #[track_caller]
-    pub(crate) fn start() -> Self {
-        Self::with(&json!({}))
-    }
-
     /// Both, and a network "net1" of the driver.
     #[track_caller]
     pub(crate) fn with_network() -> Self {
@@ -33,25 +27,17 @@ impl Driven {
         driven
     }
 
-    /// The Engine with these settings besides those of deploy/daemon.json.
+    /// A lab in which netctl is configured, but not started: with this before the table `docker`.
     #[track_caller]
-    pub(crate) fn with(more: &Value) -> Self {
-        let lab = Self::lab();
-        lab.start_daemon();
-        Self::engine(lab, more)
-    }
-
-    /// A lab in which netctl is configured, but not started.
-    #[track_caller]
-    pub(crate) fn lab() -> Lab {
+    pub(crate) fn lab(config: &str) -> Lab {
         let lab = Lab::bare();
         let socket = Engine::socket(lab.scratch());
-        let config = format!("[docker]\nsocket = \"{}\"\n", socket.display());
+        let config = format!("{config}[docker]\nsocket = \"{}\"\n", socket.display());
         std::fs::write(lab.config_path(), config).unwrap();
         lab
     }
 
-    /// Starts the Engine there.
+    /// Starts the Engine there, with these settings besides those of deploy/daemon.json.
     #[track_caller]
     pub(crate) fn engine(lab: Lab, more: &Value) -> Self {
         let engine = engine(&lab, &settings(more));
@@ -80,15 +66,6 @@ impl Driven {
                 && shown.json()["endpoints"]
                     .as_array()
                     .is_some_and(|endpoints| !endpoints.is_empty())
-        });
-    }
-
-    /// Nothing is left of containers.
-    #[track_caller]
-    pub(crate) fn wait_idle(&self) {
-        wait_for("netctl to have no container", SOON, || {
-            let status = self.lab.netctl("status -o json").json();
-            status["endpoints"] == 0 && status["published_ports"] == 0 && status["namespaces"] == 0
         });
     }
 }

@@ -8,7 +8,7 @@ use netctl_tests::{
     lab::{HOST, LAN},
 };
 
-use crate::{adopted::SOON, driven::Driven};
+use crate::{adopted::SOON, driven::Driven, mode::Mode as _};
 
 #[test]
 fn a_container_has_its_network_and_its_port() {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::driven::Driven;
+use crate::{driven::Driven, mode::Mode as _};
 
 fn subnet(driven: &Driven, network: &str) -> Ipv4Net {
     let format = "{{(index .IPAM.Config 0).Subnet}}";

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     adopted::{Adopted, SOON},
     driven::Driven,
+    mode::Mode as _,
     published::reaches,
 };
 

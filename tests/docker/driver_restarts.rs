@@ -10,7 +10,7 @@ use netctl_tests::{
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::{adopted::SOON, driven::Driven};
+use crate::{adopted::SOON, driven::Driven, mode::Mode as _};
 
 /// Containers that come and go under load.
 const ROUNDS: u32 = 4;
@@ -104,7 +104,7 @@ fn netctl_is_killed_while_containers_come_and_go() {
 /// With live-restore containers outlive dockerd, however it ends.
 #[test]
 fn the_engine_ends_and_comes_back_with_the_driver() {
-    let mut driven = Driven::with(&json!({"live-restore": true}));
+    let mut driven = Driven::start_as("", &json!({"live-restore": true}));
     let web = serving(&driven);
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         driven.engine.stop(signal).unwrap();
@@ -148,7 +148,7 @@ fn containers_start_again_with_the_engine() {
 /// The Engine starts first, with a network of the driver's and nobody who serves it.
 #[test]
 fn netctl_comes_after_the_engine() {
-    let driven = Driven::engine(Driven::lab(), &json!({}));
+    let driven = Driven::engine(Driven::lab(""), &json!({}));
     driven.lab.start_daemon();
     drop(serving(&driven));
     driven.engine.ok("rm -f web");

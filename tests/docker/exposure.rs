@@ -10,7 +10,7 @@ use netctl_tests::{
     packet::{Family, Names},
 };
 
-use crate::adopted::Adopted;
+use crate::{adopted::Adopted, driven::Driven, mode::Mode};
 
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 1);
 const WEB: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 2);
@@ -20,36 +20,38 @@ const WEB6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 2);
 const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x28, 0, 0, 0, 0, 0, 3);
 
 /// A port on loopback in both families. Without docker-proxy the Engine lets its bridges take
-/// packets to 127/8 (route_localnet), which are not the containers' to send all the same.
-#[test]
-fn a_port_on_loopback_answers_the_host_alone() {
-    let adopted = Adopted::start();
-    adopted
-        .engine
-        .ok("network create --ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64 -o com.docker.network.bridge.name=br-net1 net1");
+/// packets to 127/8 (route_localnet), as netctl does its networks' interfaces; they are not the
+/// containers' to send all the same.
+fn on_loopback<M: Mode>() {
+    let mode = M::start();
+    mode.network(
+        "net1",
+        "--ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64",
+    );
     let published =
         ["127.0.0.1", "[::1]"].map(|ip| format!("-p {ip}:9090:80/tcp -p {ip}:9090:80/udp"));
-    let web = adopted.run(
+    let web = mode.run(
         "web",
         &format!(
             "--network net1 --ip {WEB} --ip6 {WEB6} {}",
             published.join(" ")
         ),
     );
-    let client = adopted.run(
+    let client = mode.run(
         "client",
         &format!("--network net1 --ip {CLIENT} --ip6 {CLIENT6}"),
     );
     web.serve_all(80);
     web.serve_all6(80);
-    let lab = &adopted.lab;
+    let lab = mode.lab();
     // Services of the host that are meant for the host.
     lab.host().serve(Proto::Tcp, (Ipv4Addr::LOCALHOST, 7200));
     lab.host().serve(Proto::Tcp, (Ipv6Addr::LOCALHOST, 7200));
-    let takes = "net.ipv4.conf.br-net1.route_localnet";
-    assert_eq!(lab.sh(&["sysctl", "-n", takes]).trim(), "1");
+    let interface = mode.interface("net1");
+    let takes = format!("net.ipv4.conf.{interface}.route_localnet");
+    assert_eq!(lab.sh(&["sysctl", "-n", &takes]).trim(), "1");
     let mac = |agent: &netctl_tests::agent::Agent| Mac(agent.link("eth0").mac.unwrap());
-    let gateway = Mac(lab.host().link("br-net1").mac.unwrap());
+    let gateway = Mac(lab.host().link(&interface).mac.unwrap());
     let names = Names::default()
         .with("lan", Mac(LAN_MAC))
         .with("up", Mac(HOST_MAC))
@@ -86,26 +88,46 @@ fn a_port_on_loopback_answers_the_host_alone() {
 }
 
 /// Neither ports that are not published nor those on loopback, by the container's own address.
-#[test]
-fn what_is_not_published_is_not_reached() {
-    let adopted = Adopted::start();
-    let web = adopted.run("web", "--expose 80 -p 127.0.0.1:8080:80");
+fn unpublished<M: Mode>() {
+    let mode = M::start();
+    let network = mode.first_network();
+    let options = format!("--network {network} --expose 80 -p 127.0.0.1:8080:80");
+    let web = mode.run("web", &options);
     web.serve_all(80);
-    let addr = adopted.address("web", "bridge");
+    let addr = mode.address("web", network);
+    let lab = mode.lab();
     // A neighbour that routes the containers' subnet by the host.
-    adopted
-        .lab
-        .lan_ip(&format!("route add {addr}/32 via {HOST}"));
-    let lan = adopted.lab.lan();
+    lab.lan_ip(&format!("route add {addr}/32 via {HOST}"));
     for target in [IpAddr::from(HOST), addr.into()] {
         for port in [80, 8080] {
             for proto in [Proto::Tcp, Proto::Udp] {
-                let asked = lan.connect(Connect::to(proto, (target, port)).within_ms(700));
+                let ask = Connect::to(proto, (target, port)).within_ms(700);
+                let asked = lab.lan().connect(ask);
                 assert!(asked.is_err(), "{target}:{port}: {asked:?}");
             }
         }
     }
-    assert_eq!(lan.ping(addr, 1, 300), 0);
+    assert_eq!(lab.lan().ping(addr, 1, 300), 0);
     let ask = Connect::to(Proto::Tcp, (addr, 80));
-    adopted.lab.host().connect(ask).unwrap();
+    lab.host().connect(ask).unwrap();
+}
+
+#[test]
+fn a_port_on_loopback_answers_the_host_alone() {
+    on_loopback::<Adopted>();
+}
+
+#[test]
+fn a_port_on_loopback_answers_the_host_alone_by_the_driver() {
+    on_loopback::<Driven>();
+}
+
+#[test]
+fn what_is_not_published_is_not_reached() {
+    unpublished::<Adopted>();
+}
+
+#[test]
+fn what_is_not_published_is_not_reached_by_the_driver() {
+    unpublished::<Driven>();
 }

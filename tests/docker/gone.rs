@@ -8,11 +8,15 @@ use std::{
 
 use netctl_tests::{
     eventually::{eventually, wait_for},
-    lab::Snapshot,
+    lab::{Lab, Snapshot},
 };
 use serde_json::json;
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    mode::{Mode, wait_at_rest},
+};
 
 /// Everywhere that a container can leave something: the host, its neighbour table, our tables.
 struct Before {
@@ -23,78 +27,75 @@ struct Before {
 
 impl Before {
     #[track_caller]
-    fn take(adopted: &Adopted) -> Self {
+    fn take<M: Mode>(mode: &M) -> Self {
         Self {
-            host: adopted.snapshot_at_rest(),
-            neighbours: neighbours(adopted),
-            tables: adopted.lab.tables(),
+            host: mode.snapshot_at_rest(),
+            neighbours: neighbours(mode.lab()),
+            tables: mode.lab().tables(),
         }
     }
 
-    fn is_changed(&self, adopted: &Adopted) -> bool {
-        !self.host.differences(&adopted.lab.snapshot()).is_empty()
-            && self.tables != adopted.lab.tables()
+    fn is_changed(&self, lab: &Lab) -> bool {
+        !self.host.differences(&lab.snapshot()).is_empty() && self.tables != lab.tables()
     }
 
     /// Waits until netctl has followed, and then everything is as before.
     #[track_caller]
-    fn check(&self, adopted: &Adopted) {
-        wait_for("netctl to follow", SOON, || idle(adopted));
-        adopted.wait_at_rest();
-        check_host(&self.host, adopted);
-        assert_eq!(neighbours(adopted), self.neighbours);
-        assert_eq!(adopted.lab.tables(), self.tables);
+    fn check<M: Mode>(&self, mode: &M) {
+        let lab = mode.lab();
+        mode.wait_idle();
+        wait_at_rest(lab);
+        check_host(&self.host, lab);
+        assert_eq!(neighbours(lab), self.neighbours);
+        assert_eq!(lab.tables(), self.tables);
     }
 }
 
 /// Of the uplink the kernel learns them as it likes: what is there to stay is somebody's.
-fn neighbours(adopted: &Adopted) -> String {
-    let shown = adopted.lab.ip("neigh show");
+fn neighbours(lab: &Lab) -> String {
+    let shown = lab.ip("neigh show");
     let lines = shown
         .lines()
         .filter(|line| !line.contains(" dev up0 ") || line.contains("PERMANENT"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn idle(adopted: &Adopted) -> bool {
-    let status = adopted.lab.netctl("status -o json").json();
-    status["endpoints"] == 0 && status["published_ports"] == 0 && status["namespaces"] == 0
-}
-
 /// The host is as it was. A bridge tells the kernel of its lost carrier a moment later.
 #[track_caller]
-fn check_host(before: &Snapshot, adopted: &Adopted) {
+fn check_host(before: &Snapshot, lab: &Lab) {
     let mut left = Vec::new();
     let gone = eventually(Duration::from_secs(5), || {
-        left = before.differences(&adopted.lab.snapshot());
+        left = before.differences(&lab.snapshot());
         left.is_empty().then_some(())
     });
     assert!(gone.is_some(), "{}", left.join("\n"));
 }
 
-#[test]
-fn a_removed_container_leaves_nothing() {
-    let adopted = Adopted::start();
-    let before = Before::take(&adopted);
-    adopted.run("web", "-p 8080:80 -p 9000-9020:9000-9020");
-    adopted.run("client", "");
-    assert!(before.is_changed(&adopted));
-    adopted.engine.ok("rm -f web client");
-    before.check(&adopted);
+fn removed_container<M: Mode>() {
+    let mode = M::start();
+    let network = mode.first_network();
+    let before = Before::take(&mode);
+    let on = |ports: &str| format!("--network {network} {ports}");
+    mode.run("web", &on("-p 8080:80 -p 9000-9020:9000-9020"));
+    mode.run("client", &on(""));
+    assert!(before.is_changed(mode.lab()));
+    mode.engine().ok("rm -f web client");
+    before.check(&mode);
 }
 
 /// Two hundred, sixteen at a time, of every kind: on two networks, with ports of every kind, ended
 /// while netctl may still be at their start.
-#[test]
-fn containers_that_come_and_go_leave_nothing() {
+fn many<M: Mode>() {
     const CYCLES: u32 = 200;
     const AT_ONCE: usize = 16;
-    let adopted = Adopted::start();
-    adopted
-        .engine
-        .ok("network create net1 --ipv6 --subnet fd00:28::/64");
-    let before = Before::take(&adopted);
-    let descriptors = adopted.lab.daemon_descriptors();
+    let mode = M::start();
+    let first = mode.first_network();
+    mode.network(
+        "net1",
+        "--ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64",
+    );
+    let before = Before::take(&mode);
+    let descriptors = mode.lab().daemon_descriptors();
     let begin = Instant::now();
     let (next, served) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
@@ -110,17 +111,17 @@ fn containers_that_come_and_go_leave_nothing() {
                     format!("{}:80/udp", 8000 + number),
                     "80".to_owned(),
                 ];
-                let network = ["bridge", "net1"][number as usize % 2];
+                let network = [first, "net1"][number as usize % 2];
                 let mut options = vec!["--network", network];
                 options.extend(ports.iter().flat_map(|port| ["-p", port]));
-                adopted.engine.run(&name, &options).unwrap();
+                mode.engine().run(&name, &options).unwrap();
                 // Some are looked at first: it is not for want of netctl's knowing of them that
                 // nothing is left.
                 if number % 10 == 0 {
-                    adopted.wait_served(&name);
+                    mode.wait_served(&name);
                     served.fetch_add(1, Ordering::Relaxed);
                 }
-                adopted.engine.ok(&format!("rm -f {name}"));
+                mode.engine().ok(&format!("rm -f {name}"));
             }
         };
         for _ in 0..AT_ONCE {
@@ -129,26 +130,55 @@ fn containers_that_come_and_go_leave_nothing() {
     });
     println!("{CYCLES} cycles in {:?}", begin.elapsed());
     assert_eq!(served.into_inner(), CYCLES / 10);
-    before.check(&adopted);
-    let left = adopted.lab.daemon_descriptors();
+    before.check(&mode);
+    let left = mode.lab().daemon_descriptors();
     assert!(
         left <= descriptors + 8,
         "{left} descriptors, {descriptors} before"
     );
 }
 
+fn removed_network<M: Mode>() {
+    let mode = M::start();
+    let networks = || mode.lab().netctl("status -o json").json()["networks"].clone();
+    let before = (Before::take(&mode), networks());
+    mode.network("net1", "");
+    mode.run("one", "--network net1");
+    assert_ne!(networks(), before.1);
+    mode.engine().ok("rm -f one");
+    mode.engine().ok("network rm net1");
+    wait_for("netctl to follow", SOON, || networks() == before.1);
+    before.0.check(&mode);
+}
+
+#[test]
+fn a_removed_container_leaves_nothing() {
+    removed_container::<Adopted>();
+}
+
+#[test]
+fn a_removed_container_leaves_nothing_by_the_driver() {
+    removed_container::<Driven>();
+}
+
+#[test]
+fn containers_that_come_and_go_leave_nothing() {
+    many::<Adopted>();
+}
+
+#[test]
+fn containers_that_come_and_go_leave_nothing_by_the_driver() {
+    many::<Driven>();
+}
+
 #[test]
 fn a_removed_network_leaves_nothing() {
-    let adopted = Adopted::start();
-    let before = Before::take(&adopted);
-    adopted.engine.ok("network create net1");
-    adopted.run("one", "--network net1");
-    adopted.engine.ok("rm -f one");
-    adopted.engine.ok("network rm net1");
-    wait_for("netctl to follow", SOON, || {
-        adopted.lab.netctl("status -o json").json()["networks"] == 1
-    });
-    before.check(&adopted);
+    removed_network::<Adopted>();
+}
+
+#[test]
+fn a_removed_network_leaves_nothing_by_the_driver() {
+    removed_network::<Driven>();
 }
 
 /// The Engine's own things stay as they are.
@@ -162,7 +192,7 @@ fn a_purge_leaves_what_docker_made() {
     assert!(!before.differences(&adopted.lab.snapshot()).is_empty());
     adopted.lab.netctl("purge").ok();
     adopted.lab.kill_daemon();
-    check_host(&before, &adopted);
+    check_host(&before, &adopted.lab);
 }
 
 /// A daemon that is told to adopt no more takes off what it had put on.
@@ -181,5 +211,5 @@ fn no_more_adoption_takes_everything_off() {
     adopted.lab.kill_daemon();
     std::fs::write(adopted.lab.config_path(), "[daemon]\nuplinks = [\"up0\"]\n").unwrap();
     adopted.lab.start_daemon();
-    check_host(&before, &adopted);
+    check_host(&before, &adopted.lab);
 }

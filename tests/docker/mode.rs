@@ -1,14 +1,16 @@
 //! The two ways in which netctl serves an Engine's containers: what a test of both needs of each.
 
+use std::net::Ipv4Addr;
+
 use netctl_tests::{
     agent::Agent,
-    eventually::wait_for,
+    eventually::{eventually, wait_for},
     lab::{
-        Lab,
+        Lab, Snapshot,
         docker::{self, Engine},
     },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     adopted::{Adopted, SOON},
@@ -33,17 +35,40 @@ pub(crate) fn engine(lab: &Lab, settings: &Value) -> Engine {
     Engine::start(lab, settings, &tools).unwrap_or_else(|error| panic!("{error}"))
 }
 
-pub(crate) trait Mode: Sized {
+pub(crate) trait Mode: Sized + Sync {
     /// Of `docker network create`.
     const DRIVER: &'static str;
 
-    fn start() -> Self;
+    /// Both running.
+    #[track_caller]
+    fn start() -> Self {
+        Self::start_as("", &json!({}))
+    }
+
+    /// Both running: netctl with this before the table `docker` of its configuration, the Engine
+    /// with these settings besides those of deploy/daemon.json.
+    fn start_as(config: &str, more: &Value) -> Self;
+
     fn parts(&self) -> (&Engine, &Lab);
+    fn engine_mut(&mut self) -> &mut Engine;
+
     /// Runs a container that is served then; an agent inside.
     fn run(&self, name: &str, options: &str) -> Agent;
 
     /// Waits until netctl has all of a running container.
     fn wait_served(&self, name: &str);
+
+    /// Name of the network for a container that asks for none, once for each Engine.
+    fn first_network(&self) -> &'static str;
+
+    /// The host port that was chosen for a container's, `90/udp`, published without one.
+    fn chosen_port(&self, container: &str, inner: &str) -> u16;
+
+    /// What the host has without a container, when all that happens by itself has happened.
+    fn snapshot_at_rest(&self) -> Snapshot;
+
+    /// Waits until netctl knows of an Engine that was started.
+    fn wait_connected(&self) {}
 
     /// Waits until gateways are the host's sources: a bridge of Docker's looks first whether nobody
     /// else has their addresses.
@@ -60,12 +85,44 @@ pub(crate) trait Mode: Sized {
         });
     }
 
+    /// Waits until nothing is left of containers.
+    #[track_caller]
+    fn wait_idle(&self) {
+        wait_for("netctl to have no container", SOON, || {
+            let status = self.lab().netctl("status -o json").json();
+            status["endpoints"] == 0 && status["published_ports"] == 0 && status["namespaces"] == 0
+        });
+    }
+
     fn engine(&self) -> &Engine {
         self.parts().0
     }
 
     fn lab(&self) -> &Lab {
         self.parts().1
+    }
+
+    /// An agent in a container's network namespace.
+    #[track_caller]
+    fn agent(&self, name: &str) -> Agent {
+        self.engine().agent(self.lab(), name)
+    }
+
+    /// A container's address.
+    #[track_caller]
+    fn address(&self, name: &str, network: &str) -> Ipv4Addr {
+        self.engine().address(name, network).unwrap()
+    }
+
+    /// The interface by which the host is on a network.
+    #[track_caller]
+    fn interface(&self, network: &str) -> String {
+        let inspect = format!("network inspect {network} -o json");
+        wait_for("netctl to know the network by name", SOON, || {
+            self.lab().netctl(&inspect).code == 0
+        });
+        let shown = self.lab().netctl(&inspect).json();
+        shown["interface"].as_str().unwrap().to_owned()
     }
 
     /// Makes a network.
@@ -77,15 +134,46 @@ pub(crate) trait Mode: Sized {
     }
 }
 
+/// Waits until netctl has nothing left to do.
+#[track_caller]
+pub(crate) fn wait_at_rest(lab: &Lab) {
+    let mut plan = String::new();
+    let at_rest = eventually(SOON, || {
+        plan = lab.netctl("plan").stdout;
+        (plan.trim() == "nothing to do").then_some(())
+    });
+    let status = || lab.netctl("status").stdout;
+    assert!(at_rest.is_some(), "still to do:\n{plan}\n{}", status());
+}
+
+/// How many docker-proxy processes an Engine has.
+#[track_caller]
+pub(crate) fn proxies(engine: &Engine) -> usize {
+    let all = procfs::process::all_processes().unwrap().flatten();
+    let stats = all.filter_map(|process| process.stat().ok());
+    let engine = engine.pid() as i32;
+    stats
+        .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == engine)
+        .count()
+}
+
 impl Mode for Adopted {
     const DRIVER: &'static str = "bridge";
 
-    fn start() -> Self {
-        Self::start()
+    fn start_as(config: &str, more: &Value) -> Self {
+        let adopted = Self::engine_only(more);
+        adopted.configure(&format!("{config}[docker]\nadopt = true\n"));
+        adopted.lab.start_daemon();
+        adopted.wait_connected();
+        adopted
     }
 
     fn parts(&self) -> (&Engine, &Lab) {
         (&self.engine, &self.lab)
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
     }
 
     fn run(&self, name: &str, options: &str) -> Agent {
@@ -96,6 +184,25 @@ impl Mode for Adopted {
         self.wait_served(name);
     }
 
+    fn first_network(&self) -> &'static str {
+        "bridge"
+    }
+
+    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
+        let shown = self.engine.ok(&format!("port {container} {inner}"));
+        let first = shown.lines().next();
+        let port = first.and_then(|line| line.rsplit(':').next()?.parse().ok());
+        port.unwrap_or_else(|| panic!("{shown}"))
+    }
+
+    fn snapshot_at_rest(&self) -> Snapshot {
+        self.snapshot_at_rest()
+    }
+
+    fn wait_connected(&self) {
+        self.wait_connected();
+    }
+
     fn wait_addresses(&self) {
         self.wait_not_tentative();
     }
@@ -104,19 +211,49 @@ impl Mode for Adopted {
 impl Mode for Driven {
     const DRIVER: &'static str = "netctl";
 
-    fn start() -> Self {
-        Self::start()
+    fn start_as(config: &str, more: &Value) -> Self {
+        let lab = Self::lab(config);
+        lab.start_daemon();
+        Self::engine(lab, more)
     }
 
     fn parts(&self) -> (&Engine, &Lab) {
         (&self.engine, &self.lab)
     }
 
-    fn wait_served(&self, name: &str) {
-        self.wait_named(name);
+    fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
     }
 
     fn run(&self, name: &str, options: &str) -> Agent {
         self.run(name, options)
+    }
+
+    fn wait_served(&self, name: &str) {
+        self.wait_named(name);
+    }
+
+    fn first_network(&self) -> &'static str {
+        self.network("first", "--subnet 172.26.0.0/24");
+        "first"
+    }
+
+    /// Docker shows no ports of such networks.
+    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
+        self.wait_named(container);
+        let shown = self.lab.netctl(&format!("ns inspect {container} -o json"));
+        let shown = shown.json();
+        let (port, proto) = inner.split_once('/').unwrap();
+        let port: u64 = port.parse().unwrap();
+        let is_asked = |row: &&Value| row["container_port"] == port && row["proto"] == proto;
+        let found = shown["ports"].as_array().unwrap().iter().find(is_asked);
+        let host = found.and_then(|row| row["host_port"].as_u64());
+        host.unwrap_or_else(|| panic!("{shown:#}")) as u16
+    }
+
+    fn snapshot_at_rest(&self) -> Snapshot {
+        Mode::wait_idle(self);
+        wait_at_rest(&self.lab);
+        self.lab.snapshot()
     }
 }

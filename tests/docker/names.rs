@@ -6,21 +6,28 @@ use netctl_tests::{
     lab::HOST,
 };
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    driven::Driven,
+    mode::Mode,
+};
 
 /// The labels that Compose puts on what it makes, by hand.
 const COMPOSE: &str =
     "--label com.docker.compose.project=shop --label com.docker.compose.service=front";
 
-#[test]
-fn counters_carry_container_network_and_compose_service() {
-    let adopted = Adopted::start();
-    adopted.engine.ok("network create shop_default");
+fn check<M: Mode>() {
+    let mode = M::start();
+    let first = mode.first_network();
+    mode.network("shop_default", "");
     let options = format!("--network shop_default {COMPOSE} -p 8080:80");
-    let web = adopted.run("shop-front-1", &options);
+    let web = mode.run("shop-front-1", &options);
     web.serve_all(80);
-    adopted.run("plain", "-p 8081:80");
-    let lab = &adopted.lab;
+    mode.run("plain", &format!("--network {first} -p 8081:80"));
+    for name in ["shop-front-1", "plain"] {
+        mode.wait_served(name);
+    }
+    let lab = mode.lab();
     lab.lan()
         .connect(Connect::to(Proto::Tcp, (HOST, 8080)))
         .unwrap();
@@ -53,7 +60,7 @@ fn counters_carry_container_network_and_compose_service() {
     assert_eq!(port["container"]["name"], "shop-front-1", "{port:#}");
     assert_eq!(port["container"]["compose_service"], "front", "{port:#}");
     // A container that is renamed goes on counting under its new name.
-    adopted.engine.ok("rename shop-front-1 renamed");
+    mode.engine().ok("rename shop-front-1 renamed");
     wait_for("the new name", SOON, || {
         opened(&["container=\"renamed\"", "compose_project=\"shop\""]) == 1.0
     });
@@ -62,4 +69,14 @@ fn counters_carry_container_network_and_compose_service() {
     lab.kill_daemon();
     lab.start_daemon();
     assert_eq!(opened(&["container=\"renamed\""]), 1.0, "before any answer");
+}
+
+#[test]
+fn counters_carry_container_network_and_compose_service() {
+    check::<Adopted>();
+}
+
+#[test]
+fn counters_carry_container_network_and_compose_service_by_the_driver() {
+    check::<Driven>();
 }

@@ -109,7 +109,7 @@ fn masquerade<M: Mode>() {
 /// The network that is there without being made, with both families.
 #[test]
 fn the_default_network_with_ipv6() {
-    let adopted = Adopted::start_with(&json!({"ipv6": true, "fixed-cidr-v6": "fd00:17::/64"}));
+    let adopted = Adopted::start_as("", &json!({"ipv6": true, "fixed-cidr-v6": "fd00:17::/64"}));
     let web = adopted.run("web", "-p 8080:80");
     let client = adopted.run("client", "");
     web.serve_all6(80);

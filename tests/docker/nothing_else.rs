@@ -5,14 +5,19 @@ use netctl_tests::{
     lab::{HOST, LAN},
 };
 
-use crate::adopted::Adopted;
+use crate::{
+    adopted::Adopted,
+    driven::Driven,
+    mode::{Mode, proxies},
+};
 
-#[test]
-fn no_rule_and_no_proxy() {
-    let adopted = Adopted::start();
-    let web = adopted.run("web", "-p 8080:80 -p 8080:80/udp -p 9000-9050:9000-9050");
+fn check<M: Mode>() {
+    let mode = M::start();
+    let ports = "-p 8080:80 -p 8080:80/udp -p 9000-9050:9000-9050";
+    let network = mode.first_network();
+    let web = mode.run("web", &format!("--network {network} {ports}"));
     web.serve_all(80);
-    let lab = &adopted.lab;
+    let lab = mode.lab();
     // By netlink, as nft asks the kernel: tables of every family.
     assert_eq!(lab.sh(&["nft", "list", "ruleset"]), "");
     let legacy = ["ip_tables_names", "ip6_tables_names"];
@@ -23,7 +28,7 @@ fn no_rule_and_no_proxy() {
             "{names}"
         );
     }
-    assert_eq!(adopted.proxies(), 0);
+    assert_eq!(proxies(mode.engine()), 0);
     // A rule set that others flush is nothing to us.
     for _ in 0..20 {
         lab.sh(&["nft", "flush", "ruleset"]);
@@ -32,4 +37,14 @@ fn no_rule_and_no_proxy() {
             assert_eq!(seen.seen.ip(), LAN);
         }
     }
+}
+
+#[test]
+fn no_rule_and_no_proxy() {
+    check::<Adopted>();
+}
+
+#[test]
+fn no_rule_and_no_proxy_by_the_driver() {
+    check::<Driven>();
 }

@@ -10,7 +10,7 @@ use netctl_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{adopted::SOON, driven::Driven, published::reaches};
+use crate::{adopted::SOON, driven::Driven, mode::Mode as _, published::reaches};
 
 const INNER: Ipv4Addr = Ipv4Addr::new(172, 28, 0, 2);
 const SHOP: Ipv4Addr = Ipv4Addr::new(172, 29, 0, 2);
@@ -25,7 +25,7 @@ fn do_not_meet(who: &str, agent: &Agent, target: Ipv4Addr) {
 }
 
 fn meet_by_published_ports_only(settings: &Value) {
-    let driven = Driven::with(settings);
+    let driven = Driven::start_as("", settings);
     let engine = &driven.engine;
     engine.ok("network create -d netctl --subnet 172.28.0.0/24 net1");
     // A bridge whose name tells nothing.

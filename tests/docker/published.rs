@@ -7,7 +7,7 @@ use netctl_tests::{
     lab::{HOST, LAN},
 };
 
-use crate::adopted::Adopted;
+use crate::{adopted::Adopted, mode::Mode as _};
 
 /// Whether somebody gets an answer from there; and then as LAN if it is the LAN.
 pub(crate) fn reaches(agent: &Agent, proto: Proto, target: impl Into<SocketAddr>) -> bool {

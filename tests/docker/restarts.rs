@@ -5,18 +5,22 @@ use std::net::Ipv4Addr;
 use netctl_tests::{
     agent::{Agent, Connect, Load, Proto},
     eventually::wait_for,
-    lab::{HOST, LAN, docker::IMAGE},
+    lab::{HOST, LAN, Lab, docker::IMAGE},
 };
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::adopted::{ANSWERS, Adopted, SOON};
+use crate::{
+    adopted::{ANSWERS, Adopted, SOON},
+    driven::Driven,
+    mode::{Mode, wait_at_rest},
+};
 
 #[track_caller]
-fn check(adopted: &Adopted, web: &Agent) {
-    let lan = adopted.lab.lan();
+fn check(lab: &Lab, web: &Agent) {
+    let lan = lab.lan();
     for proto in [Proto::Tcp, Proto::Udp] {
-        let drops = || adopted.lab.netctl("drops").stdout;
+        let drops = || lab.netctl("drops").stdout;
         let seen = lan.connect(Connect::to(proto, (HOST, 8080)));
         let seen = seen.unwrap_or_else(|error| panic!("LAN {proto:?}: {error}\n{}", drops()));
         assert_eq!(seen.seen.ip(), LAN, "{proto:?}");
@@ -49,7 +53,7 @@ fn containers_that_run_already_are_taken_over() {
     let web = adopted.agent("web");
     web.serve_all(80);
     adopted.lab.lan().serve_all(7000);
-    check(&adopted, &web);
+    check(&adopted.lab, &web);
 }
 
 #[test]
@@ -64,10 +68,10 @@ fn netctl_ends_and_comes_back() {
             "killed" => adopted.lab.kill_daemon(),
             _ => drop(adopted.lab.stop_daemon()),
         }
-        check(&adopted, &web);
+        check(&adopted.lab, &web);
         kept(&adopted);
         adopted.lab.start_daemon();
-        check(&adopted, &web);
+        check(&adopted.lab, &web);
         kept(&adopted);
     }
     // What happened meanwhile is made up for.
@@ -85,15 +89,17 @@ fn netctl_ends_and_comes_back() {
 }
 
 /// Killed again and again under load: no request fails, no datagram is lost.
-#[test]
-fn netctl_is_killed_under_load() {
+fn killed_under_load<M: Mode>() {
     const ROUNDS: usize = 10;
-    let adopted = Adopted::start();
-    let web = adopted.run("web", &format!("{} -p 8081:81", WEB.join(" ")));
-    let client = adopted.run("client", "");
+    let mode = M::start();
+    let network = mode.first_network();
+    let options = format!("--network {network} {} -p 8081:81", WEB.join(" "));
+    let web = mode.run("web", &options);
+    let client = mode.run("client", &format!("--network {network}"));
     web.serve_all(80);
-    adopted.lab.lan().serve_all(7000);
-    let direct = adopted.address("web", "bridge");
+    let lab = mode.lab();
+    lab.lan().serve_all(7000);
+    let direct = mode.address("web", network);
     let load = |http: &[(Ipv4Addr, u16)], probes: &[Ipv4Addr]| Load {
         keep_alive: http.iter().map(|to| (*to).into()).collect(),
         connections: http.iter().map(|to| (*to).into()).collect(),
@@ -101,9 +107,9 @@ fn netctl_is_killed_under_load() {
         limit_ms: 300_000,
     };
     let everybody = [
-        (adopted.lab.lan(), load(&[(HOST, 8081)], &[HOST])),
+        (lab.lan(), load(&[(HOST, 8081)], &[HOST])),
         (
-            adopted.lab.host(),
+            lab.host(),
             load(&[(HOST, 8081), (Ipv4Addr::LOCALHOST, 8081)], &[]),
         ),
         (&client, load(&[(HOST, 8081), (direct, 81)], &[])),
@@ -113,10 +119,10 @@ fn netctl_is_killed_under_load() {
         agent.load_start(load.clone());
     }
     for _ in 0..ROUNDS {
-        adopted.lab.kill_daemon();
-        check(&adopted, &web);
-        adopted.lab.start_daemon();
-        adopted.wait_connected();
+        lab.kill_daemon();
+        check(lab, &web);
+        lab.start_daemon();
+        mode.wait_connected();
     }
     for (agent, load) in &everybody {
         let report = agent.load_stop();
@@ -158,7 +164,7 @@ fn the_engine_ends_without_live_restore() {
             "what does not run any more: {ports}"
         );
     }
-    adopted.wait_at_rest();
+    wait_at_rest(&adopted.lab);
     let status = adopted.lab.netctl("status -o json").json();
     assert_eq!(status["healthy"], true, "{status:#}");
 }
@@ -179,15 +185,15 @@ fn the_engine_ends_and_comes_back() {
             docker(&adopted)["connected"] == false
         });
         assert!(docker(&adopted)["error"].is_string());
-        check(&adopted, &web);
+        check(&adopted.lab, &web);
         // netctl is started anew while nobody can say what there is.
         adopted.lab.kill_daemon();
         adopted.lab.start_daemon();
-        check(&adopted, &web);
+        check(&adopted.lab, &web);
         kept(&adopted);
         adopted.engine.start_again().unwrap();
         adopted.wait_connected();
-        check(&adopted, &web);
+        check(&adopted.lab, &web);
         kept(&adopted);
         // The Engine has its ports again, and says so.
         assert_eq!(
@@ -201,42 +207,48 @@ fn the_engine_ends_and_comes_back() {
 }
 
 /// The same port again, at once: the Engine must get its socket, and the new container the port.
-#[test]
-fn containers_are_restarted() {
-    let adopted = Adopted::start();
-    let web = adopted.run("web", &format!("--restart always {}", WEB.join(" ")));
-    web.serve_all(80);
-    drop(web);
-    for round in 0..3 {
-        adopted.engine.ok("restart -t 0 web");
-        adopted.wait_served("web");
-        let web = adopted.agent("web");
+fn restarted<M: Mode>() {
+    let mode = M::start();
+    let network = mode.first_network();
+    let options = format!("--network {network} --restart always {}", WEB.join(" "));
+    let lan = mode.lab().lan();
+    drop(mode.run("web", &options));
+    for _ in 0..3 {
+        mode.engine().ok("restart -t 0 web");
+        mode.wait_served("web");
+        let web = mode.agent("web");
         web.serve_all(80);
         wait_for("the published port", SOON, || {
             let ask = Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(500);
-            adopted
-                .lab
-                .lan()
-                .connect(ask)
-                .is_ok_and(|seen| seen.seen.ip() == LAN)
+            lan.connect(ask).is_ok_and(|seen| seen.seen.ip() == LAN)
         });
-        adopted.engine.ok("rm -f web");
-        let options = WEB.join(" ");
-        let web = adopted.run("web", &format!("--restart always {options}"));
+        drop(web);
+        mode.engine().ok("rm -f web");
+        let web = mode.run("web", &options);
         web.serve_all(80);
-        adopted.lab.lan().serve(Proto::Udp, (LAN, 7100 + round));
-        check_published(&adopted);
+        for proto in [Proto::Tcp, Proto::Udp] {
+            let seen = lan.connect(Connect::to(proto, (HOST, 8080))).unwrap();
+            assert_eq!(seen.seen.ip(), LAN, "{proto:?}");
+        }
     }
 }
 
-#[track_caller]
-fn check_published(adopted: &Adopted) {
-    for proto in [Proto::Tcp, Proto::Udp] {
-        let seen = adopted
-            .lab
-            .lan()
-            .connect(Connect::to(proto, (HOST, 8080)))
-            .unwrap();
-        assert_eq!(seen.seen.ip(), LAN, "{proto:?}");
-    }
+#[test]
+fn netctl_is_killed_under_load() {
+    killed_under_load::<Adopted>();
+}
+
+#[test]
+fn netctl_is_killed_under_load_by_the_driver() {
+    killed_under_load::<Driven>();
+}
+
+#[test]
+fn containers_are_restarted() {
+    restarted::<Adopted>();
+}
+
+#[test]
+fn containers_are_restarted_by_the_driver() {
+    restarted::<Driven>();
 }

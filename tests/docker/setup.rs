@@ -8,7 +8,10 @@ use netctl_tests::{
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    mode::proxies,
+};
 
 /// What `netctl docker check` says: whether the host is ready, and its findings.
 #[track_caller]
@@ -57,7 +60,7 @@ fn a_host_goes_there_and_back() {
     let file = adopted.lab.scratch().join("docker/daemon.json");
     let stock = std::fs::read_to_string(&file).unwrap();
     adopted.engine.run("web", &["-p", "8080:80"]).unwrap();
-    assert!(adopted.proxies() > 0);
+    assert!(proxies(&adopted.engine) > 0);
 
     let (ready, findings) = check(&adopted);
     assert!(!ready);
@@ -100,7 +103,7 @@ fn a_host_goes_there_and_back() {
     let ask = || Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(1000);
     let seen = adopted.lab.lan().connect(ask()).unwrap();
     assert_eq!(seen.seen.ip(), LAN);
-    assert_eq!(adopted.proxies(), 0);
+    assert_eq!(proxies(&adopted.engine), 0);
     for command in ["iptables-save", "ip6tables-save"] {
         let rules = adopted.lab.sh(&[command]);
         assert!(!rules.lines().any(|line| line.starts_with("-A")), "{rules}");
@@ -125,7 +128,7 @@ fn a_host_goes_there_and_back() {
     restart_engine(&mut adopted);
     let _agent = web(&adopted);
     assert!(adopted.lab.sh(&["iptables-save"]).contains("DOCKER"));
-    assert!(adopted.proxies() > 0);
+    assert!(proxies(&adopted.engine) > 0);
     wait_for("stock Docker to serve", SOON, || {
         adopted.lab.lan().connect(ask()).is_ok()
     });

@@ -12,27 +12,31 @@ use netctl_tests::{
 };
 use serde_json::json;
 
-use crate::adopted::{ANSWERS, Adopted, SOON};
+use crate::{
+    adopted::{ANSWERS, Adopted, SOON},
+    driven::Driven,
+    mode::{Mode, wait_at_rest},
+};
 
 /// The first packet of a container's first process leaves, masqueraded, and its answer comes.
-#[test]
-fn a_containers_first_packet_arrives() {
-    let adopted = Adopted::start();
-    adopted.engine.ok("network create net1");
-    adopted.wait_at_rest();
-    for network in ["bridge", "net1"] {
+fn first_packet<M: Mode>() {
+    let mode = M::start();
+    let first = mode.first_network();
+    mode.network("net1", "");
+    wait_at_rest(mode.lab());
+    for network in [first, "net1"] {
         for round in 0..3 {
             // One echo request, and a second to wait for its answer.
-            adopted.engine.ok(&format!(
+            mode.engine().ok(&format!(
                 "run -d --name first --network {network} {IMAGE} /bin/busybox ping -c 1 -W 1 {LAN}"
             ));
-            adopted.engine.ok("wait first");
-            let sent = adopted.engine.ok("logs first");
-            adopted.engine.ok("rm first");
+            mode.engine().ok("wait first");
+            let sent = mode.engine().ok("logs first");
+            mode.engine().ok("rm first");
             assert!(
                 sent.contains("1 packets received"),
                 "{network}, round {round}: {sent}\n{}",
-                adopted.lab.netctl("drops").stdout
+                mode.lab().netctl("drops").stdout
             );
         }
     }
@@ -41,24 +45,24 @@ fn a_containers_first_packet_arrives() {
 /// Whoever calls a published port as soon as `docker run` is back is answered, or refused by a
 /// service that does not listen yet; nobody is left in the queue of the socket that the Engine
 /// keeps the port by and never reads.
-#[test]
-fn a_published_port_is_served_from_the_first_moment() {
+fn first_moment<M: Mode>() {
     const ROUNDS: u16 = 50;
-    let adopted = Adopted::start();
-    adopted.wait_at_rest();
+    let mode = M::start();
+    let network = mode.first_network();
+    wait_at_rest(mode.lab());
     let mut longest = Duration::ZERO;
     for round in 0..ROUNDS {
         let port = 8000 + round;
         // The number is known before the start, or chosen by the Engine during it.
         let published = [format!("{port}:80"), format!("{port}-{}:80", port + 1)];
         let published = &published[usize::from(round) % 2];
-        adopted.engine.ok(&format!(
-            "run -d --name web -p {published} {IMAGE} {ANSWERS}"
+        mode.engine().ok(&format!(
+            "run -d --name web --network {network} -p {published} {IMAGE} {ANSWERS}"
         ));
         let begin = Instant::now();
         wait_for("an answer", SOON, || {
-            let answer = adopted
-                .lab
+            let answer = mode
+                .lab()
                 .lan()
                 .connect(Connect::to(Proto::Tcp, (HOST, port)));
             let told = answer.as_ref().err().map(String::as_str);
@@ -66,7 +70,7 @@ fn a_published_port_is_served_from_the_first_moment() {
             answer.is_ok()
         });
         longest = longest.max(begin.elapsed());
-        adopted.engine.ok("rm -f web");
+        mode.engine().ok("rm -f web");
     }
     println!("longest time until an answer: {longest:?}");
 }
@@ -96,4 +100,24 @@ fn who_called_too_early_is_told() {
         agent.release("early");
         agent.connect(ask.within_ms(3000)).unwrap();
     }
+}
+
+#[test]
+fn a_containers_first_packet_arrives() {
+    first_packet::<Adopted>();
+}
+
+#[test]
+fn a_containers_first_packet_arrives_by_the_driver() {
+    first_packet::<Driven>();
+}
+
+#[test]
+fn a_published_port_is_served_from_the_first_moment() {
+    first_moment::<Adopted>();
+}
+
+#[test]
+fn a_published_port_is_served_from_the_first_moment_by_the_driver() {
+    first_moment::<Driven>();
 }

@@ -6,7 +6,10 @@ use netctl_tests::{
     lab::{HOST, LAN},
 };
 
-use crate::adopted::{Adopted, SOON};
+use crate::{
+    adopted::{Adopted, SOON},
+    mode::Mode as _,
+};
 
 #[test]
 fn what_is_dockers_is_left_to_docker() {

@@ -199,3 +199,69 @@ pub(super) const INTENDED: &[Intended] = &[
         netctl: "silence",
     },
 ];
+
+/// Something of networks of the driver's that is otherwise than of Docker's own ones.
+pub(super) struct OfDriver {
+    /// The questions that it shows in.
+    pub(super) asked: &'static [&'static str],
+    /// The outcome of each on either side.
+    pub(super) adopted: &'static str,
+    pub(super) driver: &'static str,
+}
+
+pub(super) const OF_DRIVER: &[OfDriver] = &[
+    OfDriver {
+        // A network without a way out has no default route; Docker's own one leads nowhere.
+        asked: &[
+            "inside -> 198.51.100.1 8080/tcp",
+            "inside -> 198.51.100.1 8080/udp",
+            "inside -> 198.51.100.2 7000/tcp",
+            "inside -> 198.51.100.2 7000/udp",
+        ],
+        adopted: "silence",
+        driver: "ENETUNREACH",
+    },
+    // The Engine shows ports of its own drivers only.
+    OfDriver {
+        asked: &["docker port web", "dockerd again: docker port web"],
+        adopted: "80/tcp -> 0.0.0.0:8080; 80/tcp -> :::8080; 80/udp -> 0.0.0.0:8080; 80/udp -> :::8080",
+        driver: "",
+    },
+    OfDriver {
+        asked: &["docker port local"],
+        adopted: "80/tcp -> 127.0.0.1:8082; 80/udp -> 127.0.0.1:8082",
+        driver: "",
+    },
+    OfDriver {
+        asked: &["docker ps --format {{.Ports}} --filter name=web"],
+        adopted: "0.0.0.0:8080->80/tcp; 0.0.0.0:8080->80/udp; :::8080->80/tcp; :::8080->80/udp",
+        driver: "",
+    },
+    OfDriver {
+        asked: &["docker ps --format {{.Ports}} --filter name=local"],
+        adopted: "127.0.0.1:8082->80/tcp; 127.0.0.1:8082->80/udp",
+        driver: "",
+    },
+    OfDriver {
+        asked: &["docker inspect -f {{json .NetworkSettings.Ports}} web"],
+        adopted: r#""80/udp":[{"HostIp":"0.0.0.0"; "HostPort":"8080"}; "HostPort":"8080"}; "HostPort":"8080"}]; "HostPort":"8080"}]}; {"80/tcp":[{"HostIp":"0.0.0.0"; {"HostIp":"::"; {"HostIp":"::""#,
+        driver: "{}",
+    },
+    OfDriver {
+        // There is no socket of the Engine's that keeps the host port.
+        asked: &["gateway_mode_ipv4=routed: LAN -> 198.51.100.1 8130/tcp"],
+        adopted: "silence",
+        driver: "refused",
+    },
+    // Refused in netctl's words.
+    OfDriver {
+        asked: &["docker run -p 8080:80, which is taken"],
+        adopted: "Bind for 0.0.0.0:8080 failed: port is already allocated.",
+        driver: "remote: published port \"8080:80/tcp\": 8080/tcp: port is already allocated to namespace \"web\", which published 8080:80/tcp; choose another host port, or `netctl port rm web 8080:80/tcp` first.",
+    },
+    OfDriver {
+        asked: &["docker run -p 7100:80, which is taken"],
+        adopted: "listen tcp4 0.0.0.0:7100: bind: address already in use.",
+        driver: "remote: published port \"7100:80/tcp\": 7100/tcp: port is already allocated to host process (agent) on 0.0.0.0:7100; stop it, or choose another host port.",
+    },
+];

@@ -7,15 +7,24 @@ use netctl_tests::{
     lab::{HOST, HOST6, LAN, LAN6},
 };
 
-use crate::adopted::Adopted;
+use crate::mode::Mode;
 
 /// Networks: name, options. The third octet's number is that of its addresses.
-const NETWORKS: [&str; 5] = [
-    "net1 --ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64",
-    "net2 --subnet 172.29.0.0/24",
-    "inner --internal --subnet 172.30.0.0/24",
-    "quiet --subnet 172.31.0.0/24 -o com.docker.network.bridge.enable_icc=false",
-    "plain --subnet 172.27.0.0/24 -o com.docker.network.bridge.enable_ip_masquerade=false",
+const NETWORKS: [(&str, &str); 5] = [
+    (
+        "net1",
+        "--ipv6 --subnet 172.28.0.0/24 --subnet fd00:28::/64",
+    ),
+    ("net2", "--subnet 172.29.0.0/24"),
+    ("inner", "--internal --subnet 172.30.0.0/24"),
+    (
+        "quiet",
+        "--subnet 172.31.0.0/24 -o com.docker.network.bridge.enable_icc=false",
+    ),
+    (
+        "plain",
+        "--subnet 172.27.0.0/24 -o com.docker.network.bridge.enable_ip_masquerade=false",
+    ),
 ];
 
 /// Containers: name, network and address, other options.
@@ -50,7 +59,7 @@ const CONTAINERS: [(&str, &str, &str); 10] = [
 ];
 
 /// What the outcomes call an address.
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 21] = [
     ("127.0.0.1", "loopback"),
     ("::1", "loopback"),
     ("172.28.0.1", "the gateway"),
@@ -58,6 +67,7 @@ const NAMES: [(&str, &str); 20] = [
     ("172.29.0.1", "the gateway"),
     ("172.30.0.1", "the gateway"),
     ("172.17.0.1", "the gateway"),
+    ("172.26.0.1", "the gateway"),
     ("172.28.0.2", "web"),
     ("fd00:28::2", "web"),
     ("172.28.0.3", "client"),
@@ -73,35 +83,37 @@ const NAMES: [(&str, &str); 20] = [
     ("172.27.0.2", "bare"),
 ];
 
-pub(super) struct Scene {
+pub(super) struct Scene<M> {
     pub(super) agents: Vec<(&'static str, Agent)>,
-    pub(super) adopted: Adopted,
+    pub(super) mode: M,
+    /// Option of `docker run` for a container that is on no network of these.
+    pub(super) first: String,
 }
 
-impl Scene {
+impl<M: Mode> Scene<M> {
     /// Everybody is there; the containers serve on 80 and, unpublished, on 90; the LAN on 7000,
     /// the host on 7100.
     #[track_caller]
-    pub(super) fn set(adopted: Adopted) -> Self {
-        for network in NETWORKS {
-            adopted.engine.ok(&format!("network create {network}"));
+    pub(super) fn set(mode: M) -> Self {
+        for (name, options) in NETWORKS {
+            mode.network(name, options);
         }
         let mut scene = Self {
             agents: Vec::new(),
-            adopted,
+            first: format!("--network {}", mode.first_network()),
+            mode,
         };
         for (name, network, options) in CONTAINERS {
             let agent = scene
-                .adopted
+                .mode
                 .run(name, &format!("--network {network} {options}"));
             scene.serve(name, agent);
         }
-        let engine = &scene.adopted.engine;
+        let engine = scene.mode.engine();
         engine.ok("network connect --ip 172.29.0.5 net2 both");
-        scene.adopted.wait_served("both");
-        // Gateways are the host's sources once nobody else is found to have them.
-        scene.adopted.wait_not_tentative();
-        let lab = &scene.adopted.lab;
+        scene.mode.wait_served("both");
+        scene.mode.wait_addresses();
+        let lab = scene.mode.lab();
         lab.lan().serve_all(7000);
         lab.lan().serve_all6(7000);
         lab.host().serve_all(7100);
@@ -130,8 +142,8 @@ impl Scene {
     #[track_caller]
     pub(super) fn agent(&self, name: &str) -> &Agent {
         match name {
-            "LAN" => self.adopted.lab.lan(),
-            "host" => self.adopted.lab.host(),
+            "LAN" => self.mode.lab().lan(),
+            "host" => self.mode.lab().host(),
             _ => {
                 let known = self.agents.iter().find(|(known, _)| *known == name);
                 &known.unwrap_or_else(|| panic!("no {name}")).1

@@ -13,7 +13,10 @@ use nix::{
 };
 
 use super::scene::Scene;
-use crate::adopted::{ANSWERS, Adopted, SOON};
+use crate::{
+    adopted::{ANSWERS, SOON},
+    mode::Mode,
+};
 
 /// Question and outcome, in order.
 pub(super) type Said = Vec<(String, String)>;
@@ -66,9 +69,9 @@ const CALLS: [(&str, &str, u16); 37] = [
 
 /// Plays the whole script.
 #[track_caller]
-pub(super) fn play(adopted: Adopted) -> Said {
+pub(super) fn play<M: Mode>(mode: M) -> Said {
     let mut play = Play {
-        scene: Scene::set(adopted),
+        scene: Scene::set(mode),
         said: Vec::new(),
     };
     play.calls("");
@@ -84,12 +87,12 @@ pub(super) fn play(adopted: Adopted) -> Said {
     play.said
 }
 
-struct Play {
-    scene: Scene,
+struct Play<M> {
+    scene: Scene<M>,
     said: Said,
 }
 
-impl Play {
+impl<M: Mode> Play<M> {
     fn say(&mut self, what: impl Into<String>, outcome: impl Into<String>) {
         self.said.push((what.into(), outcome.into()));
     }
@@ -131,7 +134,8 @@ impl Play {
     fn forms(&mut self) {
         let options = "-p 8100-8101:80-81 -p 198.51.100.1:8110:80 -p 127.0.0.1:8111:80/udp -p [::1]:8112:80 \
             -p 0.0.0.0:8113:80 -p [::]:8114:80 -p 8120-8129:80 -p 90/udp -P --expose 90";
-        let agent = self.scene.adopted.run("forms", options);
+        let options = format!("{} {options}", self.scene.first);
+        let agent = self.scene.mode.run("forms", &options);
         self.scene.serve("forms", agent);
         for (who, ip, port, proto) in [
             ("LAN", "198.51.100.1", 8100, Proto::Tcp),
@@ -155,12 +159,7 @@ impl Play {
             self.call("", who, proto, (ip.parse().unwrap(), port));
         }
         for (inner, proto) in [("90/udp", Proto::Udp), ("90/tcp", Proto::Tcp)] {
-            let chosen = self.scene.adopted.engine.ok(&format!("port forms {inner}"));
-            let port = chosen
-                .lines()
-                .next()
-                .and_then(|line| line.rsplit(':').next());
-            let port = port.and_then(|port| port.parse::<u16>().ok()).unwrap();
+            let port = self.scene.mode.chosen_port("forms", inner);
             let outcome = self.scene.ask("LAN", Connect::to(proto, (HOST, port)));
             self.say(
                 format!("LAN -> a port that the Engine chose for {inner}"),
@@ -171,7 +170,7 @@ impl Play {
 
     /// What a command of Docker's prints, whose order is that of a hash table.
     fn show(&mut self, what: &str, words: &[&str]) {
-        let shown = self.scene.adopted.engine.docker(words);
+        let shown = self.scene.mode.engine().docker(words);
         let shown = shown.unwrap_or_else(|error| panic!("{error}"));
         let mut lines: Vec<&str> = shown.split(['\n', ',']).map(str::trim).collect();
         lines.sort_unstable();
@@ -199,7 +198,7 @@ impl Play {
             .agent("client")
             .exchange_all(exchange, "neighbour");
         let shown = "stats --no-stream --format {{.NetIO}} web";
-        let shown = self.scene.adopted.engine.ok(shown);
+        let shown = self.scene.mode.engine().ok(shown);
         // "3.1MB / 3.05MB"
         let all_of_it = |side: &str| {
             let number = side.trim().strip_suffix("MB");
@@ -217,9 +216,9 @@ impl Play {
 
     /// Docker's name server, and one on the LAN.
     fn names(&mut self) {
-        let _resolver = self.scene.adopted.lab.resolver("outside.example", OUTSIDE);
-        let direct = "--dns 198.51.100.2";
-        drop(self.scene.adopted.run("direct", direct));
+        let _resolver = self.scene.mode.lab().resolver("outside.example", OUTSIDE);
+        let direct = format!("{} --dns 198.51.100.2", self.scene.first);
+        drop(self.scene.mode.run("direct", &direct));
         for (who, name) in [
             ("client", "web"),
             ("web", "caller"),
@@ -230,7 +229,7 @@ impl Play {
             ("direct", "outside.example"),
         ] {
             let words = ["exec", who, "/bin/busybox", "nslookup", "-type=a", name];
-            let outcome = match self.scene.adopted.engine.docker(&words) {
+            let outcome = match self.scene.mode.engine().docker(&words) {
                 Ok(text) => found(&text),
                 Err(_) => "no such name".to_owned(),
             };
@@ -240,22 +239,21 @@ impl Play {
 
     fn networks_while_running(&mut self) {
         let target = (Ipv4Addr::new(172, 29, 0, 2).into(), 80);
-        let engine = &self.scene.adopted.engine;
+        let engine = self.scene.mode.engine();
         engine.ok("network connect --ip 172.29.0.3 net2 client");
-        self.scene.adopted.wait_served("client");
+        self.scene.mode.wait_served("client");
         self.call("connected: ", "client", Proto::Tcp, target);
         self.scene
-            .adopted
-            .engine
+            .mode
+            .engine()
             .ok("network disconnect net2 client");
-        self.scene.adopted.wait_served("client");
+        self.scene.mode.wait_served("client");
         self.call("disconnected: ", "client", Proto::Tcp, target);
-        let engine = &self.scene.adopted.engine;
-        engine.ok("network create -o com.docker.network.bridge.gateway_mode_ipv4=routed routed");
-        let agent = self
-            .scene
-            .adopted
-            .run("routed", "--network routed -p 8130:80");
+        self.scene.mode.network(
+            "routed",
+            "-o com.docker.network.bridge.gateway_mode_ipv4=routed",
+        );
+        let agent = self.scene.mode.run("routed", "--network routed -p 8130:80");
         self.scene.serve("routed", agent);
         self.call(
             "gateway_mode_ipv4=routed: ",
@@ -269,9 +267,11 @@ impl Play {
     fn in_the_way(&mut self) {
         for port in [8080, 7100] {
             let published = format!("{port}:80");
-            let run = self.scene.adopted.engine.run("late", &["-p", &published]);
+            let options = format!("{} -p {published}", self.scene.first);
+            let options: Vec<&str> = options.split(' ').collect();
+            let run = self.scene.mode.engine().run("late", &options);
             let outcome = run.map_or_else(|error| reason(&error), |()| "runs".to_owned());
-            self.scene.adopted.engine.ok("rm -f late");
+            self.scene.mode.engine().ok("rm -f late");
             self.say(
                 format!("docker run -p {published}, which is taken"),
                 outcome,
@@ -297,9 +297,9 @@ impl Play {
         let kept = || Connect::to(Proto::Udp, (HOST, 8080)).hold("kept");
         let outcome = self.scene.ask("LAN", kept());
         self.say("LAN -> the UDP service, by a socket that it keeps", outcome);
-        self.scene.adopted.engine.ok("restart -t 0 web");
-        self.scene.adopted.wait_served("web");
-        let agent = self.scene.adopted.agent("web");
+        self.scene.mode.engine().ok("restart -t 0 web");
+        self.scene.mode.wait_served("web");
+        let agent = self.scene.mode.agent("web");
         self.scene.serve("web", agent);
         let outcome = self.scene.ask("LAN", kept());
         self.say(
@@ -308,9 +308,10 @@ impl Play {
         );
         let host = (HOST.into(), 8080);
         self.call("restarted: ", "LAN", Proto::Tcp, host);
-        let engine = &self.scene.adopted.engine;
+        let engine = self.scene.mode.engine();
         engine.ok(&format!(
-            "run -d --restart always --name phoenix -p 8140:80 {IMAGE} {ANSWERS}"
+            "run -d {} --restart always --name phoenix -p 8140:80 {IMAGE} {ANSWERS}",
+            self.scene.first
         ));
         let pid = || {
             let shown = engine.ok("inspect -f {{.State.Pid}} phoenix");
@@ -336,17 +337,17 @@ impl Play {
 
     /// The Engine is killed, and comes back; its containers go on (live-restore).
     fn without_the_engine(&mut self) {
-        self.scene.adopted.engine.stop(Signal::SIGKILL).unwrap();
+        self.scene.mode.engine_mut().stop(Signal::SIGKILL).unwrap();
         self.some_calls("without dockerd: ");
-        self.scene.adopted.engine.start_again().unwrap();
-        self.scene.adopted.wait_connected();
+        self.scene.mode.engine_mut().start_again().unwrap();
+        self.scene.mode.wait_connected();
         self.some_calls("dockerd again: ");
         self.show("dockerd again: docker port web", &["port", "web"]);
     }
 
     /// Somebody else empties the tables of netfilter.
     fn without_rules(&mut self) {
-        self.scene.adopted.lab.sh(&["nft", "flush", "ruleset"]);
+        self.scene.mode.lab().sh(&["nft", "flush", "ruleset"]);
         self.some_calls("rules flushed: ");
     }
 
@@ -378,10 +379,14 @@ fn found(text: &str) -> String {
     addresses.collect::<Vec<_>>().join(" ")
 }
 
-/// What the Engine says, without its numbers.
+/// What the Engine says, without its numbers, and without that of a process.
 fn reason(error: &str) -> String {
-    error
-        .rsplit_once("): ")
-        .map_or(error, |(_, reason)| reason)
-        .to_owned()
+    let reason = error.rsplit_once("): ").map_or(error, |(_, reason)| reason);
+    let Some((before, after)) = reason.split_once("process ") else {
+        return reason.to_owned();
+    };
+    format!(
+        "{before}process{}",
+        after.trim_start_matches(char::is_numeric)
+    )
 }
