@@ -27,6 +27,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use netctl_common::wire::Mac;
@@ -41,7 +42,7 @@ pub use self::{
     resolver::Resolver,
     snapshot::Snapshot,
 };
-use crate::{agent::Agent, daemon::Daemon, place::Place};
+use crate::{agent::Agent, daemon::Daemon, eventually::wait_for, place::Place};
 
 /// The host's LAN address.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -171,6 +172,14 @@ impl Lab {
             &self.host_place,
             &format!("route add default via {LAN}\nroute add ::/0 via {LAN6}\n"),
         );
+        // An IPv6 address is the host's own a moment after it was added (addrconf_dad_work of
+        // net/ipv6/addrconf.c): a snapshot would show it without its route.
+        let own = [HOST6, Ipv6Addr::from(mac(HOST_MAC).link_local())];
+        wait_for("the host's IPv6 addresses", Duration::from_secs(20), || {
+            let routes = self.ip("-6 route show table local");
+            own.iter()
+                .all(|own| routes.contains(&format!("local {own} dev")))
+        });
     }
 
     /// The agent among the host's processes.
