@@ -1,6 +1,9 @@
 //! Two CPUs that want the same thing at the same moment: of ports and mappings there is one.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_tests::prog::{Bench, Raced, Verdict};
@@ -97,6 +100,12 @@ fn the_last_port_is_given_once() {
             bench.settings(|settings| {
                 (settings.nat_port_first, settings.nat_port_last) = (only, only);
             });
+            // By another address each time: a CPU that has found no port of one remembers that for
+            // a tenth of a second, and here both may be on one.
+            bench.uplink_address(
+                Ipv4Addr::new(198, 51, 100, 100 + round as u8),
+                Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 1, round),
+            );
             let from = 40_000 + round;
             let pair = [
                 web(format!("udp {own}:{from}>{one}:53")),

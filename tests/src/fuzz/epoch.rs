@@ -41,12 +41,9 @@ pub(super) fn shoot(
     let ifindex = scene.seeds[seed].ifindex();
     let shot = Shot {
         ifindex,
-        // What others forward to a container is refused, which a seed for it would only repeat.
-        ingress: if program == Program::FromHost {
-            0
-        } else {
-            ifindex
-        },
+        // What others forward to a container is refused, which a seed for it would only repeat;
+        // the other programs do not ask, and old kernels refuse the field.
+        ingress: 0,
         bytes,
         gso: None,
         repeat: 1,
