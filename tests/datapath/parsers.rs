@@ -2,17 +2,15 @@
 
 use std::{fs, path::Path};
 
-use netctl_tests::parsers::ALL;
+use netctl_tests::{need::source, parsers::ALL};
 
 #[test]
 fn every_named_input_keeps_its_property() {
     let corpus = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/parsers/corpus"));
     for (parser, property) in ALL {
         let folder = corpus.join(parser);
-        let entries =
-            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut inputs = 0;
-        for entry in entries {
+        for entry in source(&folder) {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();
             println!("{}", path.display());

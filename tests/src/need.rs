@@ -4,7 +4,12 @@
 //! message begins with [`NOT_RUN`]: `cargo xtask vm` shows such tests apart, with the reason;
 //! anywhere else they are failures, since that machine was to have everything.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    fs::{self, ReadDir},
+    io::ErrorKind,
+    path::Path,
+};
 
 use procfs::KernelVersion;
 
@@ -23,5 +28,18 @@ pub fn since((major, minor): (u8, u8), what: &str) {
     let kernel = KernelVersion::current().unwrap();
     if (kernel.major, kernel.minor) < (major, minor) {
         not_run(format_args!("{what}: since Linux {major}.{minor}"));
+    }
+}
+
+/// A folder of the tests' source, which a kernel's machine (`cargo xtask vm`) does not have.
+///
+/// Panics where it cannot be read for another reason.
+#[track_caller]
+pub fn source(folder: &Path) -> ReadDir {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            not_run("the tests run without their source, and there is nothing to compare with")
+        }
+        entries => entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display())),
     }
 }
