@@ -1,6 +1,9 @@
 //! netctl or the Engine end and come back; containers on the driver's networks go on.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
@@ -12,6 +15,9 @@ use serde_json::json;
 
 use crate::{adopted::SOON, driven::Driven, mode::Mode as _};
 
+/// Docker asks a driver that is away again and again, each time after twice the time, for half a
+/// minute (pkg/plugins/client.go): so late may a call of its come through.
+const DOCKERS_PATIENCE: Duration = Duration::from_secs(40);
 /// Containers that come and go under load.
 const ROUNDS: u32 = 4;
 const WEB: &str = "--network net1 -p 8080:80/tcp -p 8080:80/udp";
@@ -91,7 +97,7 @@ fn netctl_is_killed_while_containers_come_and_go() {
         });
         // Each time in the middle of another call of Docker's.
         for step in 1..ROUNDS * 2 {
-            wait_for("the next container", SOON, || {
+            wait_for("the next container", DOCKERS_PATIENCE, || {
                 done.load(Ordering::Relaxed) >= step
             });
             driven.lab.kill_daemon();
