@@ -79,11 +79,10 @@ fn taken_off<M: Mode>() {
 }
 
 /// One container's interface goes: it is named, the others are served, and nothing is left of it.
-#[test]
-fn a_container_that_lost_its_interface_is_named() {
-    let adopted = Adopted::start();
-    let lab = &adopted.lab;
-    let (web, client) = pair(&adopted);
+fn lost_interface<M: Mode>() {
+    let mode = M::start();
+    let lab = mode.lab();
+    let (web, client) = pair(&mode);
     let veth = veth(lab, "client");
     drop(client);
     lab.ip(&format!("link del {veth}"));
@@ -92,10 +91,11 @@ fn a_container_that_lost_its_interface_is_named() {
         problems().to_string().contains("client")
     });
     assert!(answers(lab) && reaches_out(&web));
-    adopted.engine.ok("rm -f client");
+    mode.engine().ok("rm -f client");
     wait_for("netctl to follow", SOON, || {
         problems().as_array().is_some_and(Vec::is_empty)
     });
+    wait_at_rest(lab);
     let status = lab.netctl("status -o json").json();
     assert_eq!(status["healthy"], true, "{status:#}");
     assert_eq!(status["endpoints"], 1, "{status:#}");
@@ -147,6 +147,16 @@ fn what_is_taken_off_is_put_on_again() {
 #[test]
 fn what_is_taken_off_is_put_on_again_by_the_driver() {
     taken_off::<Driven>();
+}
+
+#[test]
+fn a_container_that_lost_its_interface_is_named() {
+    lost_interface::<Adopted>();
+}
+
+#[test]
+fn a_container_that_lost_its_interface_is_named_by_the_driver() {
+    lost_interface::<Driven>();
 }
 
 #[test]

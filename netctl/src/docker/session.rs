@@ -384,17 +384,21 @@ impl Session<'_> {
 
 /// What the kernel has of it.
 fn look(facts: &Facts) -> std::io::Result<adopted::Found> {
-    let is_adopted = |c: &&Container| {
+    let on = |c: &Container, is_served: &dyn Fn(&str) -> bool| {
         let mut endpoints = c.endpoints.iter();
-        endpoints.any(|endpoint| facts.networks.contains_key(&endpoint.network))
+        endpoints.any(|endpoint| is_served(&endpoint.network))
     };
-    let containers = facts.containers.values().filter(is_adopted);
-    let sandboxes = containers
+    let containers = facts.containers.values();
+    let adopted = containers.filter(|c| on(c, &|id| facts.networks.contains_key(id)));
+    let containers = facts.containers.values();
+    let driven = containers.filter(|c| on(c, &|id| facts.driven.contains_key(id)));
+    let sandboxes = adopted
         .clone()
         .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
     adopted::look(&adopted::Wanted {
         bridges: facts.networks.values().map(|n| n.bridge.clone()).collect(),
         sandboxes: sandboxes.collect(),
-        fresh: containers.clone().any(|c| c.sandbox.is_none()),
+        driven: driven.filter_map(|c| c.sandbox.clone()).collect(),
+        fresh: adopted.clone().any(|c| c.sandbox.is_none()),
     })
 }

@@ -25,6 +25,7 @@ use super::{
     },
     netns,
 };
+use crate::model::EndpointId;
 
 /// A bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Found {
     pub bridges: BTreeMap<String, Bridge>,
     /// By path.
     pub sandboxes: BTreeMap<PathBuf, Sandbox>,
+    /// By path: which endpoints of ours lead into a network namespace.
+    pub driven: BTreeMap<PathBuf, BTreeSet<EndpointId>>,
     /// Veths that lead into none of these sandboxes, by the index of their bridge: the MAC of
     /// their other end.
     pub fresh: BTreeMap<u32, Vec<(Mac, Veth)>>,
@@ -69,6 +72,8 @@ pub struct Wanted {
     pub bridges: BTreeSet<String>,
     /// By path; `true` asks for the routes inside.
     pub sandboxes: BTreeMap<PathBuf, bool>,
+    /// Network namespaces, by path, that veths of ours were moved into.
+    pub driven: BTreeSet<PathBuf>,
     /// Whether veths matter that lead into no sandbox yet: nobody inside can have changed the MAC
     /// of one that is just being made.
     pub fresh: bool,
@@ -79,6 +84,7 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
     let Wanted {
         bridges,
         sandboxes,
+        driven,
         fresh,
     } = wanted;
     let mut netlink = Netlink::open()?;
@@ -127,6 +133,21 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
             gateways: BTreeSet::new(),
         };
         found.sandboxes.insert(path.clone(), sandbox);
+    }
+    for path in driven {
+        let Ok(netns) = netns::open(path) else {
+            continue;
+        };
+        // Without a number nothing of the host's leads there.
+        let number = netlink.netns_number(netns.as_fd())?;
+        let lead = links.iter().filter(|link| {
+            link.kind == Kind::Veth && number.is_some() && link.peer_netns == number
+        });
+        let ours = lead.filter_map(|link| match OurLink::of(link.index, &link.name)? {
+            OurLink::Endpoint(id) => Some(id),
+            OurLink::Anchor(_) => None,
+        });
+        found.driven.insert(path.clone(), ours.collect());
     }
     if *fresh {
         let is_taken = |link: &Link| {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Translation, with_id};
 use crate::{
-    docker::facts::Facts,
+    docker::facts::{self, Facts},
     model::{EndpointId, NetworkId},
 };
 
@@ -41,8 +41,29 @@ impl Translation<'_> {
                 if let Some(endpoint) = stranger.map(|endpoint| endpoint.id) {
                     self.give(endpoint, &names[id]);
                 }
+                self.check_joined(container, &fact.id);
             }
         }
+    }
+
+    /// Names a running container that has lost its interface. Another one in its place can be made,
+    /// but only Docker moves it into the container, and only at its start.
+    fn check_joined(&mut self, container: &facts::Container, id: &str) {
+        let lead = container.sandbox.as_ref();
+        let lead = lead.and_then(|path| self.found.driven.get(path));
+        let (Some(lead), Some(endpoint)) = (lead, self.model.joined(id)) else {
+            return;
+        };
+        if lead.contains(&endpoint.id) {
+            return;
+        }
+        let network = self.model.networks.get(&endpoint.network);
+        let problem = format!(
+            "container {:?} on network {:?} is not reached: its interface there is gone; restart the container",
+            container.name,
+            network.map_or("", |network| &network.name)
+        );
+        self.problem(problem);
     }
 
     fn give(&mut self, id: EndpointId, sandbox: &str) {
