@@ -22,8 +22,9 @@ use crate::{
 
 const TOPIC: &str = "engine";
 const RESTART: &str = "sudo systemctl restart docker";
-/// Of the clocks that a process's start and a file's change are told by.
-const INEXACT: Duration = Duration::from_secs(1);
+/// Of the clocks that a process's start and a file's change are told by: the uptime and the start
+/// in hundredths of a second, the change in jiffies.
+const INEXACT: Duration = Duration::from_millis(100);
 
 /// `is_off`: daemon.json leaves the packets to netctl.
 pub(super) async fn findings(
