@@ -9,7 +9,10 @@ use std::{
 use ipnet::IpNet;
 use netctl_common::wire::Mac;
 
-use crate::model::{Modes, PortRow};
+use crate::{
+    kernel::adopted::Wanted,
+    model::{Modes, PortRow},
+};
 
 /// Networks and containers by the Engine's ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,4 +93,27 @@ pub(super) struct Endpoint {
     pub(super) mac: Mac,
     pub(super) addr: Option<Ipv4Addr>,
     pub(super) addr6: Option<Ipv6Addr>,
+}
+
+impl Facts {
+    /// What is to be looked for in the kernel.
+    pub(super) fn wanted(&self) -> Wanted {
+        let on = |c: &Container, is_served: &dyn Fn(&str) -> bool| {
+            let mut endpoints = c.endpoints.iter();
+            endpoints.any(|endpoint| is_served(&endpoint.network))
+        };
+        let containers = self.containers.values();
+        let adopted = containers.filter(|c| on(c, &|id| self.networks.contains_key(id)));
+        let containers = self.containers.values();
+        let driven = containers.filter(|c| on(c, &|id| self.driven.contains_key(id)));
+        let sandboxes = adopted
+            .clone()
+            .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
+        Wanted {
+            bridges: self.networks.values().map(|n| n.bridge.clone()).collect(),
+            sandboxes: sandboxes.collect(),
+            driven: driven.filter_map(|c| c.sandbox.clone()).collect(),
+            fresh: adopted.clone().any(|c| c.sandbox.is_none()),
+        }
+    }
 }

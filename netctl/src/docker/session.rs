@@ -316,7 +316,7 @@ impl Session<'_> {
         let (socket, version) = (&self.config.socket, self.version);
         let facts = Arc::new(self.facts.clone());
         let looked = Arc::clone(&facts);
-        let found = tokio::task::spawn_blocking(move || look(&looked)).await;
+        let found = tokio::task::spawn_blocking(move || adopted::look(&looked.wanted())).await;
         let found = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
@@ -380,25 +380,4 @@ impl Session<'_> {
             (false, false) => Some(AGAIN),
         })
     }
-}
-
-/// What the kernel has of it.
-fn look(facts: &Facts) -> std::io::Result<adopted::Found> {
-    let on = |c: &Container, is_served: &dyn Fn(&str) -> bool| {
-        let mut endpoints = c.endpoints.iter();
-        endpoints.any(|endpoint| is_served(&endpoint.network))
-    };
-    let containers = facts.containers.values();
-    let adopted = containers.filter(|c| on(c, &|id| facts.networks.contains_key(id)));
-    let containers = facts.containers.values();
-    let driven = containers.filter(|c| on(c, &|id| facts.driven.contains_key(id)));
-    let sandboxes = adopted
-        .clone()
-        .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
-    adopted::look(&adopted::Wanted {
-        bridges: facts.networks.values().map(|n| n.bridge.clone()).collect(),
-        sandboxes: sandboxes.collect(),
-        driven: driven.filter_map(|c| c.sandbox.clone()).collect(),
-        fresh: adopted.clone().any(|c| c.sandbox.is_none()),
-    })
 }
