@@ -141,17 +141,7 @@ fn check_removed_pins(config: &str) {
     assert!(usual.answers());
     usual.lab.start_daemon();
     assert!(usual.answers());
-    usual.lab.netctl("purge").ok();
-    usual.lab.kill_daemon();
-    let Usual {
-        web,
-        client,
-        other,
-        lab,
-    } = usual;
-    drop((web, client, other));
-    let left = untouched.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    usual.into_lab().check_purges_to(&untouched);
 }
 
 #[test]

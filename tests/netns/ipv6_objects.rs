@@ -224,8 +224,7 @@ fn a_host_without_ipv6_keeps_ipv4() {
         lab.netctl("network ls -o json").json(),
         serde_json::json!([])
     );
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_is_as(&before);
     let usual = {
         lab.populate("net1 --subnet 172.18.0.0/24", &[("web", "-p 8080:80")]);
         let web = lab.agent_in("web");
@@ -289,8 +288,7 @@ fn bad_ipv6_input_is_refused_with_nothing_half_made() {
     ] {
         lab.netctl(words).fails_with(1, parts);
     }
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_is_as(&before);
     // What takes IPv6 only is not in the way of IPv4.
     lab.netctl("port add web 0.0.0.0:9500:80").ok();
     lab.netctl(&format!("port add web [{HOST6}]:9501:80")).ok();

@@ -28,18 +28,7 @@ fn check(config: &str) {
         "the daemon's programs are known by their links"
     );
     assert!(!before.differences(&usual.lab.snapshot()).is_empty());
-    let Usual {
-        web,
-        client,
-        other,
-        lab,
-    } = usual;
-    drop((web, client, other));
-    lab.netctl("purge").ok();
-    // It may have ended by itself; what it leaves is the same either way.
-    lab.kill_daemon();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    usual.into_lab().check_purges_to(&before);
     wait_for("the programs' end", Duration::from_secs(10), || {
         programs().is_disjoint(&own)
     });
@@ -70,10 +59,7 @@ fn nothing_is_left_when_tcx_takes_the_place_of_clsact() {
         lab.kill_daemon();
     }
     lab.start_daemon();
-    lab.netctl("purge").ok();
-    lab.kill_daemon();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_purges_to(&before);
 }
 
 #[test]
@@ -95,10 +81,7 @@ fn what_others_made_stays() {
     lab.populate("net1", &[("web", "-p 8080:80")]);
     lab.netctl("ns create theirs-in-net1 --network net1 --netns /run/netns/theirs")
         .ok();
-    lab.netctl("purge").ok();
-    lab.kill_daemon();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_purges_to(&before);
     assert_eq!(links(), own, "nothing of ours is left in it");
 }
 
@@ -107,16 +90,9 @@ fn removing_one_by_one_leaves_nothing_either() {
     let lab = Lab::with_config(CONFIG);
     let before = lab.snapshot();
     let usual = Usual::populate(lab);
-    let Usual {
-        web,
-        client,
-        other,
-        lab,
-    } = usual;
-    drop((web, client, other));
+    let lab = usual.into_lab();
     lab.netctl("ns rm web client other").ok();
     lab.netctl("network rm net1 net2").ok();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_is_as(&before);
     assert_eq!(lab.netctl("flows -o json").json(), serde_json::json!([]));
 }

@@ -368,8 +368,7 @@ fn the_last_rule_leaves_nothing() {
     lab.netctl("port allow web 80/tcp --clear").ok();
     lab.netctl("port rm web 80/udp").ok();
     lab.netctl("port add web 8080:80/udp").ok();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_is_as(&before);
     assert!(lets_in(lab.lan(), Proto::Udp, HOST), "a new port, no rules");
 }
 
@@ -383,8 +382,5 @@ fn a_purge_takes_the_rules_away() {
     lab.netctl("port allow web 80 --from up0 --limit 10conn/s")
         .ok();
     kept_by(&lab, "up0", "xdp");
-    lab.netctl("purge").ok();
-    lab.kill_daemon();
-    let left = before.differences(&lab.snapshot());
-    assert!(left.is_empty(), "{}", left.join("\n"));
+    lab.check_purges_to(&before);
 }

@@ -100,6 +100,11 @@ impl Usual {
         }
     }
 
+    /// The lab alone: its agents end.
+    pub(crate) fn into_lab(self) -> Lab {
+        self.lab
+    }
+
     /// [`names`], with the MACs of the members and of net1's gateway.
     #[track_caller]
     pub(crate) fn names(&self) -> Names {

@@ -84,6 +84,22 @@ impl Lab {
         Snapshot(found)
     }
 
+    /// The host is as it was.
+    #[track_caller]
+    pub fn check_is_as(&self, before: &Snapshot) {
+        let left = before.differences(&self.snapshot());
+        assert!(left.is_empty(), "{}", left.join("\n"));
+    }
+
+    /// `netctl purge` leaves the host as it was before.
+    #[track_caller]
+    pub fn check_purges_to(&self, before: &Snapshot) {
+        self.netctl("purge").ok();
+        // It may have ended by itself; what it leaves is the same either way.
+        self.kill_daemon();
+        self.check_is_as(before);
+    }
+
     /// Programs on the lab's cgroup and by TCX on the host's interfaces: place, hook, id.
     pub fn attached(&self) -> Vec<(String, &'static str, u32)> {
         let on_cgroup = attached::cgroup_programs(self.cgroup.path());
