@@ -1,6 +1,6 @@
 //! An Engine without iptables and docker-proxy, and a netctl that adopts what it has.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 use netctl_tests::{
     agent::Agent,
@@ -9,7 +9,7 @@ use netctl_tests::{
 };
 use serde_json::Value;
 
-use crate::mode::{engine, settings};
+use crate::mode::{Mode, engine, settings};
 
 /// Command of a container that answers a line to TCP port 80 by an address, from its first moment.
 pub(crate) const ANSWERS: &str =
@@ -46,17 +46,6 @@ impl Adopted {
         }
     }
 
-    /// Waits until netctl has adopted what the Engine had when it asked.
-    #[track_caller]
-    pub(crate) fn wait_connected(&self) {
-        if self.is_stock {
-            return;
-        }
-        wait_for("netctl to connect to the Engine", SOON, || {
-            self.lab.netctl("status -o json").json()["docker"]["connected"] == true
-        });
-    }
-
     /// The Engine with these settings besides those of deploy/daemon.json; netctl configured, but
     /// not started.
     #[track_caller]
@@ -82,34 +71,6 @@ impl Adopted {
         self.wait_connected();
     }
 
-    /// Runs a container and waits until netctl serves it; an agent inside.
-    #[track_caller]
-    pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
-        self.engine.run_ok(name, options);
-        self.wait_served(name);
-        self.agent(name)
-    }
-
-    /// What the host has now, once it is at rest: a bridge is up for the first time with its first
-    /// container, and then looks for a while whether its address is its own.
-    #[track_caller]
-    pub(crate) fn snapshot_at_rest(&self) -> Snapshot {
-        let networks = self
-            .engine
-            .ok("network ls --filter driver=bridge --format {{.Name}}");
-        for network in networks.lines() {
-            let first = ["--network", network];
-            self.engine.run("first", &first).unwrap();
-            self.engine.ok("rm -f first");
-        }
-        self.wait_not_tentative();
-        wait_for("netctl to follow", SOON, || {
-            let status = self.lab.netctl("status -o json");
-            status.code != 0 || status.json()["endpoints"] == 0
-        });
-        self.lab.snapshot()
-    }
-
     /// Waits until the bridges know their IPv6 addresses to be their own.
     #[track_caller]
     pub(crate) fn wait_not_tentative(&self) {
@@ -117,16 +78,37 @@ impl Adopted {
             !self.lab.ip("-6 addr show").contains("tentative")
         });
     }
+}
 
-    /// An agent in a container's network namespace.
+impl Mode for Adopted {
+    const DRIVER: &'static str = "bridge";
+
+    fn start_as(config: &str, more: &Value) -> Self {
+        let adopted = Self::engine_only(more);
+        adopted.configure(&format!("{config}[docker]\nadopt = true\n"));
+        adopted.lab.start_daemon();
+        adopted.wait_connected();
+        adopted
+    }
+
+    fn parts(&self) -> (&Engine, &Lab) {
+        (&self.engine, &self.lab)
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     #[track_caller]
-    pub(crate) fn agent(&self, name: &str) -> Agent {
-        self.engine.agent(&self.lab, name)
+    fn run(&self, name: &str, options: &str) -> Agent {
+        self.engine.run_ok(name, options);
+        self.wait_served(name);
+        self.agent(name)
     }
 
     /// Waits until netctl has every interface and every published port of a container.
     #[track_caller]
-    pub(crate) fn wait_served(&self, name: &str) {
+    fn wait_served(&self, name: &str) {
         if self.is_stock {
             return;
         }
@@ -163,10 +145,50 @@ impl Adopted {
         );
     }
 
-    /// The container's address.
+    fn first_network(&self) -> &'static str {
+        "bridge"
+    }
+
+    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
+        let shown = self.engine.ok(&format!("port {container} {inner}"));
+        let first = shown.lines().next();
+        let port = first.and_then(|line| line.rsplit(':').next()?.parse().ok());
+        port.unwrap_or_else(|| panic!("{shown}"))
+    }
+
+    /// What the host has now, once it is at rest: a bridge is up for the first time with its first
+    /// container, and then looks for a while whether its address is its own.
     #[track_caller]
-    pub(crate) fn address(&self, name: &str, network: &str) -> Ipv4Addr {
-        self.engine.address(name, network).unwrap()
+    fn snapshot_at_rest(&self) -> Snapshot {
+        let networks = self
+            .engine
+            .ok("network ls --filter driver=bridge --format {{.Name}}");
+        for network in networks.lines() {
+            let first = ["--network", network];
+            self.engine.run("first", &first).unwrap();
+            self.engine.ok("rm -f first");
+        }
+        self.wait_not_tentative();
+        wait_for("netctl to follow", SOON, || {
+            let status = self.lab.netctl("status -o json");
+            status.code != 0 || status.json()["endpoints"] == 0
+        });
+        self.lab.snapshot()
+    }
+
+    /// Waits until netctl has adopted what the Engine had when it asked.
+    #[track_caller]
+    fn wait_connected(&self) {
+        if self.is_stock {
+            return;
+        }
+        wait_for("netctl to connect to the Engine", SOON, || {
+            self.lab.netctl("status -o json").json()["docker"]["connected"] == true
+        });
+    }
+
+    fn wait_addresses(&self) {
+        self.wait_not_tentative();
     }
 }
 

@@ -3,13 +3,13 @@
 use netctl_tests::{
     agent::Agent,
     eventually::wait_for,
-    lab::{Lab, docker::Engine},
+    lab::{Lab, Snapshot, docker::Engine},
 };
 use serde_json::Value;
 
 use crate::{
     adopted::SOON,
-    mode::{Mode as _, engine, settings},
+    mode::{Mode, engine, settings, wait_at_rest},
 };
 
 pub(crate) struct Driven {
@@ -43,23 +43,34 @@ impl Driven {
         let engine = engine(&lab, &settings(more));
         Self { engine, lab }
     }
+}
 
-    /// Runs a container; an agent inside. What `docker run` has answered is served.
+impl Mode for Driven {
+    const DRIVER: &'static str = "netctl";
+
+    fn start_as(config: &str, more: &Value) -> Self {
+        let lab = Self::lab(config);
+        lab.start_daemon();
+        Self::engine(lab, more)
+    }
+
+    fn parts(&self) -> (&Engine, &Lab) {
+        (&self.engine, &self.lab)
+    }
+
+    fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     #[track_caller]
-    pub(crate) fn run(&self, name: &str, options: &str) -> Agent {
+    fn run(&self, name: &str, options: &str) -> Agent {
         self.engine.run_ok(name, options);
         self.agent(name)
     }
 
-    /// An agent in a container's network namespace.
+    /// What `docker run` has answered is served; its name is learnt a moment later.
     #[track_caller]
-    pub(crate) fn agent(&self, name: &str) -> Agent {
-        self.engine.agent(&self.lab, name)
-    }
-
-    /// Waits until netctl knows a container by its name.
-    #[track_caller]
-    pub(crate) fn wait_named(&self, name: &str) {
+    fn wait_served(&self, name: &str) {
         wait_for("netctl to know the container's name", SOON, || {
             let shown = self.lab.netctl(&format!("ns inspect {name} -o json"));
             shown.code == 0
@@ -67,5 +78,29 @@ impl Driven {
                     .as_array()
                     .is_some_and(|endpoints| !endpoints.is_empty())
         });
+    }
+
+    fn first_network(&self) -> &'static str {
+        self.network("first", "--subnet 172.26.0.0/24");
+        "first"
+    }
+
+    /// Docker shows no ports of such networks.
+    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
+        self.wait_served(container);
+        let shown = self.lab.netctl(&format!("ns inspect {container} -o json"));
+        let shown = shown.json();
+        let (port, proto) = inner.split_once('/').unwrap();
+        let port: u64 = port.parse().unwrap();
+        let is_asked = |row: &&Value| row["container_port"] == port && row["proto"] == proto;
+        let found = shown["ports"].as_array().unwrap().iter().find(is_asked);
+        let host = found.and_then(|row| row["host_port"].as_u64());
+        host.unwrap_or_else(|| panic!("{shown:#}")) as u16
+    }
+
+    fn snapshot_at_rest(&self) -> Snapshot {
+        self.wait_idle();
+        wait_at_rest(&self.lab);
+        self.lab.snapshot()
     }
 }

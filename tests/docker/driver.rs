@@ -33,7 +33,7 @@ fn a_container_has_its_network_and_its_port() {
         "nothing to do"
     );
 
-    driven.wait_named("web");
+    driven.wait_served("web");
     let shown = driven.lab.netctl("port ls").ok().stdout;
     assert!(shown.contains("web") && shown.contains("net1"), "{shown}");
 

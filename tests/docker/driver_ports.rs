@@ -18,7 +18,7 @@ use crate::{
 
 /// Host ports of a container's published ports that lead to one of its own.
 fn host_ports(driven: &Driven, name: &str, container_port: u16) -> Vec<u16> {
-    driven.wait_named(name);
+    driven.wait_served(name);
     let shown = driven
         .lab
         .netctl(&format!("ns inspect {name} -o json"))
@@ -147,7 +147,7 @@ fn ports_move_with_the_way_out() {
     check("connected again");
     driven.engine.ok("network disconnect aaa web");
     check("disconnected from the second");
-    driven.wait_named("web");
+    driven.wait_served("web");
     driven.engine.ok("rm -f web");
     driven.wait_idle();
 }
@@ -156,7 +156,7 @@ fn ports_move_with_the_way_out() {
 fn named(options: &str) -> (Driven, Agent) {
     let driven = Driven::with_network();
     let web = driven.run("web", &format!("--network net1 {options}"));
-    driven.wait_named("web");
+    driven.wait_served("web");
     (driven, web)
 }
 
@@ -197,7 +197,7 @@ fn what_docker_made_by_the_driver_is_left_to_docker() {
         .fails_with(1, &["web", "docker network connect"]);
     // Names follow the Engine's.
     driven.engine.ok("rename web shop");
-    driven.wait_named("shop");
+    driven.wait_served("shop");
     let networks = lab.netctl("network ls").ok().stdout;
     assert!(networks.contains("net1"), "{networks}");
 }

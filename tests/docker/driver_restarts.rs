@@ -72,7 +72,7 @@ fn netctl_ends_and_comes_back_with_the_driver() {
             driven.lab.netctl("plan").ok().stdout.trim(),
             "nothing to do"
         );
-        driven.wait_named("web");
+        driven.wait_served("web");
     }
     driven.engine.ok("rm -f web");
     driven.wait_idle();
@@ -166,7 +166,7 @@ fn netctl_comes_after_the_engine() {
 fn a_container_ends_while_netctl_is_away() {
     let driven = Driven::start();
     drop(serving(&driven));
-    driven.wait_named("web");
+    driven.wait_served("web");
     driven.lab.kill_daemon();
     // Docker gives up after half a minute, and has removed it then.
     drop(driven.engine.docker(&["rm", "-f", "web"]));

@@ -12,10 +12,7 @@ use netctl_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    adopted::{Adopted, SOON},
-    driven::Driven,
-};
+use crate::adopted::SOON;
 
 /// Those of deploy/daemon.json, and more.
 #[track_caller]
@@ -155,105 +152,4 @@ pub(crate) fn proxies(engine: &Engine) -> usize {
     stats
         .filter(|stat| stat.comm == "docker-proxy" && stat.ppid == engine)
         .count()
-}
-
-impl Mode for Adopted {
-    const DRIVER: &'static str = "bridge";
-
-    fn start_as(config: &str, more: &Value) -> Self {
-        let adopted = Self::engine_only(more);
-        adopted.configure(&format!("{config}[docker]\nadopt = true\n"));
-        adopted.lab.start_daemon();
-        adopted.wait_connected();
-        adopted
-    }
-
-    fn parts(&self) -> (&Engine, &Lab) {
-        (&self.engine, &self.lab)
-    }
-
-    fn engine_mut(&mut self) -> &mut Engine {
-        &mut self.engine
-    }
-
-    fn run(&self, name: &str, options: &str) -> Agent {
-        self.run(name, options)
-    }
-
-    fn wait_served(&self, name: &str) {
-        self.wait_served(name);
-    }
-
-    fn first_network(&self) -> &'static str {
-        "bridge"
-    }
-
-    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
-        let shown = self.engine.ok(&format!("port {container} {inner}"));
-        let first = shown.lines().next();
-        let port = first.and_then(|line| line.rsplit(':').next()?.parse().ok());
-        port.unwrap_or_else(|| panic!("{shown}"))
-    }
-
-    fn snapshot_at_rest(&self) -> Snapshot {
-        self.snapshot_at_rest()
-    }
-
-    fn wait_connected(&self) {
-        self.wait_connected();
-    }
-
-    fn wait_addresses(&self) {
-        self.wait_not_tentative();
-    }
-}
-
-impl Mode for Driven {
-    const DRIVER: &'static str = "netctl";
-
-    fn start_as(config: &str, more: &Value) -> Self {
-        let lab = Self::lab(config);
-        lab.start_daemon();
-        Self::engine(lab, more)
-    }
-
-    fn parts(&self) -> (&Engine, &Lab) {
-        (&self.engine, &self.lab)
-    }
-
-    fn engine_mut(&mut self) -> &mut Engine {
-        &mut self.engine
-    }
-
-    fn run(&self, name: &str, options: &str) -> Agent {
-        self.run(name, options)
-    }
-
-    fn wait_served(&self, name: &str) {
-        self.wait_named(name);
-    }
-
-    fn first_network(&self) -> &'static str {
-        self.network("first", "--subnet 172.26.0.0/24");
-        "first"
-    }
-
-    /// Docker shows no ports of such networks.
-    fn chosen_port(&self, container: &str, inner: &str) -> u16 {
-        self.wait_named(container);
-        let shown = self.lab.netctl(&format!("ns inspect {container} -o json"));
-        let shown = shown.json();
-        let (port, proto) = inner.split_once('/').unwrap();
-        let port: u64 = port.parse().unwrap();
-        let is_asked = |row: &&Value| row["container_port"] == port && row["proto"] == proto;
-        let found = shown["ports"].as_array().unwrap().iter().find(is_asked);
-        let host = found.and_then(|row| row["host_port"].as_u64());
-        host.unwrap_or_else(|| panic!("{shown:#}")) as u16
-    }
-
-    fn snapshot_at_rest(&self) -> Snapshot {
-        Mode::wait_idle(self);
-        wait_at_rest(&self.lab);
-        self.lab.snapshot()
-    }
 }

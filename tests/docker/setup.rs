@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     adopted::{Adopted, SOON},
-    mode::proxies,
+    mode::{Mode as _, proxies},
 };
 
 /// What `netctl docker check` says: whether the host is ready, and its findings.

@@ -165,7 +165,7 @@ fn rules_hold_on_networks_of_the_driver() {
     are(8081, (false, true));
     drop(web);
     driven.engine.ok("restart -t 0 web");
-    driven.wait_named("web");
+    driven.wait_served("web");
     let web = serve();
     are(8081, (false, true));
     are(8080, (true, false));
@@ -174,7 +174,7 @@ fn rules_hold_on_networks_of_the_driver() {
     lab.kill_daemon();
     lab.start_daemon();
     driven.engine.ok("start web");
-    driven.wait_named("web");
+    driven.wait_served("web");
     let _web = serve();
     are(8081, (false, true));
     are(9001, (true, true));
