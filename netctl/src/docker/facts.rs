@@ -98,22 +98,22 @@ pub(super) struct Endpoint {
 impl Facts {
     /// What is to be looked for in the kernel.
     pub(super) fn wanted(&self) -> Wanted {
-        let on = |c: &Container, is_served: &dyn Fn(&str) -> bool| {
-            let mut endpoints = c.endpoints.iter();
-            endpoints.any(|endpoint| is_served(&endpoint.network))
-        };
-        let containers = self.containers.values();
-        let adopted = containers.filter(|c| on(c, &|id| self.networks.contains_key(id)));
-        let containers = self.containers.values();
-        let driven = containers.filter(|c| on(c, &|id| self.driven.contains_key(id)));
-        let sandboxes = adopted
-            .clone()
-            .filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
+        let adopted = || self.on(&self.networks);
+        let sandboxes = adopted().filter_map(|c| Some((c.sandbox.clone()?, c.endpoints.len() > 1)));
+        let driven = self.on(&self.driven);
         Wanted {
             bridges: self.networks.values().map(|n| n.bridge.clone()).collect(),
             sandboxes: sandboxes.collect(),
             driven: driven.filter_map(|c| c.sandbox.clone()).collect(),
-            fresh: adopted.clone().any(|c| c.sandbox.is_none()),
+            fresh: adopted().any(|c| c.sandbox.is_none()),
         }
+    }
+
+    /// Containers with an interface in one of these networks, which are by the Engine's ids.
+    fn on<V>(&self, networks: &BTreeMap<String, V>) -> impl Iterator<Item = &Container> {
+        self.containers.values().filter(|container| {
+            let mut endpoints = container.endpoints.iter();
+            endpoints.any(|endpoint| networks.contains_key(&endpoint.network))
+        })
     }
 }

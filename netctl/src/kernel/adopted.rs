@@ -104,14 +104,11 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
             found.bridges.insert(link.name.clone(), bridge);
         }
     }
-    let ports = || {
-        let veths = links.iter().filter(|link| link.kind == Kind::Veth);
-        veths.filter_map(|link| Some((link, link.master?)))
-    };
-    let mut veths: HashMap<i32, Vec<&Link>> = HashMap::new();
-    for (link, _) in ports() {
+    let veths = || links.iter().filter(|link| link.kind == Kind::Veth);
+    let mut leading: HashMap<i32, Vec<&Link>> = HashMap::new();
+    for link in veths() {
         if let Some(number) = link.peer_netns {
-            veths.entry(number).or_default().push(link);
+            leading.entry(number).or_default().push(link);
         }
     }
     let mut taken = BTreeSet::new();
@@ -124,7 +121,7 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
             continue;
         };
         taken.insert(number);
-        let ports = veths.get(&number).into_iter().flatten();
+        let ports = leading.get(&number).into_iter().flatten();
         let sandbox = Sandbox {
             inode: netns.metadata()?.ino(),
             veths: ports
@@ -140,12 +137,12 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
         };
         // Without a number nothing of the host's leads there.
         let number = netlink.netns_number(netns.as_fd())?;
-        let lead = links.iter().filter(|link| {
-            link.kind == Kind::Veth && number.is_some() && link.peer_netns == number
-        });
-        let ours = lead.filter_map(|link| match OurLink::of(link.index, &link.name)? {
-            OurLink::Endpoint(id) => Some(id),
-            OurLink::Anchor(_) => None,
+        let lead = number.and_then(|number| leading.get(&number));
+        let ours = lead.into_iter().flatten().filter_map(|link| {
+            match OurLink::of(link.index, &link.name)? {
+                OurLink::Endpoint(id) => Some(id),
+                OurLink::Anchor(_) => None,
+            }
         });
         found.driven.insert(path.clone(), ours.collect());
     }
@@ -154,7 +151,8 @@ pub fn look(wanted: &Wanted) -> io::Result<Found> {
             link.peer_netns
                 .is_some_and(|number| taken.contains(&number))
         };
-        for (link, bridge) in ports().filter(|(link, _)| !is_taken(link)) {
+        let ports = veths().filter_map(|link| Some((link, link.master?)));
+        for (link, bridge) in ports.filter(|(link, _)| !is_taken(link)) {
             let peer = match (link.peer_netns, link.peer) {
                 (_, None) => None,
                 (None, Some(peer)) => links.iter().find(|l| l.index == peer).and_then(|l| l.mac),
