@@ -1,11 +1,11 @@
-//! Uplinks whose drivers are modules that not every kernel has: VLANs, bonds, WireGuard,
-//! tunnels.
+//! What takes modules that not every kernel has: uplinks that are VLANs, bonds, WireGuard, tunnels;
+//! SCTP.
 //!
 //! `cargo xtask vm` runs these; `cargo xtask test` leaves them out, and says so.
 
 use netctl_tests::lab::Medium;
 
-use crate::{over, shield};
+use crate::{over, protocols, shield};
 
 /// A tunnel's module makes an interface in every new namespace; that is none that netctl's own
 /// trial of the kernel takes for its own.
@@ -62,4 +62,9 @@ fn gre() {
 #[test]
 fn wireguard() {
     over::serves(Medium::WireGuard);
+}
+
+#[test]
+fn sctp_associations() {
+    protocols::real_associations();
 }

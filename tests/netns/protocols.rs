@@ -1,11 +1,15 @@
 //! SCTP and protocols without ports by real devices: through masquerade, to published ports, and
-//! for how long. The kernel need not know SCTP: frames are made here, checksums and all.
+//! for how long. The kernel need not know SCTP: frames are made here, checksums and all; where it
+//! does, [`real_associations`] lets two stacks talk.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use netctl_common::wire::Mac;
 use netctl_tests::{
-    agent::Agent,
+    agent::{Agent, Connect, Exchange, Proto},
     eventually::wait_for,
     packet::{Names, build, show},
 };
@@ -150,6 +154,54 @@ fn an_sctp_port_is_published() {
             arrived.ends_with(&format!("sctp {seen} chunk=2 ttl=63 len=10")),
             "{arrived}"
         );
+    }
+}
+
+/// Two kernels' own SCTP, whose packets leave a veth without their checksum, and several in one
+/// (GSO): out by masquerade, in by a published port, back inside by the host's address.
+pub(crate) fn real_associations() {
+    /// So many bytes at a time that some leave as segments.
+    const LARGE: usize = 200_000;
+    let usual = Usual::start();
+    let lab = &usual.lab;
+    lab.netctl("port add web 9999:9999/sctp").ok();
+    let any = |port| -> [SocketAddr; 2] {
+        [
+            (Ipv4Addr::UNSPECIFIED, port).into(),
+            (Ipv6Addr::UNSPECIFIED, port).into(),
+        ]
+    };
+    for addr in any(9999) {
+        usual.web.serve(Proto::Sctp, addr);
+    }
+    for addr in any(9998) {
+        lab.lan().serve(Proto::Sctp, addr);
+    }
+    let [in_v4, in_v6] = sides(&usual);
+    for (side, web) in [(in_v4, "172.18.0.2"), (in_v6, "fd00:18::2")] {
+        let addr = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let (host, lan, web) = (addr(side.host), addr(side.lan), addr(web));
+        // Who asks, whom, and whether the server sees the host in his place.
+        for (from, to, is_masqueraded) in [
+            (&usual.client, (lan, 9998), true),
+            (lab.lan(), (host, 9999), false),
+            (&usual.client, (host, 9999), false),
+            (&usual.other, (host, 9999), false),
+            (&usual.client, (web, 9999), false),
+            (lab.host(), (web, 9999), false),
+        ] {
+            let asked = from.connect(Connect::to(Proto::Sctp, to));
+            let asked = asked.unwrap_or_else(|error| panic!("{to:?}: {error}"));
+            // SCTP's port is never changed.
+            assert_eq!(asked.seen.port(), asked.local.port(), "{to:?}: {asked:?}");
+            let seen = if is_masqueraded {
+                host
+            } else {
+                asked.local.ip()
+            };
+            assert_eq!(asked.seen.ip(), seen, "{to:?}: {asked:?}");
+            from.exchange_all(Exchange::of(Proto::Sctp, to, 3, LARGE), format!("{to:?}"));
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn connect(ask: &Connect, held: &mut Held) -> io::Result<Connected> {
 
 fn open(ask: &Connect, limit: Duration) -> io::Result<Client> {
     if ask.proto != Proto::Udp {
-        return socket::tcp(ask.target, ask.source, limit).map(Client::Stream);
+        return socket::stream(ask.proto, ask.target, ask.source, limit).map(Client::Stream);
     }
     let client = socket::udp(&ask.target, ask.source, limit)?;
     if ask.style == Style::Connected {
@@ -54,7 +54,7 @@ fn question(ask: &Connect, client: &Client, limit: Duration) -> io::Result<Conne
             stream.set_read_timeout(Some(limit))?;
             let text = match ask.proto {
                 Proto::Http => http_get(stream, "/", false)?,
-                Proto::Tcp | Proto::Udp => {
+                Proto::Tcp | Proto::Sctp | Proto::Udp => {
                     let mut stream = stream;
                     stream.write_all(QUESTION)?;
                     let mut line = String::new();
@@ -102,7 +102,7 @@ fn parse(text: &str) -> io::Result<SocketAddr> {
 /// A page of a server in the agent's namespace.
 pub(super) fn fetch(target: SocketAddr, path: &str) -> io::Result<String> {
     http_get(
-        &socket::tcp(target, None, patient(Duration::from_secs(5)))?,
+        &socket::stream(Proto::Http, target, None, patient(Duration::from_secs(5)))?,
         path,
         true,
     )

@@ -14,7 +14,7 @@ use nix::sys::socket::{
 
 use super::{protocol::Proto, socket};
 
-/// Asks a TCP or UDP server for the address that it sees; any other bytes are echoed.
+/// Asks a server of no HTTP for the address that it sees; any other bytes are echoed.
 pub(super) const QUESTION: &[u8] = b"peer?\n";
 
 /// Starts a server on threads of its own; they end with the process.
@@ -25,8 +25,8 @@ pub(super) fn serve(proto: Proto, addr: SocketAddr) -> io::Result<()> {
             socket::roomy(&server);
             thread::spawn(move || serve_udp(&server));
         }
-        Proto::Tcp => accept(addr, serve_tcp)?,
-        Proto::Http => accept(addr, serve_http)?,
+        Proto::Tcp | Proto::Sctp => accept(proto, addr, serve_stream)?,
+        Proto::Http => accept(proto, addr, serve_http)?,
     }
     Ok(())
 }
@@ -113,18 +113,20 @@ fn receive(
     Ok((message.bytes, peer, asked))
 }
 
-fn accept(addr: SocketAddr, each: fn(TcpStream) -> io::Result<()>) -> io::Result<()> {
-    let listener = socket::tcp_server(addr, true)?;
+fn accept(proto: Proto, addr: SocketAddr, each: fn(TcpStream) -> io::Result<()>) -> io::Result<()> {
+    let listener = socket::listener(proto, addr, true)?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || each(stream));
+            thread::spawn(move || {
+                socket::no_delay(proto, &stream)?;
+                each(stream)
+            });
         }
     });
     Ok(())
 }
 
-fn serve_tcp(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn serve_stream(mut stream: TcpStream) -> io::Result<()> {
     let peer = stream.peer_addr()?;
     let mut buffer = vec![0_u8; 65536];
     loop {
@@ -141,7 +143,6 @@ fn serve_tcp(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn serve_http(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let peer = stream.peer_addr()?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {

@@ -15,10 +15,10 @@ use crate::patience::patient;
 /// How much to send, and where to.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Exchange {
-    /// TCP or UDP.
+    /// Not HTTP.
     proto: Proto,
     target: SocketAddr,
-    /// UDP: datagrams, one after the other. TCP: rounds of `size` bytes on one connection.
+    /// UDP: datagrams, one after the other. Others: rounds of `size` bytes on one connection.
     count: u32,
     size: usize,
     timeout_ms: u64,
@@ -106,7 +106,7 @@ pub(super) fn run(ask: &Exchange) -> io::Result<Exchanged> {
         }
         return Ok(done);
     }
-    let stream = socket::tcp(ask.target, None, limit)?;
+    let stream = socket::stream(ask.proto, ask.target, None, limit)?;
     for round in 0..ask.count {
         let data = payload(round);
         let mut answer = vec![0_u8; ask.size];

@@ -16,6 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Proto,
     client::http_get,
     socket::{self, errno_name},
 };
@@ -169,7 +170,7 @@ fn keep_alive(target: SocketAddr, until: &Until, report: &mut LoadReport) {
         let stream = match connection.take().map_or_else(
             || {
                 report.connections += 1;
-                socket::tcp(target, None, patient(ANSWER_LIMIT))
+                socket::stream(Proto::Tcp, target, None, patient(ANSWER_LIMIT))
             },
             Ok,
         ) {
@@ -195,7 +196,7 @@ fn keep_alive(target: SocketAddr, until: &Until, report: &mut LoadReport) {
 fn new_connections(target: SocketAddr, until: &Until, report: &mut LoadReport) {
     while !until.over() {
         let begin = Instant::now();
-        let answer = socket::tcp(target, None, patient(ANSWER_LIMIT))
+        let answer = socket::stream(Proto::Tcp, target, None, patient(ANSWER_LIMIT))
             .and_then(|stream| http_get(&stream, "/", true));
         report.connections += 1;
         match answer {

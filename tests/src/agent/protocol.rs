@@ -17,6 +17,9 @@ pub enum Proto {
     Udp,
     /// HTTP/1.1 over TCP; the body is the address that the server saw.
     Http,
+    /// One association for a socket (RFC 6458, section 4), by the kernel's own stack, which is a
+    /// module.
+    Sctp,
 }
 
 /// How a UDP client sends: the kernel's hooks differ.

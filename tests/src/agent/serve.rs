@@ -216,7 +216,7 @@ impl State {
             }
         } else {
             Bound::Tcp {
-                _listener: socket::tcp_server(ask.addr, ask.only_v6)?,
+                _listener: socket::listener(ask.proto, ask.addr, ask.only_v6)?,
             }
         };
         if let Some(name) = &ask.hold {

@@ -11,20 +11,27 @@ use nix::{
     libc,
     sys::{
         socket::{
-            AddressFamily, Backlog, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect,
-            listen, recvfrom, sendto, setsockopt, socket, sockopt,
+            Backlog, MsgFlags, SockaddrStorage, bind, connect, listen, recvfrom, sendto,
+            setsockopt, sockopt,
         },
         time::TimeVal,
     },
 };
 
-fn new(kind: SockType, target: &SocketAddr, source: Option<SocketAddr>) -> io::Result<OwnedFd> {
+use super::protocol::Proto;
+
+fn new(proto: Proto, target: &SocketAddr, source: Option<SocketAddr>) -> io::Result<OwnedFd> {
     let family = if target.is_ipv4() {
-        AddressFamily::Inet
+        libc::AF_INET
     } else {
-        AddressFamily::Inet6
+        libc::AF_INET6
     };
-    let fd = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
+    let (kind, protocol) = match proto {
+        Proto::Tcp | Proto::Http => (libc::SOCK_STREAM, 0),
+        Proto::Sctp => (libc::SOCK_STREAM, libc::IPPROTO_SCTP),
+        Proto::Udp => (libc::SOCK_DGRAM, 0),
+    };
+    let fd = open(family, kind, protocol)?;
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if let Some(source) = source {
         bind(fd.as_raw_fd(), &SockaddrStorage::from(source))?;
@@ -34,16 +41,16 @@ fn new(kind: SockType, target: &SocketAddr, source: Option<SocketAddr>) -> io::R
 
 /// A TCP socket that is bound and nothing else.
 pub(super) fn bound_tcp(addr: SocketAddr) -> io::Result<OwnedFd> {
-    new(SockType::Stream, &addr, Some(addr))
+    new(Proto::Tcp, &addr, Some(addr))
 }
 
 /// A socket on an address; one on an IPv6 address takes no IPv4 if `only_v6`.
-fn server(kind: SockType, addr: SocketAddr, only_v6: bool) -> io::Result<OwnedFd> {
-    let fd = new(kind, &addr, None)?;
+fn server(proto: Proto, addr: SocketAddr, only_v6: bool) -> io::Result<OwnedFd> {
+    let fd = new(proto, &addr, None)?;
     if addr.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &only_v6)?;
     }
-    if kind == SockType::Datagram {
+    if proto == Proto::Udp {
         // Two servers on one port would share its datagrams.
         setsockopt(&fd, sockopt::ReuseAddr, &false)?;
     }
@@ -51,23 +58,25 @@ fn server(kind: SockType, addr: SocketAddr, only_v6: bool) -> io::Result<OwnedFd
     Ok(fd)
 }
 
-pub(super) fn tcp_server(addr: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
-    let fd = server(SockType::Stream, addr, only_v6)?;
+/// A server of TCP or SCTP.
+pub(super) fn listener(proto: Proto, addr: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let fd = server(proto, addr, only_v6)?;
     listen(&fd, Backlog::new(128)?)?;
     Ok(fd.into())
 }
 
 pub(super) fn udp_server(addr: SocketAddr, only_v6: bool) -> io::Result<UdpSocket> {
-    server(SockType::Datagram, addr, only_v6).map(UdpSocket::from)
+    server(Proto::Udp, addr, only_v6).map(UdpSocket::from)
 }
 
 /// connect() with a bound source and a deadline (SO_SNDTIMEO counts for connect() on Linux).
-pub(super) fn tcp(
+pub(super) fn stream(
+    proto: Proto,
     target: SocketAddr,
     source: Option<SocketAddr>,
     limit: Duration,
 ) -> io::Result<TcpStream> {
-    let fd = new(SockType::Stream, &target, source)?;
+    let fd = new(proto, &target, source)?;
     setsockopt(&fd, sockopt::SendTimeout, &time_val(limit))?;
     if let Err(errno) = connect(fd.as_raw_fd(), &SockaddrStorage::from(target)) {
         return Err(match errno {
@@ -76,9 +85,19 @@ pub(super) fn tcp(
         });
     }
     let stream = TcpStream::from(fd);
-    stream.set_nodelay(true)?;
+    no_delay(proto, &stream)?;
     stream.set_read_timeout(Some(limit))?;
     Ok(stream)
+}
+
+/// Has small writes leave at once.
+pub(super) fn no_delay(proto: Proto, stream: &TcpStream) -> io::Result<()> {
+    /// SCTP_NODELAY (RFC 6458, section 8.1.5; linux/sctp.h).
+    const SCTP_NODELAY: i32 = 3;
+    match proto {
+        Proto::Sctp => set(stream, libc::IPPROTO_SCTP, SCTP_NODELAY, &1_i32),
+        Proto::Tcp | Proto::Http | Proto::Udp => stream.set_nodelay(true),
+    }
 }
 
 /// Has close() send an RST (SO_LINGER of 0, socket(7)).
@@ -97,7 +116,7 @@ pub(super) fn udp(
     source: Option<SocketAddr>,
     limit: Duration,
 ) -> io::Result<UdpSocket> {
-    let fd = new(SockType::Datagram, target, source)?;
+    let fd = new(Proto::Udp, target, source)?;
     let socket = UdpSocket::from(fd);
     socket.set_read_timeout(Some(limit))?;
     Ok(socket)
@@ -138,15 +157,20 @@ pub(super) fn set<T>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) ->
 
 /// A raw ICMP socket, or a packet socket: kinds that nix types only in part.
 pub(super) fn raw(domain: i32, protocol: i32, limit: Duration) -> io::Result<OwnedFd> {
+    let fd = open(domain, libc::SOCK_RAW, protocol)?;
+    setsockopt(&fd, sockopt::ReceiveTimeout, &time_val(limit))?;
+    Ok(fd)
+}
+
+/// socket() with numbers that nix has no names for.
+fn open(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     // SAFETY: plain system call; the descriptor is owned from here on.
-    let fd = unsafe { libc::socket(domain, libc::SOCK_RAW | libc::SOCK_CLOEXEC, protocol) };
+    let fd = unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: just opened, nobody else has it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    setsockopt(&fd, sockopt::ReceiveTimeout, &time_val(limit))?;
-    Ok(fd)
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sends by the route to an address.
