@@ -100,6 +100,13 @@ pub(super) const INTENDED: &[Intended] = &[
         netctl: "answered, seen as LAN",
     },
     Intended {
+        // docker-proxy takes any client's stream and makes one of its own; a packet stays of its family.
+        name: "an IPv6 client of the LAN, for a container without IPv6",
+        asked: &["LAN -> 2001:db8:64::1 8100/tcp"],
+        stock: "answered, seen as the gateway",
+        netctl: "refused",
+    },
+    Intended {
         // Likewise: it leaves with an address that nobody outside has a route to.
         name: "IPv6 of a container to the outside",
         asked: &[

@@ -139,6 +139,7 @@ impl<M: Mode> Play<M> {
         self.scene.serve("forms", agent);
         for (who, ip, port, proto) in [
             ("LAN", "198.51.100.1", 8100, Proto::Tcp),
+            ("LAN", "2001:db8:64::1", 8100, Proto::Tcp),
             ("host", "::1", 8100, Proto::Tcp),
             ("LAN", "198.51.100.1", 8101, Proto::Http),
             ("LAN", "198.51.100.1", 8102, Proto::Tcp),
