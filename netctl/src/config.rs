@@ -180,7 +180,7 @@ pub struct Network {
 /// A configuration that cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("config file {path}: cannot be read; check --config", path = .path.display())]
+    #[error("config file {path}: cannot be read; see who may read it, or name another one by --config", path = .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("config file {path}{place}: {reason}", path = .path.display())]
     Syntax {

@@ -26,7 +26,7 @@ async fn finish<T: Send + 'static>(
 ) -> Answer<T> {
     match tokio::spawn(operation).await {
         Ok(done) => done.map(Json),
-        Err(e) => Err(Error::Failed(format!("internal error: {e}"))),
+        Err(e) => Err(Error::internal(&e)),
     }
 }
 
@@ -36,7 +36,7 @@ async fn read<T: Send + 'static>(
 ) -> Answer<T> {
     match tokio::task::spawn_blocking(reading).await {
         Ok(read) => read.map(Json),
-        Err(e) => Err(Error::Failed(format!("internal error: {e}"))),
+        Err(e) => Err(Error::internal(&e)),
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) fn places(files: DockerFiles) -> Places {
 
 pub(super) fn enable(out: Output, args: DockerSwitch) -> Result<ExitCode> {
     let places = places(args.files);
-    let launch = Launch::read(&places.root).context("the processes of this machine")?;
+    let launch = Launch::read(&places.root)
+        .context("the processes of this machine cannot be read; run this as root")?;
     let plan = setup::enable(&places, &launch)?;
     let next = [
         "sudo systemctl restart netctl",

@@ -190,10 +190,10 @@ fn engine(engine: &view::Engine) -> String {
             engine.networks,
             engine.containers
         ),
-        (error, _) => format!(
-            "not connected: {}; what it had is served on",
-            error.as_deref().unwrap_or("not yet asked")
+        (Some(error), _) => format!(
+            "not connected: {error} ({socket}); what it had is served on; start it, or set `docker.socket` in netctl.toml"
         ),
+        (None, false) => "not yet asked".to_owned(),
     }
 }
 

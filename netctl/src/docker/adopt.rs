@@ -48,7 +48,7 @@ pub async fn follow(service: Arc<Service>, config: Docker, resync: Duration) {
                     .engine_seen()
                     .is_none_or(|seen| seen.connected || seen.error.is_none());
                 if was_there {
-                    tracing::warn!(socket = %socket.display(), error, "no connection to the Docker Engine");
+                    tracing::warn!(socket = %socket.display(), error, "no connection to the Docker Engine, which is tried again; start it, or set `docker.socket` in netctl.toml");
                 }
                 service.note_engine(|seen| {
                     seen.socket = socket.clone();

@@ -21,7 +21,13 @@ use super::{
     facts::{Container, Endpoint, Facts, Networks},
     translate::{Outcome, translate},
 };
-use crate::{config::Docker, kernel::adopted, model::PortRow, service::Service, view};
+use crate::{
+    config::Docker,
+    kernel::adopted,
+    model::PortRow,
+    service::{Error, Service},
+    view,
+};
 
 /// Until what could not be served is looked at again: a container's interfaces come and go while
 /// the Engine tells of them.
@@ -321,10 +327,10 @@ impl Session<'_> {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 return Err(End::Engine(format!(
-                    "the kernel's interfaces cannot be read: {error}"
+                    "the kernel's interfaces cannot be read, which is tried again: {error}"
                 )));
             }
-            Err(error) => return Err(End::Engine(format!("internal error: {error}"))),
+            Err(error) => return Err(End::Engine(Error::internal(&error).to_string())),
         };
         let networks = facts.networks.len() + facts.driven.len();
         let containers = facts.containers.len();
@@ -351,7 +357,7 @@ impl Session<'_> {
         for (id, strange) in &self.strange {
             let name = self.facts.containers.get(id).map_or("", |c| &c.name);
             problems.extend(strange.iter().map(|what| {
-                format!("container {name:?}: {what} is not served: it cannot be understood")
+                format!("container {name:?}: {what} is not served: netctl does not understand it; make the container without it, and please report it")
             }));
         }
         let served = problems.is_empty();

@@ -346,7 +346,7 @@ fn check_pins(folder: &Path, sizes: Sizes) -> Result<Vec<String>, ObjectError> {
         }
         if name == kept::FLOW4 || name == kept::FLOW6 {
             warnings.push(format!(
-                "the flow table {name} keeps its room for {} flows, {} asked for: the new size takes effect after `netctl purge`",
+                "the flow table {name} keeps its room for {} flows, {} asked for: the new size takes effect at the next boot, or after `netctl purge`, which removes networks, namespaces and ports as well",
                 found.max_entries / 2,
                 entries / 2
             ));

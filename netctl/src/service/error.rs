@@ -28,6 +28,15 @@ pub enum Error {
     Failed(String),
 }
 
+impl Error {
+    /// A task of the daemon's ended without an answer: a fault of netctl's.
+    pub fn internal(reason: &tokio::task::JoinError) -> Self {
+        Self::Failed(format!(
+            "internal error: {reason}; please report it, with the daemon's log"
+        ))
+    }
+}
+
 impl From<NameError> for Error {
     fn from(e: NameError) -> Self {
         Self::Invalid(e.to_string())

@@ -111,7 +111,11 @@ impl Service {
 
     /// Steps that a pass would take now.
     pub async fn plan(&self) -> Result<Vec<String>> {
-        let failed = |e| Error::Failed(format!("the machine could not be looked at: {e}"));
+        let failed = |e| {
+            Error::Failed(format!(
+                "the machine could not be looked at: {e}; try again"
+            ))
+        };
         self.engine.plan().await.map_err(failed)
     }
 
@@ -135,7 +139,11 @@ impl Service {
     /// before are heard first.
     async fn enter(&self) -> Result<RwLockReadGuard<'_, bool>> {
         let open = self.open().await?;
-        let failed = |e| Error::Failed(format!("the machine could not be looked at: {e}"));
+        let failed = |e| {
+            Error::Failed(format!(
+                "the machine could not be looked at: {e}; try again"
+            ))
+        };
         self.engine.settle().await.map_err(failed)?;
         Ok(open)
     }
@@ -176,8 +184,7 @@ impl Service {
             service.engine.set_model(new);
             Ok((out, Change { delta, scopes }))
         });
-        task.await
-            .unwrap_or_else(|e| Err(Error::Failed(format!("internal error: {e}"))))
+        task.await.unwrap_or_else(|e| Err(Error::internal(&e)))
     }
 
     /// Waits until the machine has followed, or takes the change back.

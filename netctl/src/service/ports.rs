@@ -135,9 +135,7 @@ impl Service {
                 .filter_map(|id| model.ports.get(id))
                 .try_for_each(|port| taken.check_held(&port.to_string(), port))
         });
-        let checked = check
-            .await
-            .unwrap_or_else(|e| Err(Error::Failed(format!("internal error: {e}"))));
+        let checked = check.await.unwrap_or_else(|e| Err(Error::internal(&e)));
         match checked {
             Ok(()) => Ok(()),
             Err(taken) => Err(self.take_back(change, taken).await),

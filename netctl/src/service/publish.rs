@@ -75,7 +75,7 @@ impl Service {
             (HostPorts::Any, _) => {
                 let (first, last) = self.engine.free_ports().map_err(|e| {
                     Error::Failed(format!(
-                        "published port {text:?}: no host port can be chosen: {e}"
+                        "published port {text:?}: no host port can be chosen: {e}; name one"
                     ))
                 })?;
                 // Goes on behind the last one that was given out.

@@ -115,7 +115,7 @@ impl Service {
         let flows = self
             .engine
             .flows()
-            .map_err(|e| Error::Failed(format!("the flow table cannot be read: {e}")))?;
+            .map_err(|e| Error::Failed(format!("the flow table cannot be read: {e}; try again")))?;
         let shown = flows.into_iter().map(|flow| {
             let owner = owners.get(&flow.endpoint);
             types::Flow {
@@ -130,7 +130,7 @@ impl Service {
     }
 
     pub fn drops(&self) -> Result<Vec<view::Drop>> {
-        let failed = |e| Error::Failed(format!("the drop counters cannot be read: {e}"));
+        let failed = |e| Error::Failed(format!("the drop counters cannot be read: {e}; try again"));
         self.engine.drops().map_err(failed)
     }
 

@@ -58,7 +58,7 @@ impl<'s> Taken<'s> {
     pub(super) fn check_held(&mut self, text: &str, port: &PublishedPort) -> Result<()> {
         let unknown = |error| {
             Error::Failed(format!(
-                "published port {text:?}: whether the host port is free cannot be found out: {error}"
+                "published port {text:?}: whether the host port is free cannot be found out: {error}; try again"
             ))
         };
         let held = match self.held.entry(port.proto) {

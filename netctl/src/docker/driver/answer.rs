@@ -57,7 +57,7 @@ where
     let operation = call(service.ok_or_else(ended)?, request);
     // To its end, even if Docker goes away.
     let done = tokio::spawn(operation).await;
-    done.unwrap_or_else(|e| Err(Error::Failed(format!("internal error: {e}"))))
+    done.unwrap_or_else(|e| Err(Error::internal(&e)))
 }
 
 fn written<A: Serialize>(key: &str, answer: Result<A>) -> Response {

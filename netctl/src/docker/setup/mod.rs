@@ -37,7 +37,7 @@ pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 /// Why nothing was changed.
 #[derive(Debug, Error)]
 pub enum SetupError {
-    #[error("{path}: cannot be read", path = .path.display())]
+    #[error("{path}: cannot be read; run this as root", path = .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{path}: cannot be written; run this as root, and see that the file system is not read-only", path = .path.display())]
     Write { path: PathBuf, source: io::Error },

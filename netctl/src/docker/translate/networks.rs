@@ -41,7 +41,7 @@ impl Translation<'_> {
             if !fact.unserved.is_empty() {
                 let options = fact.unserved.join(", ");
                 self.problem(format!(
-                    "docker network {name:?}: {options} is not served; the network is as without it"
+                    "docker network {name:?}: {options} is not served, and the network is as without it; make it anew without that"
                 ));
             }
         }

@@ -180,7 +180,7 @@ impl Translation<'_> {
         let mut targets = port.targets(way);
         if is_bare && !targets.all(|(_, addr, endpoint)| self.is_routed(addr, endpoint)) {
             return Err(format!(
-                "container {name:?}: published port {}/{} is not served: it has no host port, and its network is not reached by routing",
+                "container {name:?}: published port {}/{} is not served: it has no host port, and its network is not reached by routing; publish it with a host port",
                 port.container_port,
                 port.proto.name()
             ));

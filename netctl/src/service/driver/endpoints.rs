@@ -186,7 +186,7 @@ fn add_member(
     let known = model.members.get(&id);
     if known.is_some_and(|known| **known != member) {
         return Err(Error::Conflict(format!(
-            "endpoint {:?} exists already, with other addresses; delete it first",
+            "endpoint {:?} exists already, with other addresses; `docker network disconnect --force NETWORK CONTAINER` removes it",
             short(&id)
         )));
     }
