@@ -200,6 +200,8 @@ fn rules_and_programs_of_others_are_found() {
     lab.sh(&["iptables", "-F", "DOCKER-USER"]);
     assert_eq!(machine.check().0, 0);
 
+    rules_on_the_way_are_told(&machine);
+
     lab.sh(&["tc", "qdisc", "add", "dev", "up0", "clsact"]);
     let filter = "filter add dev up0 ingress prio 7 protocol ip u32 match u32 0 0 classid 1:1";
     let words: Vec<&str> = ["tc"].into_iter().chain(filter.split(' ')).collect();
@@ -223,6 +225,57 @@ fn rules_and_programs_of_others_are_found() {
         .ok();
     assert!(lab.ip("link show up0").contains("xdp"));
     assert_eq!(machine.told("bpf").len(), 1);
+}
+
+/// Rules that stock Docker's traffic passes and netctl's does not; the Engine's own are not counted.
+#[track_caller]
+fn rules_on_the_way_are_told(machine: &Machine) {
+    let lab = &machine.lab;
+    let others = || {
+        let told = machine.told("netfilter").into_iter();
+        let mut others = told.filter(|(_, found)| found.contains("rules of others"));
+        others.next()
+    };
+    let iptables = |rule: &str| {
+        let words: Vec<&str> = ["iptables"].into_iter().chain(rule.split(' ')).collect();
+        lab.sh(&words);
+    };
+    for engines in [
+        "-A FORWARD -j DOCKER-USER",
+        "-A FORWARD -o docker0 -j DOCKER",
+        "-A FORWARD -i docker0 ! -o docker0 -j ACCEPT",
+        "-t raw -A PREROUTING -d 172.17.0.2 ! -i docker0 -j DROP",
+        "-t nat -A PREROUTING -j ACCEPT",
+        "-A INPUT -s 198.51.100.9 -j DROP",
+    ] {
+        iptables(engines);
+    }
+    assert_eq!(others(), None);
+    for own in [
+        "-I FORWARD -s 198.51.100.9 -j ACCEPT",
+        "-I FORWARD -i up0 -o docker0 -j DROP",
+        "-I FORWARD -o docker0 -s 198.51.100.9 -j REJECT",
+    ] {
+        iptables(own);
+    }
+    lab.sh(&["nft", "add table inet mine"]);
+    lab.sh(&[
+        "nft",
+        "add chain inet mine early { type filter hook prerouting priority -300; }",
+    ]);
+    lab.sh(&["nft", "add rule inet mine early ip saddr 198.51.100.9 drop"]);
+    let (level, found) = others().unwrap();
+    assert_eq!(level, "note");
+    assert_eq!(
+        found,
+        "4 rules of others (inet mine early, ip filter FORWARD): what netctl serves does not pass them"
+    );
+    assert_eq!(
+        machine.check().0,
+        0,
+        "whom they are about nobody else knows"
+    );
+    lab.sh(&["nft", "flush ruleset"]);
 }
 
 /// A program of somebody's on the uplink, until this is dropped.

@@ -1,15 +1,20 @@
 //! Rules of netfilter that the Engine has made, or that somebody has made for it.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, io};
 
 use super::Finding;
-use crate::kernel::netlink::netfilter::{self, Chain};
+use crate::kernel::netlink::netfilter::{self, Chain, Rule};
 
 const TOPIC: &str = "netfilter";
 /// Tables of the Engine's own backend for nftables (29).
 const TABLE: &str = "docker-bridges";
 /// What the Engine leaves to the administrator.
 const USER: &str = "DOCKER-USER";
+/// Parts of names by which rules of the Engine's, and of firewalls that are told of by themselves,
+/// are known: chains that they lead to, interfaces that they are about.
+const KNOWN: [&str; 4] = ["DOCKER", "docker", "br-", "ufw"];
+/// Tables that are told of by themselves.
+const KNOWN_TABLES: [&str; 2] = [TABLE, "firewalld"];
 
 pub(super) fn findings() -> Vec<Finding> {
     let chains = match netfilter::chains() {
@@ -22,6 +27,10 @@ pub(super) fn findings() -> Vec<Finding> {
             Err(error) => found.push(Finding::unknown(TOPIC, "the rules of DOCKER-USER", error)),
             Ok(rules) => found.extend(users(chain, &rules)),
         }
+    }
+    match others(&chains) {
+        Err(error) => found.push(Finding::unknown(TOPIC, "the rules of nftables", error)),
+        Ok(others) => found.extend(filtering(&others)),
     }
     let dockers: Vec<&Chain> = chains.iter().filter(|chain| is_dockers(chain)).collect();
     if !dockers.is_empty() {
@@ -39,9 +48,9 @@ fn is_dockers(chain: &Chain) -> bool {
 }
 
 /// Rules of the administrator, who relies on them.
-fn users(chain: &Chain, rules: &[Vec<String>]) -> Option<Finding> {
+fn users(chain: &Chain, rules: &[Rule]) -> Option<Finding> {
     // The Engine's own: a counter and a return.
-    let is_engines = |rule: &Vec<String>| rule.as_slice() == ["counter", "immediate"];
+    let is_engines = |rule: &Rule| rule.expressions == ["counter", "immediate"];
     let own = rules.iter().filter(|rule| !is_engines(rule)).count();
     let own = own.max(rules.len().saturating_sub(1));
     (own > 0).then(|| {
@@ -58,6 +67,65 @@ fn users(chain: &Chain, rules: &[Vec<String>]) -> Option<Finding> {
                 "netctl port allow CONTAINER 8080:80 --from 10.0.0.0/8".to_owned(),
                 format!("sudo {command} -F {USER}   # then"),
             ],
+        )
+    })
+}
+
+/// Chains that what is forwarded passes with stock Docker and not with netctl, with the number of
+/// rules in them that are somebody else's.
+fn others(chains: &[Chain]) -> io::Result<Vec<(&Chain, usize)>> {
+    let passed = chains.iter().filter(|chain| is_passed(chain));
+    let mut found = Vec::new();
+    for chain in passed.filter(|chain| !KNOWN_TABLES.contains(&&*chain.table)) {
+        let rules = netfilter::rules(chain)?;
+        // The Engine itself lets through here, and refuses in chains of its own; but in `raw`,
+        // where 28 and later keep those out who route to a container.
+        let is_engines_kind = |rule: &Rule| chain.table == "raw" || !rule.refuses();
+        let is_known =
+            |rule: &Rule| is_engines_kind(rule) && KNOWN.iter().any(|name| rule.mentions(name));
+        let count = rules.iter().filter(|rule| !is_known(rule)).count();
+        if count > 0 {
+            found.push((chain, count));
+        }
+    }
+    Ok(found)
+}
+
+/// Filters on the way to a published port of stock Docker's: before routing, between interfaces,
+/// and on an interface itself behind the place of netctl's programs.
+fn is_passed(chain: &Chain) -> bool {
+    /// NF_INET_PRE_ROUTING and NF_INET_FORWARD; NF_NETDEV_INGRESS.
+    const PRE_ROUTING: u32 = 0;
+    const FORWARD: u32 = 2;
+    const INGRESS: u32 = 0;
+    let hook = chain.hook.as_ref().filter(|hook| hook.kind == "filter");
+    hook.is_some_and(|hook| match chain.family {
+        "ip" | "ip6" | "inet" => [PRE_ROUTING, FORWARD].contains(&hook.number),
+        "netdev" => hook.number == INGRESS,
+        _ => false,
+    })
+}
+
+/// Nobody but their author knows whether they are about containers.
+fn filtering(others: &[(&Chain, usize)]) -> Option<Finding> {
+    let mut names: Vec<String> = others
+        .iter()
+        .map(|(chain, _)| format!("{} {} {}", chain.family, chain.table, chain.name))
+        .collect();
+    names.sort_unstable();
+    let count: usize = others.iter().map(|(_, count)| count).sum();
+    (count > 0).then(|| {
+        let shown = names
+            .iter()
+            .map(|name| format!("sudo nft list chain {name}   # what they say"));
+        let instead = "# whom they are to keep out of a published port: the label netctl.allow=10.0.0.0/8, or netctl port allow";
+        Finding::note(
+            TOPIC,
+            format!(
+                "{count} rules of others ({}): what netctl serves does not pass them",
+                names.join(", ")
+            ),
+            shown.chain([instead.to_owned()]),
         )
     })
 }
@@ -129,8 +197,8 @@ mod tests {
     use super::*;
     use crate::docker::check::Level;
 
-    fn rule(expressions: &[&str]) -> Vec<String> {
-        expressions.iter().map(|name| (*name).to_owned()).collect()
+    fn rule(expressions: &[&str]) -> Rule {
+        Rule::new(expressions, &[])
     }
 
     #[test]

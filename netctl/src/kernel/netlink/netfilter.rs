@@ -18,10 +18,18 @@ const HEADER: usize = 4;
 /// Types of attributes, of the same file.
 const CHAIN_TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
 const EXPRESSION_NAME: u16 = 1;
+/// Where an expression `immediate` has the code of its verdict (NFTA_EXPR_DATA,
+/// NFTA_IMMEDIATE_DATA, NFTA_DATA_VERDICT, NFTA_VERDICT_CODE).
+const VERDICT: [u16; 4] = [2, 2, 2, 1];
+/// NF_DROP of include/uapi/linux/netfilter.h, big endian as in the message.
+const DROP: [u8; 4] = 0_u32.to_be_bytes();
 
 /// A chain, and the table that it is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +39,62 @@ pub struct Chain {
     number: u8,
     pub table: String,
     pub name: String,
+    /// Where packets enter it by themselves; `None` where another chain's rule sends them.
+    pub hook: Option<Hook>,
+}
+
+/// A chain's place on the way of packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// `filter`, `nat` or `route`.
+    pub kind: String,
+    /// NF_INET_… of include/uapi/linux/netfilter.h; in the family netdev NF_NETDEV_….
+    pub number: u32,
+}
+
+/// A rule of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Names of its expressions (`payload`, `cmp`, `immediate`).
+    pub expressions: Vec<String>,
+    /// All of it, as the kernel tells.
+    message: Vec<u8>,
+}
+
+impl Rule {
+    /// Whether a chain, an interface or an extension of that name, or one that it is a part of,
+    /// occurs in it.
+    pub fn mentions(&self, name: &str) -> bool {
+        let mut places = self.message.windows(name.len());
+        places.any(|place| place == name.as_bytes())
+    }
+
+    /// Whether what it is about is dropped or rejected.
+    pub fn refuses(&self) -> bool {
+        let rejects = self.expressions.iter().any(|name| name == "reject");
+        // By an extension of iptables, which nftables calls a target.
+        let is_target = self.expressions.iter().any(|name| name == "target");
+        let drops =
+            || elements(&self.message).any(|element| within(element, &VERDICT) == Some(&DROP[..]));
+        rejects || is_target && self.mentions("REJECT") || drops()
+    }
+
+    fn of(message: Vec<u8>) -> Self {
+        Self {
+            expressions: expressions(&message),
+            message,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Rule {
+    pub(crate) fn new(expressions: &[&str], message: &[u8]) -> Self {
+        Self {
+            expressions: expressions.iter().map(|name| (*name).to_owned()).collect(),
+            message: message.to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -41,6 +105,7 @@ impl Chain {
             number: 0,
             table: table.to_owned(),
             name: name.to_owned(),
+            hook: None,
         }
     }
 }
@@ -66,8 +131,8 @@ pub fn chains() -> io::Result<Option<Vec<Chain>>> {
     ))
 }
 
-/// The rules of a chain, each by the names of its expressions (`payload`, `cmp`, `immediate`).
-pub fn rules(chain: &Chain) -> io::Result<Vec<Vec<String>>> {
+/// The rules of a chain.
+pub fn rules(chain: &Chain) -> io::Result<Vec<Rule>> {
     let mut request = vec![chain.number, 0, 0, 0];
     for (kind, name) in [(RULE_TABLE, &chain.table), (RULE_CHAIN, &chain.name)] {
         let mut text = name.clone().into_bytes();
@@ -75,8 +140,8 @@ pub fn rules(chain: &Chain) -> io::Result<Vec<Vec<String>>> {
         request.extend(attribute(kind, &text));
     }
     let messages = dump(NETLINK_NETFILTER, GET_RULE, &request)?;
-    let new = messages.iter().filter(|(kind, _)| *kind == NEW_RULE);
-    Ok(new.map(|(_, message)| expressions(message)).collect())
+    let new = messages.into_iter().filter(|(kind, _)| *kind == NEW_RULE);
+    Ok(new.map(|(_, message)| Rule::of(message)).collect())
 }
 
 fn chain(message: &[u8]) -> Option<Chain> {
@@ -87,18 +152,41 @@ fn chain(message: &[u8]) -> Option<Chain> {
         number: header[0],
         table: text(CHAIN_TABLE)?,
         name: text(CHAIN_NAME)?,
+        hook: hook(rest),
+    })
+}
+
+/// Of the attributes of a chain.
+fn hook(chain: &[u8]) -> Option<Hook> {
+    let number = within(chain, &[CHAIN_HOOK, HOOK_NUMBER])?;
+    Some(Hook {
+        kind: attributes(chain).find_map(|(kind, value)| named(kind, CHAIN_TYPE, value))?,
+        number: u32::from_be_bytes(number.try_into().ok()?),
     })
 }
 
 fn expressions(message: &[u8]) -> Vec<String> {
-    let rest = message.get(HEADER..).unwrap_or_default();
-    let lists = attributes(rest).filter(|(kind, _)| *kind == RULE_EXPRESSIONS);
-    let elements = lists.flat_map(|(_, list)| attributes(list));
-    elements
-        .filter_map(|(_, element)| {
+    elements(message)
+        .filter_map(|element| {
             attributes(element).find_map(|(kind, value)| named(kind, EXPRESSION_NAME, value))
         })
         .collect()
+}
+
+/// The expressions of a rule.
+fn elements(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let rest = message.get(HEADER..).unwrap_or_default();
+    let lists = attributes(rest).filter(|(kind, _)| *kind == RULE_EXPRESSIONS);
+    let elements = lists.flat_map(|(_, list)| attributes(list));
+    elements.map(|(_, element)| element)
+}
+
+/// The first attribute of these kinds, each within the one before.
+fn within<'a>(bytes: &'a [u8], path: &[u16]) -> Option<&'a [u8]> {
+    path.iter().try_fold(bytes, |bytes, wanted| {
+        let found = attributes(bytes).find(|(kind, _)| kind == wanted);
+        found.map(|(_, value)| value)
+    })
 }
 
 fn named(kind: u16, wanted: u16, value: &[u8]) -> Option<String> {
@@ -135,7 +223,19 @@ mod tests {
         ]));
         let found = found.unwrap();
         assert_eq!((found.family, &*found.table), ("ip", "filter"));
-        assert_eq!(found.name, "DOCKER-USER");
+        assert_eq!((&*found.name, found.hook), ("DOCKER-USER", None));
+        let inside = attribute(HOOK_NUMBER, &2_u32.to_be_bytes());
+        let found = chain(&message(&[
+            attribute(CHAIN_TABLE, b"filter\0"),
+            attribute(CHAIN_NAME, b"FORWARD\0"),
+            attribute(CHAIN_HOOK | 1 << 15, &inside),
+            attribute(CHAIN_TYPE, b"filter\0"),
+        ]));
+        let forward = Hook {
+            kind: "filter".into(),
+            number: 2,
+        };
+        assert_eq!(found.unwrap().hook, Some(forward));
         assert_eq!(chain(&message(&[handle])), None);
         let expression = |name: &[u8]| {
             let inside = [attribute(EXPRESSION_NAME, name), attribute(2, &[0; 8])];
@@ -143,7 +243,9 @@ mod tests {
         };
         let list = [expression(b"counter\0"), expression(b"immediate\0")];
         let rule = message(&[attribute(RULE_EXPRESSIONS | 1 << 15, &list.concat())]);
-        assert_eq!(expressions(&rule), ["counter", "immediate"]);
+        let rule = Rule::of(rule);
+        assert_eq!(rule.expressions, ["counter", "immediate"]);
+        assert!(rule.mentions("count") && !rule.mentions("DOCKER"));
         assert!(expressions(&[2]).is_empty());
     }
 }
