@@ -1,6 +1,6 @@
 //! A Compose file as anybody writes it: nothing in it knows of netctl.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command};
 
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
@@ -15,6 +15,7 @@ use crate::{
     adopted::{Adopted, SOON},
     driven::Driven,
     mode::Mode,
+    nothing_else::check_nothing,
 };
 
 /// `OF_DRIVER`: what is said of the networks, nothing in a file of somebody who knows no netctl.
@@ -87,7 +88,7 @@ impl Project {
     }
 }
 
-fn asks(from: &Agent, addr: std::net::Ipv4Addr, port: u16) -> bool {
+fn asks(from: &Agent, addr: Ipv4Addr, port: u16) -> bool {
     let ask = Connect::to(Proto::Tcp, (addr, port)).within_ms(700);
     from.connect(ask).is_ok()
 }
@@ -119,13 +120,14 @@ fn comes_up_and_goes<M: Mode>(of_driver: &str) {
     let lone = mode.agent("shop-lone-1");
     front.serve_all(80);
     back.serve_all(80);
+    check_nothing(&mode);
 
     // From outside, as oneself; loopback only from the host.
     let (lan, host) = (lab.lan(), lab.host());
     let seen = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080))).unwrap();
     assert_eq!(seen.seen.ip(), LAN);
     assert!(!asks(lan, HOST, 8081));
-    assert!(asks(host, std::net::Ipv4Addr::LOCALHOST, 8081));
+    assert!(asks(host, Ipv4Addr::LOCALHOST, 8081));
     // Services by name.
     assert_eq!(named(mode.engine(), "shop-front-1", "back"), 1);
     let address = mode.address("shop-back-1", "shop_inner");
@@ -181,11 +183,44 @@ fn a_file_with_the_drivers_networks_comes_up_and_goes() {
     comes_up_and_goes::<Driven>("{driver: netctl}");
 }
 
-/// The example for users is one that Compose takes.
+/// The example for users does what it says; with another image, since none is fetched here.
 #[test]
-fn the_example_is_valid() {
+fn the_example_is_as_it_says() {
     let adopted = Adopted::start();
-    let project = Project::new(&adopted.lab, include_str!("../../deploy/compose.yaml"));
-    let read = project.run(&adopted.lab, "config");
-    assert!(read.contains("published: \"8080\""), "{read}");
+    let lab = &adopted.lab;
+    let project = Project::new(lab, include_str!("../../deploy/compose.yaml"));
+    let services = ["web", "app", "admin"].map(|service| {
+        format!("  {service}:\n    image: {IMAGE}\n    command: [/bin/busybox, sleep, \"86400\"]\n")
+    });
+    let other_images = format!("services:\n{}", services.concat());
+    fs::write(project.folder.join("compose.override.yaml"), other_images).unwrap();
+    project.run(lab, "up -d --scale app=3");
+    let [web, app, admin] = ["shop-web-1", "shop-app-3", "shop-admin-1"].map(|name| {
+        adopted.wait_served(name);
+        adopted.agent(name)
+    });
+    web.serve_all(80);
+    app.serve_all(80);
+    admin.serve_all(8080);
+    let (lan, host) = (lab.lan(), lab.host());
+    let seen = lan.connect(Connect::to(Proto::Tcp, (HOST, 8080))).unwrap();
+    assert_eq!(seen.seen.ip(), LAN);
+    // A port on 127.0.0.1.
+    assert!(asks(host, Ipv4Addr::LOCALHOST, 8081));
+    assert!(!asks(lan, HOST, 8081));
+    // Who may come in by port 8443: 10.0.0.0/8 among others.
+    let allowed = Ipv4Addr::new(10, 9, 9, 9);
+    lab.lan_ip(&format!("addr add {allowed}/32 dev lan0"));
+    lab.ip(&format!("route add {allowed}/32 via {LAN}"));
+    assert!(!asks(lan, HOST, 8443));
+    let ask = Connect::to(Proto::Tcp, (HOST, 8443)).from((allowed, 0));
+    assert_eq!(lan.connect(ask).unwrap().seen.ip(), allowed);
+    // Services by name, and the network's MTU.
+    assert_eq!(named(&adopted.engine, "shop-web-1", "app"), 3);
+    assert!(asks(&web, adopted.address("shop-app-3", "shop_back"), 80));
+    let mtu = "exec shop-app-3 /bin/busybox cat /sys/class/net/eth0/mtu";
+    assert_eq!(adopted.engine.ok(mtu), "1400");
+    let labels = ["compose_project=\"shop\"", "compose_service=\"web\""];
+    let opened = lab.scrape();
+    assert!(opened.value("netctl_port_connections_opened_total", &labels) >= 1.0);
 }

@@ -151,12 +151,31 @@ fn containers_start_again_with_the_engine() {
     driven.wait_idle();
 }
 
-/// The Engine starts first, with a network of the driver's and nobody who serves it.
+/// The Engine of a host that boots starts first: it has a network of the driver's, and a container
+/// to start there, and nobody who serves either.
 #[test]
 fn netctl_comes_after_the_engine() {
-    let driven = Driven::engine(Driven::lab(""), &json!({}));
+    let mut driven = Driven::engine(Driven::lab(""), &json!({}));
     driven.lab.start_daemon();
     drop(serving(&driven));
+    driven.engine.ok("update --restart always web");
+    driven.engine.stop(Signal::SIGTERM).unwrap();
+    driven.lab.stop_daemon();
+    let before = driven.engine.log().len();
+    driven.engine.launch_again().unwrap();
+    wait_for("the Engine to miss the driver", SOON, || {
+        let log = driven.engine.log();
+        log[before..].contains("Unable to locate plugin: netctl")
+    });
+    driven.lab.start_daemon();
+    driven.engine.wait_ready().unwrap();
+    wait_for("the container", DOCKERS_PATIENCE, || {
+        driven.engine.ok("inspect -f {{.State.Running}} web") == "true"
+    });
+    let web = driven.agent("web");
+    web.serve_all(80);
+    check(&driven, &web);
+    drop(web);
     driven.engine.ok("rm -f web");
     driven.wait_idle();
 }

@@ -24,6 +24,7 @@ mod networks;
 mod nothing_else;
 mod others;
 mod published;
+mod rebind;
 mod restarts;
 mod setup;
 mod several;

@@ -97,7 +97,8 @@ impl Engine {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn wait_ready(&self) -> Result<(), String> {
+    /// Waits until it answers.
+    pub fn wait_ready(&self) -> Result<(), String> {
         let ready = eventually(READY, || self.docker(&["version"]).ok());
         match ready {
             Some(_) => Ok(()),
@@ -123,10 +124,16 @@ impl Engine {
 
     /// Starts dockerd again, after [`Self::stop`].
     pub fn start_again(&mut self) -> Result<(), String> {
+        self.launch_again()?;
+        self.wait_ready()
+    }
+
+    /// The same without waiting for it.
+    pub fn launch_again(&mut self) -> Result<(), String> {
         // What a crash leaves.
         drop(fs::remove_file(self.folder.join("pid")));
         self.child = spawn(&self.place, &self.folder, &self.tools)?;
-        self.wait_ready()
+        Ok(())
     }
 
     /// Runs docker; its output.
