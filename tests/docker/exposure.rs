@@ -91,8 +91,8 @@ fn on_loopback<M: Mode>() {
 fn unpublished<M: Mode>() {
     let mode = M::start();
     let network = mode.first_network();
-    let options = format!("--network {network} --expose 80 -p 127.0.0.1:8080:80");
-    let web = mode.run("web", &options);
+    let options = "--expose 80 -p 127.0.0.1:8080:80/tcp -p 127.0.0.1:8080:80/udp -p 8090:80/tcp -p 8090:80/udp";
+    let web = mode.run("web", &format!("--network {network} {options}"));
     web.serve_all(80);
     let addr = mode.address("web", network);
     let lab = mode.lab();
@@ -108,8 +108,16 @@ fn unpublished<M: Mode>() {
         }
     }
     assert_eq!(lab.lan().ping(addr, 1, 300), 0);
-    let ask = Connect::to(Proto::Tcp, (addr, 80));
-    lab.host().connect(ask).unwrap();
+    for proto in [Proto::Tcp, Proto::Udp] {
+        for (who, from, target) in [
+            ("host", lab.host(), (addr, 80)),
+            ("host", lab.host(), (Ipv4Addr::LOCALHOST, 8080)),
+            ("LAN", lab.lan(), (HOST, 8090)),
+        ] {
+            let asked = from.connect(Connect::to(proto, target));
+            assert!(asked.is_ok(), "{who} {proto:?} {target:?}: {asked:?}");
+        }
+    }
 }
 
 #[test]

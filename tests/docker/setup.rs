@@ -44,7 +44,12 @@ fn restart_engine(adopted: &mut Adopted) {
     adopted.engine.start_again().unwrap();
 }
 
-/// Starts the container; an agent inside that serves.
+/// The container's process; one that goes on keeps it.
+fn pid(adopted: &Adopted) -> String {
+    adopted.engine.ok("inspect -f {{.State.Pid}} web")
+}
+
+/// Starts the container where it does not run; an agent inside that serves.
 fn web(adopted: &Adopted) -> Agent {
     adopted.engine.ok("start web");
     let web = adopted.agent("web");
@@ -52,15 +57,33 @@ fn web(adopted: &Adopted) -> Agent {
     web
 }
 
-#[test]
-fn a_host_goes_there_and_back() {
-    let mut adopted = Adopted::stock(&json!({}));
+/// Restarts the Engine. Its containers go on, or are started anew; the agent inside that serves.
+fn restarted(adopted: &mut Adopted, agent: Agent, live_restore: bool) -> Agent {
+    let before = pid(adopted);
+    if live_restore {
+        restart_engine(adopted);
+        assert_eq!(pid(adopted), before, "containers go on");
+        return agent;
+    }
+    drop(agent);
+    restart_engine(adopted);
+    web(adopted)
+}
+
+/// In the order of deploy/README.md: netctl runs, and serves nothing of Docker's yet.
+fn there_and_back(settings: &Value) {
+    let live_restore = settings["live-restore"] == true;
+    let mut adopted = Adopted::stock(settings);
     adopted.configure("# ours\n[docker]\n");
+    adopted.lab.start_daemon();
     let config = std::fs::read_to_string(adopted.lab.config_path()).unwrap();
     let file = adopted.lab.scratch().join("docker/daemon.json");
     let stock = std::fs::read_to_string(&file).unwrap();
     adopted.engine.run("web", &["-p", "8080:80"]).unwrap();
     assert!(proxies(&adopted.engine) > 0);
+    let agent = web(&adopted);
+    let ask = || Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(1000);
+    adopted.lab.lan().connect(ask()).unwrap();
 
     let (ready, findings) = check(&adopted);
     assert!(!ready);
@@ -84,7 +107,14 @@ fn a_host_goes_there_and_back() {
     for part in ["docker-proxy", "was started before daemon.json was changed"] {
         assert!(says(&findings, "change", part), "{part}: {findings:#?}");
     }
-    restart_engine(&mut adopted);
+    adopted.lab.stop_daemon();
+    adopted.start_netctl();
+    // Beside the Engine's rules and its proxies, which go on for as long as it runs.
+    adopted.wait_served("web");
+    let seen = adopted.lab.lan().connect(ask()).unwrap();
+    assert_eq!(seen.seen.ip(), LAN);
+    let agent = restarted(&mut adopted, agent, live_restore);
+    adopted.wait_connected();
     let (ready, findings) = check(&adopted);
     assert!(ready, "{findings:#?}");
     // The lines that take away what is left, as they are printed.
@@ -97,10 +127,7 @@ fn a_host_goes_there_and_back() {
     for line in lines {
         adopted.lab.sh(&["sh", "-c", line]);
     }
-    adopted.start_netctl();
-    let agent = web(&adopted);
     adopted.wait_served("web");
-    let ask = || Connect::to(Proto::Tcp, (HOST, 8080)).within_ms(1000);
     let seen = adopted.lab.lan().connect(ask()).unwrap();
     assert_eq!(seen.seen.ip(), LAN);
     assert_eq!(proxies(&adopted.engine), 0);
@@ -113,7 +140,6 @@ fn a_host_goes_there_and_back() {
         ready && says(&findings, "ok", "no rules of the Engine"),
         "{findings:#?}"
     );
-    drop(agent);
 
     // And back.
     adopted.lab.netctl(&words(&adopted, "disable")).ok();
@@ -125,11 +151,20 @@ fn a_host_goes_there_and_back() {
     adopted.lab.stop_daemon();
     adopted.lab.start_daemon();
     assert_eq!(adopted.lab.netctl("status -o json").json()["endpoints"], 0);
-    restart_engine(&mut adopted);
-    let _agent = web(&adopted);
+    let _agent = restarted(&mut adopted, agent, live_restore);
     assert!(adopted.lab.sh(&["iptables-save"]).contains("DOCKER"));
     assert!(proxies(&adopted.engine) > 0);
     wait_for("stock Docker to serve", SOON, || {
         adopted.lab.lan().connect(ask()).is_ok()
     });
+}
+
+#[test]
+fn a_host_goes_there_and_back() {
+    there_and_back(&json!({}));
+}
+
+#[test]
+fn a_host_goes_there_and_back_while_containers_run() {
+    there_and_back(&json!({"live-restore": true}));
 }

@@ -1,15 +1,19 @@
 //! Rules of published ports by a container's labels, and by an operator's word beside them.
 
+use std::net::Ipv4Addr;
+
 use netctl_tests::{
     agent::{Agent, Connect, Proto},
     eventually::wait_for,
     lab::{HOST, Lab, Neighbour},
 };
 
+use serde_json::json;
+
 use crate::{
     adopted::{Adopted, SOON},
     driven::Driven,
-    mode::Mode as _,
+    mode::Mode,
 };
 
 /// Whether there is an answer within that many milliseconds.
@@ -45,7 +49,7 @@ fn labels_say_who_may_use_a_port() {
     );
     web.serve_all(80);
     for port in 9000..=9002 {
-        web.serve(Proto::Tcp, (std::net::Ipv4Addr::UNSPECIFIED, port));
+        web.serve(Proto::Tcp, (Ipv4Addr::UNSPECIFIED, port));
     }
     assert_eq!(who(&adopted.lab, &more, 8080), (true, false));
     assert_eq!(who(&adopted.lab, &more, 8081), (false, true));
@@ -143,7 +147,7 @@ fn rules_hold_on_networks_of_the_driver() {
         let web = driven.agent("web");
         web.serve_all(80);
         for port in 9000..=9002 {
-            web.serve(Proto::Tcp, (std::net::Ipv4Addr::UNSPECIFIED, port));
+            web.serve(Proto::Tcp, (Ipv4Addr::UNSPECIFIED, port));
         }
         web
     };
@@ -190,4 +194,62 @@ fn rules_hold_on_networks_of_the_driver() {
         reaches(lab.host(), HOST, 8090, 500),
         "rules are kept on the uplinks"
     );
+}
+
+/// The same where an XDP program keeps them, whatever a veth pays for it; limits, and who is told.
+fn labels_are_kept_by_xdp<M: Mode>() {
+    let mode = M::start_as("[datapath]\nxdp = \"on\"\n", &json!({}));
+    let lab = mode.lab();
+    let more = lab.add_lan_host();
+    mode.network("net1", "--subnet 172.28.0.0/24");
+    let web = mode.run(
+        "web",
+        "--network net1 -p 8080:80 -p 8081:80 -p 8082:80/udp \
+         --label netctl.allow.8080=198.51.100.0/24 --label netctl.limit.8081=2conn/h \
+         --label netctl.limit.8082/udp=3pkt/h",
+    );
+    web.serve_all(80);
+    let kept = || lab.netctl("status -o json").json()["shield"].clone();
+    for uplink in ["up0", "up1"] {
+        wait_for(&format!("{uplink} by XDP"), SOON, || {
+            kept()[uplink]
+                .as_str()
+                .is_some_and(|how| how.starts_with("xdp"))
+        });
+    }
+    wait_for("the list", SOON, || who(lab, &more, 8080) == (true, false));
+    // For each source.
+    for expected in [(true, true), (true, true), (false, false)] {
+        assert_eq!(who(lab, &more, 8081), expected);
+    }
+    let asked = |agent: &Agent, host: Ipv4Addr| {
+        let ask = Connect::to(Proto::Udp, (host, 8082)).within_ms(500);
+        agent.connect(ask).is_ok()
+    };
+    for expected in [true, true, true, false] {
+        let answered = (asked(lab.lan(), HOST), asked(&more.agent, more.host));
+        assert_eq!(answered, (expected, expected));
+    }
+    let page = lab.scrape();
+    for (port, reason) in [
+        (8080, "not_allowed"),
+        (8081, "limit_connections"),
+        (8082, "limit_packets"),
+    ] {
+        let port = format!("host_port=\"{port}\"");
+        let reason = format!("reason=\"{reason}\"");
+        let labels = ["container=\"web\"", "network=\"net1\"", &port, &reason];
+        let refused = page.value("netctl_port_refused_packets_total", &labels);
+        assert!(refused >= 1.0, "{labels:?}: {}", page.text());
+    }
+}
+
+#[test]
+fn labels_hold_by_xdp() {
+    labels_are_kept_by_xdp::<Adopted>();
+}
+
+#[test]
+fn labels_hold_by_xdp_by_the_driver() {
+    labels_are_kept_by_xdp::<Driven>();
 }

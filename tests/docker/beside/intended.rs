@@ -272,3 +272,37 @@ pub(super) const OF_DRIVER: &[OfDriver] = &[
         driver: "remote: published port \"7100:80/tcp\": 7100/tcp: port is already allocated to host process (agent) on 0.0.0.0:7100; stop it, or choose another host port.",
     },
 ];
+
+/// What all sides must do, and not be alike in failing at.
+pub(super) const PINNED: &[(&str, &str)] = &[
+    ("client -> 172.28.0.2 80/tcp", "answered, seen as client"),
+    (
+        "client -> 198.51.100.2 7000/udp",
+        "answered, seen as the host",
+    ),
+    ("client pings 198.51.100.2", "answered"),
+    ("client pings 172.28.0.2", "answered"),
+    ("client pings 172.29.0.2", "silence"),
+    ("host pings 172.28.0.2", "answered"),
+    ("client looks up web", "172.28.0.2"),
+    ("web looks up caller", "172.28.0.3"),
+    ("client looks up outside.example", "203.0.113.9"),
+    ("client looks up nobody.example", "no such name"),
+    ("inside looks up beside", "172.30.0.3"),
+    (
+        "docker stats web, of 3 MB each way",
+        "every byte counted both ways",
+    ),
+    (
+        "LAN -> the UDP service, by a socket that it keeps",
+        "answered, seen as LAN",
+    ),
+    (
+        "the same after the service's restart, first datagram",
+        "answered, seen as LAN",
+    ),
+    (
+        "a container with --restart always whose process is killed",
+        "answers again",
+    ),
+];

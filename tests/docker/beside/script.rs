@@ -16,6 +16,7 @@ use super::scene::Scene;
 use crate::{
     adopted::{ANSWERS, SOON},
     mode::Mode,
+    published::carried,
 };
 
 /// Question and outcome, in order.
@@ -198,19 +199,11 @@ impl<M: Mode> Play<M> {
         self.scene
             .agent("client")
             .exchange_all(exchange, "neighbour");
-        let shown = "stats --no-stream --format {{.NetIO}} web";
-        let shown = self.scene.mode.engine().ok(shown);
-        // "3.1MB / 3.05MB"
-        let all_of_it = |side: &str| {
-            let number = side.trim().strip_suffix("MB");
-            number.is_some_and(|number| number.parse().is_ok_and(|number: f64| number >= 3.0))
-        };
-        let counted = shown
-            .split_once('/')
-            .map(|(got, sent)| (all_of_it(got), all_of_it(sent)));
-        let outcome = match counted {
-            Some((true, true)) => "every byte counted both ways".to_owned(),
-            _ => shown,
+        let counted = carried(self.scene.mode.engine(), "web");
+        let outcome = if counted.iter().all(|megabytes| *megabytes >= 3.0) {
+            "every byte counted both ways".to_owned()
+        } else {
+            format!("{counted:?}")
         };
         self.say("docker stats web, of 3 MB each way", outcome);
     }

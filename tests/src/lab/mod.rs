@@ -282,6 +282,12 @@ impl Lab {
         daemon.terminate()
     }
 
+    /// What the daemon has written so far; empty where none runs.
+    pub fn daemon_log(&self) -> String {
+        let daemon = self.daemon_slot();
+        daemon.as_ref().map_or_else(String::new, Daemon::log)
+    }
+
     /// The daemon's process id.
     pub fn daemon_pid(&self) -> u32 {
         self.daemon_slot().as_ref().map_or(0, Daemon::pid)

@@ -6,6 +6,9 @@ use super::Finding;
 use crate::kernel::netlink::netfilter::{self, Chain, Rule};
 
 const TOPIC: &str = "netfilter";
+/// Rules and chains of the Engine's, as iptables-save writes them: by their chains and interfaces;
+/// and that by which a container asks itself by its published port, which names neither.
+const ENGINES: &str = r"DOCKER|docker0|br-[0-9a-f]{12}|-s ([^ ]+) -d \1 .*-j MASQUERADE";
 /// Tables of the Engine's own backend for nftables (29).
 const TABLE: &str = "docker-bridges";
 /// What the Engine leaves to the administrator.
@@ -148,7 +151,7 @@ fn left(chains: &[&Chain]) -> Finding {
     for family in families {
         let command = iptables(family);
         remedy.push(format!(
-            "sudo sh -c \"{command}-save | grep -vE 'DOCKER|docker0|br-[0-9a-f]{{12}}' | {command}-restore\""
+            "sudo sh -c \"{command}-save | grep -vE '{ENGINES}' | {command}-restore\""
         ));
     }
     for (family, table) in tables.iter().filter(|(_, table)| *table == TABLE) {
