@@ -242,8 +242,11 @@ fn advisory_18_inside_sources_from_outside() {
                 frames.push(build(&names, &line));
             }
         }
+        // The stack takes a unicast packet from a frame for everybody, too.
+        let line = "lan>all udp {client}:5555>{host}:8080 data=advisory";
+        frames.push(build(&names, line));
         // The host's own source to a container's own address is from outside all the same.
-        let reasons = [("spoofed_source", 7), ("from_outside", 1)];
+        let reasons = [("spoofed_source", 8), ("from_outside", 1)];
         unseen(&usual, lan, &frames, &reasons, || assert!(usual.answers()));
         let loopback = build(&names, "lan>up udp {lo}:5555>{host}:8080 data=advisory");
         let reasons = [("martian_address", 1)];

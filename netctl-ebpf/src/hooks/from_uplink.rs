@@ -75,14 +75,15 @@ fn try_from_uplink6(skb: *mut __sk_buff) -> Result<i32, DropReason> {
 #[inline(always)]
 fn walk<A: Family>(packet: &mut Packet<A>) -> Result<i32, DropReason> {
     if packet.headers.dmac.is_group() {
-        return Ok(verdict::NEXT);
+        // The host takes a unicast packet from such a frame, too.
+        return untracked(packet);
     }
     let whole = packet.parse().is_ok();
     if shield::is_due(packet, whole) {
         return helpers::jump(packet.skb, A::SHIELD);
     }
     if !whole {
-        return Ok(verdict::NEXT);
+        return untracked(packet);
     }
     // What a container must not get the host's own processes may: their stack judges for itself.
     let (known, broken) = match ports_known(packet) {

@@ -54,16 +54,8 @@ fn left_to_the_stack(facts: &Facts, case: &Case<'_>) -> Ruling {
     let Ok(ip) = Ip::of_frame(case.input) else {
         return Ok(());
     };
-    // Frames for a group are received by the host itself only: the stack does not forward them.
-    let group = case.input[0] & 1 != 0;
-    // Behind extension headers somebody else may see another transport: the anchor's program
-    // refuses what the stack forwards.
-    let plain = ip.src.is_ipv4() || ip.l4 == ip.start + 40;
-    if !plain {
-        return Ok(());
-    }
     require(
-        group || !(facts.is_inside(ip.src) || facts.is_inside(ip.dst)),
+        !(facts.is_inside(ip.src) || facts.is_inside(ip.dst)),
         "a packet from outside with a container's address is not left to the stack",
     )
 }
