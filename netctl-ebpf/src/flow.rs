@@ -55,9 +55,13 @@ pub(crate) fn follow<A: Family>(
             return None;
         };
         flow.last_seen = now;
+        // SAFETY: a live value; see above.
+        let sibling = unsafe { &mut *sibling };
         if opens && flow.flags & flags::REPLY == 0 {
-            // SAFETY: a live value; see above.
-            reopen(flow, unsafe { &mut *sibling }, now);
+            reopen(flow, sibling, now);
+        }
+        if packet.tcp_flags & header::RST == 0 {
+            outlive_reset(flow, sibling);
         }
     }
     let shown = if proto::has_connections(flow.proto) {
@@ -99,6 +103,20 @@ fn reopen<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>, now: u64) {
     (flow.created, sibling.created) = (now, now);
     if let Some(stats) = port_stats::of(flow.port_id, flow.host_port) {
         stats.opened += 1;
+    }
+}
+
+/// Whoever goes on sending has not believed the RST (RFC 5961, section 3.2: one whose sequence number
+/// is not the very next one). Numbers are not known here, but an endpoint that did believe it answers
+/// the next packet by an RST of its own. Without this, one forged packet would have a connection
+/// forgotten as soon as it pauses for the time of a closed one.
+#[inline(always)]
+fn outlive_reset<A: Family>(flow: &mut Flow<A>, sibling: &mut Flow<A>) {
+    for half in [flow, sibling] {
+        // Another CPU may be writing there: not without need.
+        if half.tcp_seen & seen::RST != 0 {
+            half.tcp_seen &= !seen::RST;
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netctl::kernel::names::endpoint_ifindex;
 use netctl_common::packet::ETH_LEN;
 use netctl_tests::{
+    need,
     packet::{
         build, show,
         sum::{internet_checksum, pseudo_header},
@@ -138,7 +139,9 @@ fn the_devices_own_sum_follows() {
         for _ in 0..2 {
             match bench.keeps_device_sum(program, ifindex, &bytes) {
                 Some(kept) => assert!(kept, "{line}"),
-                None => return println!("this kernel cannot tell"),
+                None => need::not_run(
+                    "packets with a sum of the device (CHECKSUM_COMPLETE) in a test run: this kernel has none",
+                ),
             }
         }
     }

@@ -100,9 +100,48 @@ fn every_port_of_the_range_is_found_and_kept() {
     }
 }
 
-/// The default range has more ports than one run of the search looks at: the last one is found.
+/// RFC 4787, REQ-11: of the range that most hosts have, more ports than a search looks at, a socket
+/// has the same port for everybody at 10, 90 and 99 %.
 #[test]
-fn the_last_port_of_the_default_range_is_found() {
+fn the_default_range_behaves_alike_at_every_degree() {
+    const FIRST: u16 = 1024;
+    const LAST: u16 = 32_767;
+    let mut bench = Bench::usual_with_flows(131_072);
+    bench.settings(|settings| (settings.nat_port_first, settings.nat_port_last) = (FIRST, LAST));
+    let all = u32::from(LAST - FIRST) + 1;
+    let checked = [10, 90, 99].map(|percent| all * percent / 100);
+    // Ports that are never kept, since the host's own sockets draw from there: 28 000 a container.
+    let send = |bench: &mut Bench, number: u32, server: &str| {
+        let (id, who, last) = if number < 28_000 {
+            (1, "web", 2)
+        } else {
+            (2, "cli", 3)
+        };
+        let source = 33_000 + number % 28_000;
+        let line = format!("{who}>gw udp 172.18.0.{last}:{source}>{server}:53");
+        port(&bench.from_container(id, &line))
+    };
+    let mut seen = BTreeSet::new();
+    for number in 1..=checked[2] {
+        let given = send(&mut bench, number, "203.0.113.9");
+        assert!((FIRST..=LAST).contains(&given), "{given}");
+        assert!(seen.insert(given), "{given} twice");
+        if checked.contains(&number) {
+            for server in ["203.0.113.10", "203.0.113.11"] {
+                assert_eq!(
+                    send(&mut bench, number, server),
+                    given,
+                    "at {number} of {all}"
+                );
+            }
+        }
+    }
+}
+
+/// The range above the host's own has more ports than one run of the search looks at: the last one
+/// is found.
+#[test]
+fn the_last_port_of_four_thousand_is_found() {
     let mut bench = Bench::usual_with_flows(32_768);
     let mut seen = BTreeSet::new();
     for source in 0..4536_u16 {
@@ -135,6 +174,27 @@ fn a_kept_port_is_not_overloaded() {
             assert_eq!(others.len(), 1, "{others:?}");
             assert!(!others.contains(&4000));
         }
+    }
+}
+
+/// RFC 7857, sections 5 and 6: a port of UDP is none of TCP, neither to be given out nor to come in by.
+#[test]
+fn each_protocol_has_its_own_ports() {
+    for (prefix, outside, servers) in FAMILIES {
+        let mut bench = Bench::usual();
+        let (web, cli) = (addr(prefix, 2), addr(prefix, 3));
+        let server = servers[0];
+        let udp = bench.from_container(1, &format!("web>gw udp {web}:4000>{server}:53"));
+        assert_eq!(port(&udp), 4000);
+        // From the very peer, by the other protocol: the stack's, which knows of nothing.
+        let back = bench.from_uplink(&format!("lan>up tcp {server}:53>{outside}:4000 flags=S"));
+        assert_eq!(back.verdict, Verdict::NotOurs, "{back:?}");
+        let tcp = bench.from_container(2, &format!("cli>gw tcp {cli}:4000>{server}:53 flags=S"));
+        assert_eq!(port(&tcp), 4000, "taken by nobody of TCP");
+        let back = bench.from_uplink(&format!("lan>up tcp {server}:53>{outside}:4000 flags=SA"));
+        assert!(back.text().contains(&format!(">{cli}:4000")), "{back:?}");
+        let back = bench.from_uplink(&format!("lan>up udp {server}:53>{outside}:4000"));
+        assert!(back.text().contains(&format!(">{web}:4000")), "{back:?}");
     }
 }
 

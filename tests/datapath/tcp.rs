@@ -1,7 +1,9 @@
 //! The state of a TCP connection, from both halves of its flow.
 
+use std::time::Duration;
+
 use netctl_common::{drop_reason::DropReason, flow::flags, tcp::TcpState};
-use netctl_tests::prog::Bench;
+use netctl_tests::{eventually::wait_for, prog::Bench};
 
 const OUT: &str = "web>gw tcp 172.18.0.2:4000>203.0.113.9:80";
 const BACK: &str = "lan>up tcp 203.0.113.9:80>198.51.100.1:4000";
@@ -79,6 +81,29 @@ fn a_reset_closes() {
     let mut bench = Bench::usual();
     step(&mut bench, OUT, "S");
     assert_eq!(step(&mut bench, BACK, "RA"), TcpState::Closing);
+}
+
+/// RFC 5961, section 3.2: an endpoint does not believe an RST with a wrong sequence number, and goes
+/// on. One that did believe it says so.
+#[test]
+fn a_reset_that_nobody_believes_closes_for_a_moment() {
+    let mut bench = Bench::usual();
+    step(&mut bench, OUT, "S");
+    step(&mut bench, BACK, "SA");
+    step(&mut bench, OUT, "A");
+    for forged in [BACK, OUT] {
+        assert_eq!(step(&mut bench, forged, "R"), TcpState::Closing, "{forged}");
+        wait_for("the connection to go on", Duration::from_secs(10), || {
+            step(&mut bench, OUT, "PA") == TcpState::Established
+        });
+        assert_eq!(step(&mut bench, BACK, "A"), TcpState::Established);
+    }
+    // A late segment and the answer of somebody who has closed.
+    step(&mut bench, BACK, "R");
+    wait_for("a late segment to count", Duration::from_secs(10), || {
+        step(&mut bench, OUT, "A") == TcpState::Established
+    });
+    assert_eq!(step(&mut bench, BACK, "R"), TcpState::Closing);
 }
 
 #[test]

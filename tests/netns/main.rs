@@ -6,6 +6,7 @@
 )]
 
 mod advisories;
+mod advisories_of_ports;
 mod bad_input;
 mod collision;
 mod counters;
