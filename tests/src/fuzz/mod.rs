@@ -45,6 +45,7 @@ pub struct Options {
 /// What came of it.
 #[derive(Debug)]
 pub struct Report {
+    /// Those that were made.
     pub packets: u64,
     pub elapsed: Duration,
     /// Packets by program and verdict.
@@ -59,8 +60,9 @@ impl fmt::Display for Report {
         let rate = self.packets as f64 / seconds;
         writeln!(
             f,
-            "{} packets in {seconds:.1} s, {rate:.0} a second",
-            self.packets
+            "{} packets in {seconds:.1} s, {rate:.0} a second; the kernel takes {} for a test run",
+            self.packets,
+            self.verdicts.values().sum::<u64>()
         )?;
         for ((program, verdict), count) in &self.verdicts {
             writeln!(f, "  {program:<16} {verdict:<12} {count:>12}")?;
