@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     env,
     path::{Path, PathBuf},
+    thread,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -86,6 +87,12 @@ pub(crate) fn run(
         if let Some(folder) = engine {
             variables.push(("NETCTL_ENGINE", folder.to_owned()));
             variables.push(("NETCTL_COMPOSE", setup::compose_folder(workspace)));
+        }
+        if tier == Tier::Docker {
+            // Most of such a test's time is waiting for an Engine. The flag of that name wins.
+            let processors = thread::available_parallelism().map_or(1, usize::from);
+            let threads = (processors + processors.div_ceil(2)).to_string();
+            variables.push(("RUST_TEST_THREADS", threads.into()));
         }
         variables.extend(
             PASSED_ON
